@@ -1,0 +1,53 @@
+/**
+ * The import boundaries of ARCHITECTURE.md, one rule a room:
+ *
+ *   errors ← kernels ← job ← partition ← protocol ← exchange ← { coordinator | worker } ← index ← cli
+ *
+ * arrays is used by worker, coordinator (results) and job (shapes).
+ */
+const room = (name) => `^src/${name}/`;
+const file = (name) => `^src/${name}\\.ts$`;
+const only = (from, allowed) => ({
+  name: `${from.replace(/\W/g, '')}-imports`,
+  severity: 'error',
+  from: { path: from },
+  to: { path: '^src/', pathNot: [from, file('errors'), ...allowed] },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    only(file('errors'), []),
+    only(room('kernels'), []),
+    {
+      name: 'kernels-are-pure',
+      comment: 'kernels/ runs wherever JavaScript runs: no node: module and no npm package',
+      severity: 'error',
+      from: { path: room('kernels') },
+      to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-peer'] },
+    },
+    only(room('arrays'), []),
+    only(room('job'), [room('kernels'), room('arrays')]),
+    only(room('partition'), [room('kernels'), room('job')]),
+    only(file('protocol'), [room('kernels'), room('job'), room('partition')]),
+    only(room('exchange'), [file('protocol'), file('config'), file('log'), room('job'), room('partition')]),
+    only(room('coordinator'), [
+      room('kernels'), room('job'), room('partition'), file('protocol'), room('exchange'), room('arrays'), file('config'), file('log'),
+    ]),
+    only(room('worker'), [
+      room('kernels'), room('job'), room('partition'), file('protocol'), room('exchange'), room('arrays'), file('config'), file('log'),
+    ]),
+    {
+      name: 'cli-uses-the-public-api',
+      comment: 'a command has no logic of its own: argv → index.ts → text',
+      severity: 'error',
+      from: { path: room('cli') },
+      to: { path: '^src/', pathNot: [room('cli'), file('index'), file('errors'), file('config'), file('log')] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+  },
+};

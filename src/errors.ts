@@ -1,0 +1,77 @@
+/**
+ * Everything a caller can act on, one tagged class each. Match by tag (`isSkewflowError(e, 'ShapeError')`), never by
+ * `instanceof`: worker threads and Redis lose prototypes. Each class carries the exit code the command line ends with.
+ */
+
+/** Exit codes of the command line. */
+export const exitCodes = {
+  done: 0,
+  jobFailed: 1,
+  badInput: 2,
+  noDevice: 3,
+  outOfReach: 4,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+/** tag ↦ exit code and where the work may be tried again. */
+export const errorTable = {
+  /** A formula does not parse or check. Correct the formula at the caret. */
+  FormulaError: { exitCode: exitCodes.badInput, retry: 'nowhere' },
+  /** The job file has an unknown key, a wrong value or a contradiction. */
+  JobFileError: { exitCode: exitCodes.badInput, retry: 'nowhere' },
+  /** Arrays disagree in rows or width. */
+  ShapeError: { exitCode: exitCodes.badInput, retry: 'nowhere' },
+  /** An input array is missing, truncated, of a refused kind, or holds NaN or infinity. */
+  InputError: { exitCode: exitCodes.badInput, retry: 'nowhere' },
+  /** The command line is wrong: an unknown option, an output folder that exists. */
+  UsageError: { exitCode: exitCodes.badInput, retry: 'nowhere' },
+  /** The job needs more memory than the device or the budget has. */
+  MemoryError: { exitCode: exitCodes.badInput, retry: 'another-device' },
+  /** A trajectory, the loss or the gradient is not finite. */
+  NonFiniteError: { exitCode: exitCodes.jobFailed, retry: 'nowhere' },
+  /** The job ran and failed: `check` above tolerance, a write that did not succeed. */
+  JobFailedError: { exitCode: exitCodes.jobFailed, retry: 'anywhere' },
+  /** No device of the requested kind can compute here. */
+  NoDeviceError: { exitCode: exitCodes.noDevice, retry: 'another-device' },
+  /** The device was lost, hung or failed inside an evaluation. */
+  DeviceError: { exitCode: exitCodes.jobFailed, retry: 'another-device' },
+  /** Redis or the storage root cannot be reached. */
+  OutOfReachError: { exitCode: exitCodes.outOfReach, retry: 'anywhere' },
+  /** A message or frame that does not follow the protocol. */
+  ProtocolError: { exitCode: exitCodes.jobFailed, retry: 'nowhere' },
+  /** The caller's AbortSignal or a signal ended the work. */
+  AbortedError: { exitCode: exitCodes.interrupted, retry: 'anywhere' },
+} as const;
+
+export type ErrorTag = keyof typeof errorTable;
+
+/** An error a caller can act on. `message` says what was expected, what came and what to do. */
+export class SkewflowError extends Error {
+  readonly tag: ErrorTag;
+  /** Figures behind the message, e.g. `{ needed, available }` in bytes, `{ line, column }`. */
+  readonly details: Readonly<Record<string, boolean | number | string | null>>;
+
+  constructor(
+    tag: ErrorTag,
+    message: string,
+    details: Readonly<Record<string, boolean | number | string | null>> = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = tag;
+    this.tag = tag;
+    this.details = details;
+  }
+}
+
+/** Whether `e` is an error of this project, and of that tag when one is given. */
+export function isSkewflowError(e: unknown, tag?: ErrorTag): e is SkewflowError {
+  if (!(e instanceof Error) || !('tag' in e) || typeof e.tag !== 'string' || !(e.tag in errorTable)) return false;
+  return tag === undefined || e.tag === tag;
+}
+
+/** For what cannot happen; the message says why it cannot. */
+export function invariant(condition: boolean, why: string): asserts condition {
+  if (!condition) throw new Error(`invariant broken: ${why}`);
+}

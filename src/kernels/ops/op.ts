@@ -1,0 +1,52 @@
+/**
+ * What an operation is: one record holds everything the system knows about it.
+ *
+ * Each record is annotated (`: Op<1>`). Without the annotation the type of the table would depend on the records'
+ * bodies, which mention op names, and TypeScript reports TS7022.
+ */
+import type { Expr } from '../ir/expr.ts';
+import type { PreludeName } from '../wasm/prelude.ts';
+
+export type Arity = 1 | 2 | 3;
+
+export type Args<A extends Arity, T> = A extends 1
+  ? readonly [T]
+  : A extends 2
+    ? readonly [T, T]
+    : readonly [T, T, T];
+
+/** A closed interval of one argument on which the op is tested and its tolerance holds. */
+export type Domain = readonly [low: number, high: number];
+
+/** How far a backend's value may lie from `evaluate` on the domain, per unit roundoff of the backend. */
+export type Tolerance =
+  | { readonly kind: 'absolute'; readonly error: number }
+  | { readonly kind: 'exact' }
+  | { readonly kind: 'ulp'; readonly count: number };
+
+/** A lane-wise instruction, the same for f32x4 and f64x2: `mul` is `f32x4.mul` or `f64x2.mul`. */
+export type LaneInstruction =
+  | 'abs' | 'add' | 'ceil' | 'div' | 'floor' | 'mul' | 'neg' | 'sqrt' | 'sub' | 'trunc';
+
+/** How the op is written in WASM: one instruction, or an expansion of the prelude (`wasm/prelude.ts`), inlined. */
+export type WasmCode =
+  | { readonly kind: 'instruction'; readonly name: LaneInstruction }
+  | { readonly kind: 'prelude'; readonly name: PreludeName };
+
+/** Everything the system knows about one elementary operation of `A` scalar arguments. */
+export interface Op<A extends Arity> {
+  readonly arity: A;
+  /** How it is printed: infix (with binding strength), prefix, or as a call. */
+  readonly domain: Args<A, Domain>;
+  /** Reference value in IEEE-754 double precision; the oracle for every backend. */
+  readonly evaluate: (...x: Args<A, number>) => number;
+  /** Partial derivatives ∂f/∂xᵢ, one per argument; `null` where the op is flat. */
+  readonly derivative: (...x: Args<A, Expr>) => Args<A, Expr | null>;
+  /** WGSL text of the op applied to already-printed operands. */
+  readonly wgsl: (...x: Args<A, string>) => string;
+  readonly wasm: WasmCode;
+  /** Tolerance of a backend working in its own precision. */
+  readonly tolerance: Tolerance;
+  /** Floating-point operations counted for one application. */
+  readonly flops: number;
+}

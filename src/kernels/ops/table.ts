@@ -1,0 +1,2 @@
+/** Placeholder until the records are here. */
+export type OpName = string;
