@@ -16,8 +16,8 @@ import type { System } from '../system.ts';
 export interface Program {
   readonly system: System;
   readonly layout: ProgramLayout;
-  /** null: nothing evolves; T = 0. */
-  readonly step: StepProgram | null;
+  /** Source states a step shows to the tracers (the same number for both groups); 1 when nothing evolves. */
+  readonly slots: number;
   readonly sources: GroupProgram | null;
   readonly tracers: GroupProgram | null;
   readonly terms: readonly TermProgram[];
@@ -31,8 +31,10 @@ export interface Program {
 
 /** The flow of one group and its transpose. */
 export interface GroupProgram {
+  /** One step for this group; null: nothing of it evolves. */
+  readonly step: StepProgram | null;
   /** Plane `slope`: d/dt of all evolving components, in state order. Reads bank `state` (the stage state). */
-  readonly flow: RowFunction;
+  readonly flow: RowFunction | null;
   /**
    * Reads bank `state` (the stage state) and `cotangent:slope` (κ). Leaves plane `state` (ζ = F_xᵀκ), plane
    * `constant` where a constant field's gradient is wanted, row sums θ̄ and scatters Γ. null when no gradient is wanted.
