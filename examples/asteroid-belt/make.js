@@ -71,7 +71,10 @@ export function make(folder, count = 100_000) {
     [0, 1, 2].map((c) => m.reduce((s, w, j) => s + w * a[3 * j + c], 0) / mass),
   );
   for (let j = 0; j < rows; j++)
-    for (let c = 0; c < 3; c++) (r[3 * j + c] -= centre[0][c]), (v[3 * j + c] -= centre[1][c]);
+    for (let c = 0; c < 3; c++) {
+      r[3 * j + c] -= centre[0][c];
+      v[3 * j + c] -= centre[1][c];
+    }
   const { uniform } = random(2026);
   const rayleigh = (mode) => mode * Math.sqrt(-2 * Math.log(1 - uniform()));
   const [x, u] = [new Float64Array(3 * count), new Float64Array(3 * count)];

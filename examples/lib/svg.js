@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 
 const round = (v) => Math.round(v * 100) / 100;
-const escape = (s) => s.replace(/[&<>]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[c]);
+const escaped = (s) => s.replace(/[&<>]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[c]);
 
 /** Colour of a value in [0, 1]: blue, teal, yellow, red, by straight lines between five anchors (a darkened "turbo"). */
 export function colour(value) {
@@ -101,7 +101,7 @@ export function plot({
     },
     text([a, b], string, { anchor = 'start', fill = '#222', dx = 0, dy = 0 } = {}) {
       marks.push(
-        `<text x="${px(a) + dx}" y="${py(b) + dy}" text-anchor="${anchor}" fill="${fill}">${escape(string)}</text>`,
+        `<text x="${px(a) + dx}" y="${py(b) + dy}" text-anchor="${anchor}" fill="${fill}">${escaped(string)}</text>`,
       );
     },
     save(path) {
@@ -110,15 +110,15 @@ export function plot({
         `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="12">
 <style>.grid{stroke:#e4e4e4;fill:none}text{fill:#444}</style>
 <rect width="100%" height="100%" fill="#fff"/>
-<text x="${box.left}" y="32" font-size="18" font-weight="600">${escape(title)}</text>
-<text x="${box.left}" y="54" font-size="12.5">${escape(subtitle)}</text>
+<text x="${box.left}" y="32" font-size="18" font-weight="600">${escaped(title)}</text>
+<text x="${box.left}" y="54" font-size="12.5">${escaped(subtitle)}</text>
 ${body.join('\n')}
 <svg x="${box.left}" y="${box.top}" width="${w}" height="${h}" viewBox="${box.left} ${box.top} ${w} ${h}">
 ${marks.join('\n')}
 </svg>
 <rect x="${box.left}" y="${box.top}" width="${w}" height="${h}" fill="none" stroke="#999"/>
-<text x="${box.left + w / 2}" y="${height - 14}" text-anchor="middle">${escape(xLabel)}</text>
-<text transform="translate(18 ${box.top + h / 2}) rotate(-90)" text-anchor="middle">${escape(yLabel)}</text>
+<text x="${box.left + w / 2}" y="${height - 14}" text-anchor="middle">${escaped(xLabel)}</text>
+<text transform="translate(18 ${box.top + h / 2}) rotate(-90)" text-anchor="middle">${escaped(yLabel)}</text>
 </svg>
 `,
       );
