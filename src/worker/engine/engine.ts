@@ -54,7 +54,10 @@ export interface Evaluation {
   readonly leaves: readonly LeafId[];
   /**
    * sums      forward only: the vector S (and, when nothing else follows, the loss)
-   * gradient  forward and backward; in a two-phase program `seeds` must be given
+   * gradient  forward and backward; in a two-phase program `seeds` (and, for the sources leaf, `sums`) must be given
+   *
+   * A two-phase run asks three times: `sums` of the shards; `sums` of the sources leaf with `sums` given, which answers
+   * the loss and the seeds; `gradient` of shards and sources leaf with both given.
    */
   readonly want: 'gradient' | 'sums';
   /**
@@ -113,7 +116,10 @@ export type Partial =
       readonly gradient: Float64Array;
       /** For the sources leaf of a two-phase program in phase `sums`: empty; seeds come from `seeds` below. */
       readonly seeds: Float64Array | null;
-      /** The sources' state at the end time (sources leaf only), and at the trajectory points asked for. */
+      /**
+       * Sources leaf only, when `rows.final` or `rows.trajectory` ask for states: one M × e block (row-major, evolving
+       * fields in state order) at the end time, then one at each of `rows.trajectory`. Otherwise null.
+       */
       readonly sourceStates: Float64Array | null;
     }
   | NonFinite;
