@@ -9,6 +9,7 @@ import type { PreludeName } from '../wasm/prelude.ts';
 
 export type Arity = 1 | 2 | 3;
 
+/** A tuple of one T an argument. */
 export type Args<A extends Arity, T> = A extends 1
   ? readonly [T]
   : A extends 2
@@ -26,17 +27,40 @@ export type Tolerance =
 
 /** A lane-wise instruction, the same for f32x4 and f64x2: `mul` is `f32x4.mul` or `f64x2.mul`. */
 export type LaneInstruction =
-  | 'abs' | 'add' | 'ceil' | 'div' | 'floor' | 'mul' | 'neg' | 'sqrt' | 'sub' | 'trunc';
+  | 'abs'
+  | 'add'
+  | 'ceil'
+  | 'div'
+  | 'floor'
+  | 'mul'
+  | 'neg'
+  | 'sqrt'
+  | 'sub'
+  | 'trunc';
 
 /** How the op is written in WASM: one instruction, or an expansion of the prelude (`wasm/prelude.ts`), inlined. */
 export type WasmCode =
   | { readonly kind: 'instruction'; readonly name: LaneInstruction }
   | { readonly kind: 'prelude'; readonly name: PreludeName };
 
+/** How an op is written in a formula; binding strengths are those of job-file.md, see `ir/print.ts`. */
+export type Notation =
+  /** `name(a, b)` */
+  | { readonly kind: 'call' }
+  /** `a sign b`, left-associative except `power`, which is right-associative. */
+  | {
+      readonly kind: 'infix';
+      readonly sign: string;
+      readonly binds: 'comparison' | 'power' | 'product' | 'sum';
+    }
+  /** `sign a` */
+  | { readonly kind: 'prefix'; readonly sign: string };
+
 /** Everything the system knows about one elementary operation of `A` scalar arguments. */
 export interface Op<A extends Arity> {
   readonly arity: A;
-  /** How it is printed: infix (with binding strength), prefix, or as a call. */
+  readonly notation: Notation;
+  /** Where each argument is tested. Kinks and poles lie on the boundary or outside, or are tested by name. */
   readonly domain: Args<A, Domain>;
   /** Reference value in IEEE-754 double precision; the oracle for every backend. */
   readonly evaluate: (...x: Args<A, number>) => number;
@@ -49,4 +73,36 @@ export interface Op<A extends Arity> {
   readonly tolerance: Tolerance;
   /** Floating-point operations counted for one application. */
   readonly flops: number;
+}
+
+/** An op whose arity is forgotten: what passes see, which know node kinds and never op names. */
+export interface AnyOp {
+  readonly arity: Arity;
+  readonly notation: Notation;
+  readonly domain: readonly Domain[];
+  readonly evaluate: (...x: readonly number[]) => number;
+  readonly derivative: (...x: readonly Expr[]) => readonly (Expr | null)[];
+  readonly wgsl: (...x: readonly string[]) => string;
+  readonly wasm: WasmCode;
+  readonly tolerance: Tolerance;
+  readonly flops: number;
+}
+
+/** A single lane instruction. */
+export function instruction(name: LaneInstruction): WasmCode {
+  return { kind: 'instruction', name };
+}
+
+/** An expansion of the prelude. */
+export function prelude(name: PreludeName): WasmCode {
+  return { kind: 'prelude', name };
+}
+
+/** Printed as `name(…)`. */
+export const call: Notation = { kind: 'call' };
+export const exact: Tolerance = { kind: 'exact' };
+
+/** At most so many units in the last place. */
+export function ulp(count: number): Tolerance {
+  return { kind: 'ulp', count };
 }
