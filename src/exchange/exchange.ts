@@ -1,0 +1,77 @@
+/**
+ * How do a coordinator and its workers meet? One interface; in one process or over Redis, one contract test.
+ *
+ * The coordinator of a run holds a desk, each of its workers a seat. State (the current iteration, the plan, the end)
+ * goes from desk to seats, postings and beats go from seats to desk; what is guaranteed is written in `protocol.ts`.
+ *
+ *   desk:  publish ─▶ iteration ─┐                        ┌─ post, beat ◀─ seat
+ *          assign  ─▶ plan      ─┼─▶ view ─▶ seat.watch    └─▶ desk.events
+ *          end     ─▶ end       ─┘
+ */
+import type {
+  Beat,
+  ErrorReport,
+  Iteration,
+  Join,
+  Posting,
+  RunEnd,
+  RunId,
+  RunSheet,
+  SeatId,
+  SeatPlan,
+} from '../protocol.ts';
+
+export interface Exchange extends AsyncDisposable {
+  /** Take the run over: a new epoch begins, and desks opened before are fenced. */
+  readonly open: (sheet: RunSheet) => Promise<Desk>;
+  /** The next free seat of any run; rejects with the signal's reason when it aborts. */
+  readonly lease: (signal: AbortSignal) => Promise<Seat>;
+}
+
+/** What became of something sent. `late`: not the current phase; `twice`: a posting for that leaf is there already. */
+export type Receipt = 'accepted' | 'fenced' | 'late' | 'twice';
+
+/** What the coordinator of a run holds. */
+export interface Desk {
+  readonly run: RunId;
+  readonly epoch: number;
+  /** The current iteration becomes this one; postings for any other are late from here on. */
+  readonly publish: (iteration: Iteration) => Promise<Receipt>;
+  readonly assign: (plan: SeatPlan) => Promise<Receipt>;
+  /** Everything that happened since the last call, in order; waits until there is something, or the signal aborts. */
+  readonly events: (signal: AbortSignal) => Promise<readonly DeskEvent[]>;
+  /** The run is over; seats learn of it by `watch`. */
+  readonly end: (end: RunEnd) => Promise<Receipt>;
+}
+
+export type DeskEvent =
+  | { readonly kind: 'beat'; readonly beat: Beat }
+  /** The worker could not go on; the seat is given up. */
+  | { readonly kind: 'broke'; readonly seat: SeatId; readonly error: ErrorReport }
+  | { readonly kind: 'joined'; readonly join: Join }
+  /** The seat was given up, or its worker has not been heard of for longer than a lease lasts. */
+  | { readonly kind: 'left'; readonly seat: SeatId }
+  | { readonly kind: 'posted'; readonly posting: Posting };
+
+/** What a worker holds of a run. */
+export interface Seat {
+  readonly id: SeatId;
+  readonly sheet: RunSheet;
+  readonly join: (join: Join) => Promise<void>;
+  /** The run as it stands, as soon as its stamp differs from `seen`; −1 asks for it at once. */
+  readonly watch: (seen: number, signal: AbortSignal) => Promise<RunView>;
+  /** One receipt a posting, in order. */
+  readonly post: (postings: readonly Posting[]) => Promise<readonly Receipt[]>;
+  readonly beat: (beat: Beat) => Promise<void>;
+  /** Give the seat up; with an error when the worker could not go on. */
+  readonly leave: (error: ErrorReport | null) => Promise<void>;
+}
+
+/** The state of a run as its seats see it. */
+export interface RunView {
+  /** Changes whenever anything below does. */
+  readonly stamp: number;
+  readonly iteration: Iteration | null;
+  readonly plan: SeatPlan | null;
+  readonly end: RunEnd | null;
+}

@@ -1,0 +1,181 @@
+/**
+ * What do coordinator and workers say to each other? Every message that crosses the exchange: schema, ids, version.
+ *
+ * Guarantees, in words:
+ *
+ * - A message may come late, twice or never. So every posting is a pure function of (job digest, iteration, phase,
+ *   parameter digest, leaf) and carries them; it is accepted only if they match the current iteration, and then the
+ *   first one wins. Duplicates, late answers and speculative copies are harmless.
+ * - A coordinator acts under an epoch. What it publishes, assigns or ends is refused once a later epoch holds the run.
+ * - The current iteration and the plan are state, not events: a worker that joins late reads them and needs nothing else.
+ * - The coordinator alone decides who computes what, and reissues; a worker never retries a leaf on its own account.
+ * - Arrays are binary. The in-process exchange hands over the arrays themselves, one over a wire encodes them as frames;
+ *   the receiver never writes to what it received.
+ */
+import { z } from 'zod';
+
+/** Incremented whenever a message changes shape; a worker refuses any other number. */
+export const protocolVersion = 1;
+
+const Version = z.literal(protocolVersion);
+
+/** One run of one job. */
+export const RunId = z.string().min(1).max(64).brand<'RunId'>();
+export type RunId = z.infer<typeof RunId>;
+
+/** One worker's lease of one run; never used again after it is given up. */
+export const SeatId = z.string().min(1).max(64).brand<'SeatId'>();
+export type SeatId = z.infer<typeof SeatId>;
+
+/** SHA-256 of everything an iteration's phase is given, hex. */
+export const ParameterDigest = z.string().length(64).brand<'ParameterDigest'>();
+export type ParameterDigest = z.infer<typeof ParameterDigest>;
+
+/** A leaf of the tree: a shard by index, or `sources`, the run's own leaf (sources and direct seeds, no tracers). */
+export const LeafName = z.union([z.int().nonnegative(), z.literal('sources')]);
+export type LeafName = z.infer<typeof LeafName>;
+
+/**
+ * What is asked of leaves:
+ *
+ *   sums      forward: the vector S over the leaf's tracers
+ *   head      the `sources` leaf only, given S: the loss h(S; Y, θ) and ∂h/∂S
+ *   gradient  forward and backward, given S and ∂h/∂S where the loss is not linear in S
+ */
+export const Phase = z.enum(['sums', 'head', 'gradient']);
+export type Phase = z.infer<typeof Phase>;
+
+const Reals = z.instanceof(Float64Array);
+
+/** N-sized results wanted from shards, and the sources' states wanted from the `sources` leaf. */
+export const RowsWanted = z.strictObject({
+  /** Tracer fields whose gradient is wanted. */
+  gradient: z.array(z.string()).readonly(),
+  final: z.boolean(),
+  /** Grid points, ascending. */
+  trajectory: z.array(z.int().nonnegative()).readonly(),
+  values: z.boolean(),
+});
+export type RowsWanted = z.infer<typeof RowsWanted>;
+
+/** ∂h/∂S and, for entries reduced by min or max, the winning global row (−1 elsewhere). */
+export const Seeds = z.strictObject({ values: Reals, winners: Reals });
+export type Seeds = z.infer<typeof Seeds>;
+
+/** Coordinator → workers, as state: the current iteration. All that a (re)joining worker needs beside the job. */
+export const Iteration = z.strictObject({
+  protocolVersion: Version,
+  run: RunId,
+  epoch: z.int().nonnegative(),
+  number: z.int().nonnegative(),
+  phase: Phase,
+  parameterDigest: ParameterDigest,
+  /** Steps the sources accepted, t₀ … t_T; null when the job fixes them. The only traffic that grows with T. */
+  times: Reals.nullable(),
+  /** Y₀, sets, pairs, θ and source `with` arrays by name, row-major. */
+  fields: z.map(z.string(), Reals),
+  sums: Reals.nullable(),
+  seeds: Seeds.nullable(),
+  rows: RowsWanted,
+});
+export type Iteration = z.infer<typeof Iteration>;
+
+/** Coordinator → workers, as state: which seat answers which leaves of the current phase, in this order. */
+export const SeatPlan = z.strictObject({
+  protocolVersion: Version,
+  run: RunId,
+  epoch: z.int().nonnegative(),
+  /** Increases with every plan of a run. */
+  generation: z.int().nonnegative(),
+  leaves: z.map(SeatId, z.array(LeafName).readonly()),
+});
+export type SeatPlan = z.infer<typeof SeatPlan>;
+
+/** Coordinator → any free worker: a seat of this run is to be had. */
+export const RunSheet = z.strictObject({
+  protocolVersion: Version,
+  run: RunId,
+  /** SHA-256 of the job; a worker computes only what it has read under this digest. */
+  jobDigest: z.string(),
+});
+export type RunSheet = z.infer<typeof RunSheet>;
+
+/** Worker → coordinator on taking a seat: what computes there. */
+export const Join = z.strictObject({
+  protocolVersion: Version,
+  seat: SeatId,
+  engine: z.enum(['reference', 'wasm', 'webgpu']),
+  /** Engines with equal numerics classes give equal bits for equal jobs. */
+  numerics: z.string(),
+  threads: z.int().positive(),
+});
+export type Join = z.infer<typeof Join>;
+
+/** A leaf's contribution; the arrays are those of the engine's partial. */
+export const LeafPartial = z.strictObject({
+  kind: z.literal('partial'),
+  /** S of this leaf; entries of linear terms are losses already. */
+  sums: Reals,
+  /** For entries reduced by min or max: the lowest global row attaining it; −1 elsewhere. */
+  winners: Reals,
+  /** What this leaf adds to the loss outside S; 0 for a shard. */
+  loss: z.number(),
+  /** In the order of the program's gradient layout; empty when only sums were asked for. */
+  gradient: Reals,
+  /** ∂h/∂S, from the `sources` leaf in phase `head`. */
+  seeds: Reals.nullable(),
+  /** One M × e block a wanted state (end time, then trajectory points), from the `sources` leaf. */
+  sourceStates: Reals.nullable(),
+});
+export type LeafPartial = z.infer<typeof LeafPartial>;
+
+/** The first place in a leaf where a trajectory, the loss or a gradient stopped being finite. */
+export const Fault = z.strictObject({
+  kind: z.literal('non-finite'),
+  group: z.enum(['sources', 'tracers']),
+  what: z.enum(['gradient', 'loss', 'state']),
+  /** Global row and grid step. */
+  row: z.int(),
+  step: z.int(),
+});
+export type Fault = z.infer<typeof Fault>;
+
+/** Worker → coordinator: the answer of one leaf. */
+export const Posting = z.strictObject({
+  protocolVersion: Version,
+  run: RunId,
+  seat: SeatId,
+  number: z.int().nonnegative(),
+  phase: Phase,
+  parameterDigest: ParameterDigest,
+  leaf: LeafName,
+  answer: z.discriminatedUnion('kind', [LeafPartial, Fault]),
+});
+export type Posting = z.infer<typeof Posting>;
+
+/** Worker → coordinator, now and then: that it lives, and how far it is. Counts are since it took the seat. */
+export const Beat = z.strictObject({
+  protocolVersion: Version,
+  seat: SeatId,
+  /** Blocks of rows done. */
+  blocks: z.int().nonnegative(),
+  /** Own row × bound row visits; a double, as they pass 2⁵³ only after years. */
+  pairs: z.number().nonnegative(),
+});
+export type Beat = z.infer<typeof Beat>;
+
+/** An error as data: classes do not survive a wire. */
+export const ErrorReport = z.strictObject({
+  tag: z.string(),
+  message: z.string(),
+  details: z.record(z.string(), z.union([z.boolean(), z.number(), z.string(), z.null()])),
+});
+export type ErrorReport = z.infer<typeof ErrorReport>;
+
+/** How a run ended. */
+export const RunEnd = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('done') }),
+  z.strictObject({ kind: z.literal('cancelled') }),
+  z.strictObject({ kind: z.literal('failed'), error: ErrorReport }),
+]);
+export type RunEnd = z.infer<typeof RunEnd>;
