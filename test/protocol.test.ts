@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { Iteration, ParameterDigest, Posting, protocolVersion, RunId, SeatId } from '../src/protocol.ts';
+
+/** A posting as version 1 writes it. When the version rises, this stays and says what becomes of it. */
+const recordedV1 = {
+  protocolVersion: 1,
+  run: 'run-1',
+  seat: 'seat-1',
+  number: 0,
+  phase: 'gradient',
+  parameterDigest: 'a'.repeat(64),
+  leaf: 'sources',
+  answer: {
+    kind: 'partial',
+    sums: Float64Array.of(0.25),
+    winners: Float64Array.of(-1),
+    loss: 1.5,
+    gradient: Float64Array.of(1, 2),
+    seeds: null,
+    sourceStates: null,
+  },
+};
+
+describe('the protocol', () => {
+  it('reads a recorded posting of version 1', () => {
+    expect(protocolVersion).toBe(1);
+    expect(Posting.parse(recordedV1)).toEqual(recordedV1);
+  });
+
+  it.each([
+    ['of another version', { protocolVersion: 2 }],
+    ['with a key it does not know', { cmd: 7 }],
+    ['for a phase it does not know', { phase: 'adjoint' }],
+    ['for half a leaf', { leaf: 0.5 }],
+    ['whose arrays came as numbers', { answer: { ...recordedV1.answer, sums: [0.25] } }],
+    ['under a shortened digest', { parameterDigest: 'abc' }],
+  ])('refuses a posting %s', (_, change) => {
+    expect(Posting.safeParse({ ...recordedV1, ...change }).success).toBe(false);
+  });
+
+  it('reads a fault', () => {
+    const answer = { kind: 'non-finite', group: 'tracers', what: 'state', row: 7, step: 3 };
+    expect(Posting.parse({ ...recordedV1, leaf: 2, answer }).answer).toEqual(answer);
+  });
+
+  it('refuses an iteration whose fields are not binary', () => {
+    const iteration = {
+      protocolVersion,
+      run: RunId.parse('run-1'),
+      epoch: 1,
+      number: 0,
+      phase: 'sums',
+      parameterDigest: ParameterDigest.parse('b'.repeat(64)),
+      times: null,
+      fields: new Map([['p', Float64Array.of(1)]]),
+      sums: null,
+      seeds: null,
+      rows: { gradient: [], final: true, trajectory: [], values: false },
+    };
+    expect(Iteration.parse(iteration)).toEqual(iteration);
+    expect(Iteration.safeParse({ ...iteration, fields: new Map([['p', [1]]]) }).success).toBe(false);
+  });
+
+  it('tells ids apart from empty text', () => {
+    expect(SeatId.safeParse('').success).toBe(false);
+  });
+});
