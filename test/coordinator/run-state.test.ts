@@ -157,7 +157,7 @@ describe('decide', () => {
   });
 
   it('accepts the answer of a seat it had given up', () => {
-    const { effects } = after(
+    const { effects } = having(
       onePhase,
       joined(a),
       joined(b),
@@ -169,7 +169,7 @@ describe('decide', () => {
   });
 
   it('waits for a seat when the last one is lost, and goes on when one joins', () => {
-    const { effects } = after(
+    const { effects } = having(
       onePhase,
       joined(a),
       inputs('d'),
