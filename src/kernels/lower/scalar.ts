@@ -162,7 +162,7 @@ const negated = (s: Scalar | undefined): Scalar | null =>
  * Identities that hold in floating point up to the sign of a zero, or null where none applies:
  *
  *   x + 0, 0 + x, x − 0, x·1, 1·x, x/1 → x     −(−x) → x     a + (−b) → a − b     a − (−b) → a + b
- *   −a − b → −(a + b)
+ *   −a − b → −(a + b)     stop(x) → x
  */
 function withoutNeutral(
   op: OpName,
@@ -172,6 +172,7 @@ function withoutNeutral(
   const [a, b] = args;
   if (a === undefined) return null;
   if (op === 'neg') return negated(a);
+  if (op === 'stop') return a;
   if (b === undefined) return null;
   if (op === 'mul') {
     if (isConstant(a, 1)) return b;
