@@ -31,7 +31,10 @@ export interface EvaluationPlan {
 
 /** A program on a device, with the shards bound to it. */
 export interface Session extends AsyncDisposable {
-  /** Make the rows of a shard resident: every tracer field (and tracer `with` array) by name, row-major, rows [begin, end). */
+  /**
+   * Make the rows of a shard resident: every tracer field (and tracer `with` array) by name, row-major, rows [begin, end).
+   * A sliced `with` array is slice after slice, each of these rows; the same holds for source `with` arrays in `Inputs`.
+   */
   readonly bind: (shard: ShardRange, rows: ReadonlyMap<string, Reals>) => Promise<void>;
   readonly release: (shard: number) => Promise<void>;
   /** Evaluate leaves of the tree; results come in any order, each exactly once. Rejects with EngineError only. */
@@ -88,7 +91,7 @@ export interface Inputs {
 
 export interface EvaluationSink {
   readonly partial: (partial: Partial) => void;
-  /** N-sized output: `kind` as in the output folder; for a trajectory `data` is times × rows × width. */
+  /** N-sized output, all of a shard's before its partial; the array is the receiver's to keep: `kind` as in the output folder; for a trajectory `data` is times × rows × width. */
   readonly rows?: (output: RowData) => void;
   /** Blocks done since the last call, for progress. */
   readonly progress?: (blocks: number) => void;
