@@ -1,0 +1,45 @@
+/** What the cotangent of a node is, gathered from its users. */
+import { apply, concat, constant, type Expr, part } from '../ir/expr.ts';
+import { simplify } from '../simplify/simplify.ts';
+import { isZero } from '../simplify/structure.ts';
+
+/** A vector added to components [start, start + width) of a node's cotangent; of width 1, it meets each of them. */
+export interface Contribution {
+  readonly start: number;
+  readonly width: number;
+  readonly value: Expr;
+}
+
+/**
+ * The sum of the contributions, simplified; of width 1 when it is the same for every component, null when it is zero.
+ * Components nobody contributes to are exact zeros.
+ */
+export function gather(contributions: readonly Contribution[], width: number): Expr | null {
+  const cuts = new Set([0, width, ...contributions.flatMap((c) => [c.start, c.start + c.width])]);
+  const edges = [...cuts].sort((a, b) => a - b);
+  const segments = edges.slice(0, -1).map((start, n) => {
+    const end = edges[n + 1] ?? width;
+    const covering = contributions.filter((c) => c.start <= start && end <= c.start + c.width);
+    const values = covering.map((c) =>
+      c.value.width === 1 ? c.value : part(c.value, start - c.start, end - start),
+    );
+    const [first, ...rest] = values;
+    return { width: end - start, value: first === undefined ? constant(0) : rest.reduce(plus, first) };
+  });
+  const [only] = segments;
+  const sum =
+    segments.length === 1 && only !== undefined
+      ? only.value
+      : concat(...segments.map((s) => widen(s.value, s.width)));
+  const value = simplify(sum);
+  return isZero(value) ? null : value;
+}
+
+/** A value that is the same for every component, written out. */
+export function widen(e: Expr, width: number): Expr {
+  return e.width === width ? e : concat(...Array.from({ length: width }, () => e));
+}
+
+function plus(a: Expr, b: Expr): Expr {
+  return apply('add', a, b);
+}
