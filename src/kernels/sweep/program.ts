@@ -8,9 +8,10 @@
  *   forward    for k = 0 … T−1:  terms at t_k;  step.forward(k)        then terms at t_T
  *   backward   seeds at t_T;  for k = T−1 … 0:  step.backward(k);  seeds at t_k
  */
+
+import type { Expr } from '../ir/expr.ts';
 import type { Layout } from '../ir/kernel.ts';
 import type { RowFunction } from '../ir/row-function.ts';
-import type { Expr } from '../ir/expr.ts';
 import type { System } from '../system.ts';
 
 export interface Program {
@@ -26,7 +27,12 @@ export interface Program {
   /** 1: every term is linear in its sums over tracers. 2: sums first, then h and ∂h/∂S, then the backward sweep. */
   readonly phases: 1 | 2;
   /** What the backward sweep must leave. */
-  readonly wants: { readonly sources: boolean; readonly params: boolean; readonly tracers: boolean; readonly any: boolean };
+  readonly wants: {
+    readonly sources: boolean;
+    readonly params: boolean;
+    readonly tracers: boolean;
+    readonly any: boolean;
+  };
 }
 
 /** The flow of one group and its transpose. */
@@ -42,6 +48,11 @@ export interface GroupProgram {
   readonly flowVjp: RowFunction | null;
   /** Evolving components a row (e), constant components a row. */
   readonly stateComponents: number;
+  /**
+   * The last of the state components: running integrals, one for each integral of the loss that has a part in this
+   * group. They start at 0, have no name in `system` and are part of no output and of no error estimate.
+   */
+  readonly integralComponents: number;
   readonly constantComponents: number;
 }
 
@@ -79,8 +90,8 @@ export interface GradientSlot {
  * One step of a scheme for any group, and its transpose.
  *
  * Banks: `z` (state in), `z'` (state out), `slot<s>` (what the flow number s reads; slot 0 is always the state at
- * the grid point itself and all slots are kept for the backward sweep), `slope<s>` and temporaries; backward `λ` (in and out),
- * `κ<s>`, `ζ<s>`.
+ * the grid point itself and all slots are kept for the backward sweep), `slope<s>`; backward `λ` (in and out),
+ * `κ<s>`, `ζ<s>` and `<bank>~` for other cotangents. All have the state's components. h of step k is t_{k+1} − t_k.
  */
 export interface StepProgram {
   /** State slots kept a step: the number of distinct source states a step shows to the tracers. */
@@ -91,7 +102,10 @@ export interface StepProgram {
 
 export type Statement = CombineStatement | FlowStatement | FlowVjpStatement;
 
-/** target[range] = Σ coefficient · h^power · bank[range at `start`]; ranges have the target's width. */
+/**
+ * target[range] = Σ coefficient · h^power · bank[range at `start`]; ranges have the target's width. Without terms: 0.
+ * A target that is also read is read at the same components (λ = λ + …).
+ */
 export interface CombineStatement {
   readonly kind: 'combine';
   readonly target: Range;
@@ -119,7 +133,7 @@ export interface FlowStatement {
   readonly slope: string;
 }
 
-/** ζ = vjp at the same slot and time with κ; scatters add to Γ of that slot. */
+/** ζ = vjp at the same slot and time with κ, all components; scatters add to Γ of that slot. */
 export interface FlowVjpStatement {
   readonly kind: 'flow-vjp';
   readonly slot: number;
@@ -137,7 +151,9 @@ export interface FlowVjpStatement {
 export interface TermProgram {
   /** Index in `system.terms`. */
   readonly term: number;
-  readonly at: { readonly kind: 'every-step' } | { readonly kind: 'times'; readonly times: readonly number[] };
+  readonly at:
+    | { readonly kind: 'every-step' }
+    | { readonly kind: 'times'; readonly times: readonly number[] };
   readonly weights: 'one' | 'trapezoid';
   /** Moments read besides `now`: the term is evaluated once all of them have been passed. */
   readonly moments: readonly string[];
@@ -181,6 +197,8 @@ export interface Grid {
   readonly terms: readonly (readonly TermPoint[])[];
   /** Moment label ↦ grid point. */
   readonly moments: ReadonlyMap<string, number>;
+  /** Length of the vector of sums S. */
+  readonly sums: number;
 }
 
 export interface TermPoint {
@@ -189,6 +207,6 @@ export interface TermPoint {
   readonly weight: number;
   /** Which slice of sliced `with` fields. */
   readonly slice: number;
-  /** First index of this (term, time) in the vector of sums S; linear terms share one index over their times. */
+  /** First index of this (term, time) in the vector of sums S; a linear term shares one over its times; −1: no sums. */
   readonly sum: number;
 }
