@@ -58,7 +58,6 @@ export function cKernel(kernel: Kernel): string {
           }
           case 'time':
             return 'splat(time)';
-          case 'accumulated':
           case 'pair':
           case 'sum':
             throw new Error(`the native peer does not print ${value.kind}`);
