@@ -45,7 +45,7 @@ export type LeafName = z.infer<typeof LeafName>;
 export const Phase = z.enum(['sums', 'head', 'gradient']);
 export type Phase = z.infer<typeof Phase>;
 
-const Reals = z.instanceof(Float64Array);
+const Reals = z.custom<Float64Array>((value) => value instanceof Float64Array, 'expected a Float64Array');
 
 /** N-sized results wanted from shards, and the sources' states wanted from the `sources` leaf. */
 export const RowsWanted = z.strictObject({

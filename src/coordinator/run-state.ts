@@ -262,6 +262,12 @@ function broke(shape: RunShape, state: Going, event: Extract<RunEvent, { kind: '
   };
 }
 
+/** How many leaves a seat has yet to answer. */
+export function stillOpen(shape: RunShape, state: RunState, seat: SeatId): number {
+  if (state.kind !== 'asking') return 0;
+  return open(shape, state).get(seat)?.length ?? 0;
+}
+
 /** What is still to be answered of the current assignment. */
 function open(shape: RunShape, state: Asking): Assignment<SeatId> {
   return restrict(state.assignment, (leaf) => state.outstanding[placeOf(shape, leaf)] === 1);

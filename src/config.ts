@@ -1,0 +1,49 @@
+/**
+ * What does the environment say? Every variable the project reads, parsed once at the door.
+ */
+import { SkewflowError } from './errors.ts';
+
+export interface Config {
+  /** `SKEWFLOW_LOG`: what is logged to stderr. Default `silent`: errors are thrown, not logged. */
+  readonly logLevel: LogLevel;
+  /** `SKEWFLOW_THREADS`: worker threads where no option says otherwise; null: one per core. */
+  readonly threads: number | null;
+}
+
+export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** The variables that are read. */
+export interface Environment {
+  readonly SKEWFLOW_LOG?: string | undefined;
+  readonly SKEWFLOW_THREADS?: string | undefined;
+}
+
+/**
+ * Parse the environment.
+ *
+ * @throws UsageError for a value that is not one of those listed
+ */
+export function readConfig(environment: Environment): Config {
+  return Object.freeze({
+    logLevel: levelOf(environment.SKEWFLOW_LOG),
+    threads: countOf('SKEWFLOW_THREADS', environment.SKEWFLOW_THREADS),
+  });
+}
+
+function levelOf(text: string | undefined): LogLevel {
+  if (text === undefined || text === '') return 'silent';
+  const level = logLevels.find((known) => known === text);
+  if (level !== undefined) return level;
+  throw new SkewflowError(
+    'UsageError',
+    `SKEWFLOW_LOG: expected one of ${logLevels.join(', ')}, got \`${text}\``,
+  );
+}
+
+function countOf(name: string, text: string | undefined): number | null {
+  if (text === undefined || text === '') return null;
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count >= 1) return count;
+  throw new SkewflowError('UsageError', `${name}: expected a whole number from 1, got \`${text}\``);
+}

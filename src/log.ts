@@ -1,0 +1,28 @@
+/**
+ * Where do log lines go? To stderr as JSON, by pino, which is loaded with the first line that is written and not before.
+ */
+import { type LogLevel, logLevels } from './config.ts';
+
+/** Facts first, then a sentence. */
+export interface Log {
+  readonly error: (facts: Facts, sentence: string) => void;
+  readonly warn: (facts: Facts, sentence: string) => void;
+  readonly info: (facts: Facts, sentence: string) => void;
+  readonly debug: (facts: Facts, sentence: string) => void;
+}
+
+export type Facts = Readonly<Record<string, boolean | number | string | null>>;
+
+/** A log that writes lines of `level` and above. Loading pino takes tens of milliseconds; a silent run never pays. */
+export function logTo(level: LogLevel): Log {
+  let pino: Promise<Log> | null = null;
+  const write = (at: Exclude<LogLevel, 'silent'>) => (facts: Facts, sentence: string) => {
+    if (logLevels.indexOf(at) > logLevels.indexOf(level)) return;
+    pino ??= import('pino').then(({ pino: make, destination }) =>
+      make({ level }, destination({ fd: 2, sync: true })),
+    );
+    // Lines keep their order: each is written when the one import has resolved, in the order of these calls.
+    void pino.then((log) => log[at](facts, sentence));
+  };
+  return { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') };
+}

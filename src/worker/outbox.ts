@@ -1,0 +1,61 @@
+/**
+ * In which order do a worker's results leave it? The rows of a shard are written before its answer is posted, so that an
+ * accepted answer means written rows; the answers of one evaluation go out in batches, the last batch at its end.
+ */
+import type { Partial, RowData } from './engine/engine.ts';
+import type { RowStore } from './rows.ts';
+
+/** Shortest time between two batches. */
+const batchMs = 50;
+
+/** What waits to be written and posted during one evaluation. */
+export class Outbox {
+  readonly #store: RowStore;
+  readonly #post: (partials: readonly Partial[]) => Promise<void>;
+  readonly #onFailure: (error: unknown) => void;
+  #waiting: Partial[] = [];
+  #sent = performance.now();
+  /** Everything handed over so far, in order. */
+  #chain: Promise<void> = Promise.resolve();
+
+  constructor(
+    store: RowStore,
+    post: (partials: readonly Partial[]) => Promise<void>,
+    onFailure: (error: unknown) => void,
+  ) {
+    this.#store = store;
+    this.#post = post;
+    this.#onFailure = onFailure;
+  }
+
+  /** Write rows, before anything that is handed over after them. */
+  write(rows: RowData): void {
+    this.next(() => this.#store.write(rows));
+  }
+
+  /** Post an answer, not before the rows written so far; the newest answer always waits for one more, or for the end. */
+  put(partial: Partial): void {
+    if (this.#waiting.length > 0 && performance.now() - this.#sent >= batchMs) this.#flush();
+    this.#waiting.push(partial);
+  }
+
+  /** Do something after everything handed over so far. */
+  next(task: () => Promise<void>): void {
+    this.#chain = this.#chain.then(task);
+    // `empty` meets the rejection too, at the end of the evaluation; this one stops it early.
+    this.#chain.catch(this.#onFailure);
+  }
+
+  /** Everything is written and posted; rejects with the first failure. */
+  async empty(): Promise<void> {
+    this.#flush();
+    await this.#chain;
+  }
+
+  #flush(): void {
+    const batch = this.#waiting;
+    this.#waiting = [];
+    this.#sent = performance.now();
+    if (batch.length > 0) this.next(() => this.#post(batch));
+  }
+}
