@@ -307,7 +307,9 @@ function refuseNothing(
 ): void {
   if (count > 0 || reduction.overNothing) return;
   const left = node.except === null ? '' : ` but the row \`${node.except}\` that is left out`;
-  refuse({ message: `\`${node.name}\` over no rows has no value: ${rowsNamed(over)} have none${left}` });
+  refuse({
+    message: `\`${node.name}\` over no rows has no value: ${rowsNamed(over)} ${over === 'sources' || over === 'tracers' ? 'have' : 'has'} none${left}`,
+  });
 }
 
 function alreadyBound(context: Context, row: Row): Problem {

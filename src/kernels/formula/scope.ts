@@ -4,7 +4,7 @@ import type { Field } from '../system.ts';
 import { type FormulaText, formulaError } from './diagnostics.ts';
 import { formulaFunctions } from './functions.ts';
 import { parse } from './parser.ts';
-import { indexNames, isIdentifier, type Span, type Syntax } from './syntax.ts';
+import { indexNames, isIdentifier, reductionNames, type Span, type Syntax } from './syntax.ts';
 
 /** Rows that belong together, as formulas see them. */
 export interface Rows {
@@ -83,7 +83,7 @@ const groupNames = ['sources', 'tracers'];
  */
 export function checkScope(scope: Scope, withFields: readonly WithField[] = []): void {
   const roles = new Map(reserved);
-  for (const name of Object.keys(formulaFunctions)) roles.set(name, 'a function');
+  for (const name of [...Object.keys(formulaFunctions), ...reductionNames]) roles.set(name, 'a function');
 
   const claim = (name: string, role: string): void => {
     if (!isIdentifier(name)) {
