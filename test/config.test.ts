@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { readConfig } from '../src/config.ts';
+import { isSkewflowError } from '../src/errors.ts';
+
+describe('readConfig', () => {
+  it('is silent and leaves the threads to the machine by default', () => {
+    expect(readConfig({})).toEqual({ logLevel: 'silent', threads: null });
+    expect(readConfig({ SKEWFLOW_LOG: '', SKEWFLOW_THREADS: '' })).toEqual({
+      logLevel: 'silent',
+      threads: null,
+    });
+  });
+
+  it('reads what is set', () => {
+    expect(readConfig({ SKEWFLOW_LOG: 'debug', SKEWFLOW_THREADS: '3' })).toEqual({
+      logLevel: 'debug',
+      threads: 3,
+    });
+  });
+
+  it.each([
+    [{ SKEWFLOW_LOG: 'loud' }, 'SKEWFLOW_LOG: expected one of silent, error, warn, info, debug, got `loud`'],
+    [{ SKEWFLOW_THREADS: '0' }, 'SKEWFLOW_THREADS: expected a whole number from 1, got `0`'],
+    [{ SKEWFLOW_THREADS: '2.5' }, 'SKEWFLOW_THREADS: expected a whole number from 1, got `2.5`'],
+  ])('refuses %o', (environment, message) => {
+    const caught = (() => {
+      try {
+        return readConfig(environment);
+      } catch (error) {
+        return error;
+      }
+    })();
+    expect(isSkewflowError(caught, 'UsageError')).toBe(true);
+    expect((caught as Error).message).toBe(message);
+  });
+});
