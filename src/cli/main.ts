@@ -1,0 +1,87 @@
+/**
+ * What does the command line mean? argv → one command of the public API → text, and an exit code.
+ *
+ * Data goes to stdout, everything else to stderr. Exit codes are those of `errors.ts`.
+ */
+import { Command, CommanderError } from 'commander';
+import { errorTable, exitCodes, isSkewflowError } from '../errors.ts';
+import { version } from '../index.ts';
+import { checkCommand } from './check.ts';
+import { completionCommand } from './completion.ts';
+import { devicesCommand } from './devices.ts';
+import { explainCommand } from './explain.ts';
+import { initCommand } from './init.ts';
+import { runCommand } from './run.ts';
+import { schemaCommand } from './schema.ts';
+
+/** Run one command line (without `node` and the script) and return the code to exit with. */
+export async function main(argv: readonly string[]): Promise<number> {
+  quietOnClosedPipe();
+  let exitCode: number = exitCodes.done;
+  const finish = (code: number): void => {
+    exitCode = code;
+  };
+  const program = skewflow(finish);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** The program with all its commands; `finish` takes the exit code of a command that ends without an error. */
+export function skewflow(finish: (code: number) => void): Command {
+  const program = new Command('skewflow')
+    .description('Loss and exact gradient of few coupled sources driving very many independent tracers.')
+    .version(version, '-V, --version')
+    .exitOverride()
+    .showHelpAfterError('(--help shows what there is)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  skewflow init vortices           a folder with a job that runs
+  skewflow run vortices/job.yaml   the loss and its gradient, in ./vortices-out
+  skewflow explain job.yaml        which blocks of the Jacobian are zero, diagonal, dense, and what that saves
+  skewflow check job.yaml          the gradient against finite differences
+
+Exit codes: 0 done, 1 the job failed, 2 the job file or the command is wrong, 3 no usable device,
+4 Redis or storage out of reach, 130/143 interrupted.`,
+    );
+  const commands = [
+    runCommand(finish),
+    checkCommand(finish),
+    explainCommand(),
+    devicesCommand(finish),
+    schemaCommand(),
+    initCommand(),
+    completionCommand(() => program),
+  ];
+  for (const command of commands) program.addCommand(command.exitOverride());
+  return program;
+}
+
+/** Say what went wrong on stderr and choose the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.badInput;
+  if (isSkewflowError(error)) {
+    process.stderr.write(`${error.message}\n`);
+    return error.tag === 'AbortedError' && error.details['signal'] === 'SIGTERM'
+      ? exitCodes.terminated
+      : errorTable[error.tag].exitCode;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`internal error, please report it with the job file:\n${text}\n`);
+  return exitCodes.jobFailed;
+}
+
+/** A reader that went away (`| head`) ends the command without a stack trace. */
+function quietOnClosedPipe(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(exitCodes.done);
+      throw error;
+    });
+  }
+}

@@ -1,0 +1,57 @@
+/** Options that several commands share: which engine, how many threads, what is changed in the job. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type EngineChoice, parseBytes, type RunOptions } from '../index.ts';
+
+export interface DeviceOptions {
+  readonly engine: EngineChoice;
+  readonly threads?: number;
+  readonly memory?: number;
+  readonly set: readonly string[];
+}
+
+/** Adds --engine, --threads, --memory and --set. */
+export function withDeviceOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--engine <name>', 'what computes')
+        .choices(['auto', 'wasm', 'webgpu', 'reference'])
+        .default('auto'),
+    )
+    .option('--threads <n>', 'threads to compute with (default: one per core)', wholeNumber)
+    .option('--memory <bytes>', 'most memory to use, e.g. 2GiB (default: what the machine has)', bytes)
+    .option(
+      '--set <path=value>',
+      'change one value of the job, e.g. params.sigma=0.3; repeatable',
+      collect,
+      [],
+    );
+}
+
+/** The options as the API takes them. */
+export function deviceOptions(
+  options: DeviceOptions,
+): Pick<RunOptions, 'engine' | 'memoryBytes' | 'set' | 'threads'> {
+  return {
+    engine: options.engine,
+    set: options.set,
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    ...(options.memory === undefined ? {} : { memoryBytes: options.memory }),
+  };
+}
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError('expected a whole number from 1.');
+  return value;
+}
+
+function bytes(text: string): number {
+  try {
+    return parseBytes(text);
+  } catch {
+    throw new InvalidArgumentError('expected a number of bytes such as 500000000, 512MiB or 2GiB.');
+  }
+}

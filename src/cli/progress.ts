@@ -1,0 +1,45 @@
+/** How is progress shown? One line rewritten in place on a terminal, a plain line every few seconds otherwise. */
+import type { ProgressEvent } from '../index.ts';
+
+/** Between two plain lines. */
+const plainEveryMs = 5000;
+/** Between two rewrites of the line of a terminal. */
+const redrawEveryMs = 100;
+/** Nothing is shown of work that is over sooner. */
+const silentMs = 300;
+
+export interface ProgressLine {
+  readonly show: (event: ProgressEvent) => void;
+  /** Remove the line from the terminal. */
+  readonly clear: () => void;
+}
+
+export function progressLine(stream: NodeJS.WriteStream, clock: () => number = Date.now): ProgressLine {
+  const begin = clock();
+  const everyMs = stream.isTTY ? redrawEveryMs : plainEveryMs;
+  let shownAt = begin + (stream.isTTY ? silentMs : 0);
+  let visible = false;
+  return {
+    show: (event) => {
+      const now = clock();
+      if (now - shownAt < everyMs) return;
+      shownAt = now;
+      const text = line(event, (now - begin) / 1000);
+      if (stream.isTTY) {
+        visible = true;
+        stream.write(`\r\u001b[K${text.slice(0, Math.max(stream.columns - 1, 20))}`);
+      } else stream.write(`${text}\n`);
+    },
+    clear: () => {
+      if (visible) stream.write('\r\u001b[K');
+      visible = false;
+    },
+  };
+}
+
+function line(event: ProgressEvent, seconds: number): string {
+  const { blocksDone: done, blocksTotal: total } = event;
+  const share = total === 0 ? 0 : done / total;
+  const left = share > 0 ? `, ${((seconds * (1 - share)) / share).toFixed(0)} s left` : '';
+  return `${event.phase}: ${(100 * share).toFixed(0)} % of ${total} blocks, ${seconds.toFixed(0)} s${left}`;
+}

@@ -1,0 +1,57 @@
+/** `skewflow run`: a job file in, the loss and its gradient out, everything in this process tree. */
+import { Command } from 'commander';
+import { type ProgressEvent, type RunResult, run } from '../index.ts';
+import { norm, significant } from './numbers.ts';
+import { type DeviceOptions, deviceOptions, withDeviceOptions } from './options.ts';
+import { progressLine } from './progress.ts';
+import { interruptible } from './signals.ts';
+
+interface Options extends DeviceOptions {
+  readonly out?: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+export function runCommand(_finish: (code: number) => void): Command {
+  const command = new Command('run')
+    .description('compute a job here: its loss, its gradient and its outputs')
+    .argument('<job>', 'the job file (YAML or JSON)')
+    .option('--out <folder>', 'where the results go (default: ./<name>-out)')
+    .option('--force', 'replace the output folder when the job is done')
+    .option('--json', 'print the result as one JSON document');
+  return withDeviceOptions(command).action(async (path: string, options: Options) => {
+    const progress = progressLine(process.stderr);
+    const result = await interruptible((signal) =>
+      run(path, {
+        ...deviceOptions(options),
+        out: options.out ?? 'default',
+        force: options.force ?? false,
+        signal,
+        onProgress: (event: ProgressEvent) => progress.show(event),
+      }),
+    ).finally(() => progress.clear());
+    process.stdout.write(
+      options.json === true ? `${JSON.stringify(result.summary, null, 2)}\n` : summary(result),
+    );
+  });
+}
+
+/** The result for people: a few aligned lines. */
+function summary(result: RunResult): string {
+  const { summary: facts } = result;
+  const rows: [string, string][] = [['loss', significant(facts.loss, 9)]];
+  for (const [name, array] of Object.entries(result.gradient)) {
+    rows.push([
+      `|dL/d${name}|`,
+      `${significant(norm(array.data), 6)}   ${array.shape.join('×') || 'scalar'}`,
+    ]);
+  }
+  rows.push(
+    ['engine', `${facts.engine} (${facts.numerics})`],
+    ['shards', `${facts.shards}`],
+    ['time', `${facts.seconds.toPrecision(3)} s, ${significant(facts.pairsPerSecond / 1e9, 3)} Gpair/s`],
+  );
+  if (result.folder !== null) rows.push(['results', result.folder]);
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, text]) => `${name.padEnd(width)}  ${text}\n`).join('');
+}

@@ -1,0 +1,36 @@
+/** What does Ctrl-C do? Once: the work stops cleanly and leaves nothing half-written. Twice: the process ends at once. */
+import { exitCodes, isSkewflowError, SkewflowError } from '../errors.ts';
+
+/**
+ * Do `work` under a signal that SIGINT and SIGTERM abort.
+ *
+ * @throws AbortedError, `details.signal` naming the signal, when one ended the work
+ */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  let received: 'SIGINT' | 'SIGTERM' | null = null;
+  const interrupt = (signal: 'SIGINT' | 'SIGTERM') => (): void => {
+    if (received !== null) process.exit(signal === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated);
+    received = signal;
+    process.stderr.write(
+      `${signal === 'SIGINT' ? '\ninterrupted' : 'terminated'}: stopping; once more to stop at once\n`,
+    );
+    controller.abort();
+  };
+  const [onInterrupt, onTerminate] = [interrupt('SIGINT'), interrupt('SIGTERM')];
+  process.on('SIGINT', onInterrupt).on('SIGTERM', onTerminate);
+  try {
+    return await work(controller.signal);
+  } catch (error) {
+    const aborted = isSkewflowError(error, 'AbortedError') || controller.signal.aborted;
+    if (!aborted) throw error;
+    throw new SkewflowError(
+      'AbortedError',
+      'stopped; nothing was written',
+      { signal: received },
+      { cause: error },
+    );
+  } finally {
+    process.off('SIGINT', onInterrupt).off('SIGTERM', onTerminate);
+  }
+}
