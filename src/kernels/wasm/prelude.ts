@@ -1,2 +1,27 @@
-/** Names of the inlined WASM expansions of operations that are no single instruction. */
-export type PreludeName = string;
+/** How operations that are no single lane instruction are written in WASM: one expansion an operation, inlined. */
+import type { Local } from './body.ts';
+import * as exponential from './prelude/exponential.ts';
+import { type Lanes, lanesIn, type PreludeContext, type Value } from './prelude/lanes.ts';
+import * as selection from './prelude/selection.ts';
+import * as trigonometric from './prelude/trigonometric.ts';
+
+export type { PreludeContext } from './prelude/lanes.ts';
+
+/** Name ↦ expansion; the names are those of the operations (`ops/table.ts`). */
+export const prelude = { ...exponential, ...selection, ...trigonometric };
+
+export type PreludeName = keyof typeof prelude;
+
+/**
+ * Write the operation applied to the operands; its value is left on the stack. Operands are read more than once and
+ * never written. Scratch locals go back to the body.
+ *
+ *   expand('exp2', { body, lane: 'f32x4', fma: true, constant }, [x]);
+ */
+export function expand(name: PreludeName, context: PreludeContext, operands: readonly Local[]): void {
+  const { lanes, release } = lanesIn(context);
+  // Arity is the op record's; here it is forgotten.
+  const write = prelude[name] as (e: Lanes, ...operands: readonly Value[]) => Value;
+  write(lanes, ...operands.map(lanes.local))();
+  release();
+}
