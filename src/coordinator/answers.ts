@@ -4,6 +4,7 @@
 import { invariant } from '../errors.ts';
 import type { Grid, Program } from '../kernels/sweep/program.ts';
 import type { Leaf } from '../partition/seats.ts';
+import { growTree, type Tree } from '../partition/tree.ts';
 import type { LeafPartial } from '../protocol.ts';
 
 /** One entry of the vector S. */
@@ -39,61 +40,25 @@ export function lossOf(entries: readonly Entry[], sums: Float64Array, outside: n
 /** Adds the answers of one stage; a subtree is added as soon as it is complete, so at most one answer a level waits. */
 export class Adder {
   readonly #leaves: readonly Leaf[];
-  readonly #entries: readonly Entry[];
-  /** Complete subtrees that wait for their sibling, by `begin:end`. */
-  readonly #waiting = new Map<string, Added>();
+  readonly #tree: Tree<Added>;
 
   constructor(leaves: readonly Leaf[], entries: readonly Entry[]) {
     this.#leaves = leaves;
-    this.#entries = entries;
+    this.#tree = growTree<Added>(leaves.length, (left, right) => addPair(entries, left, right));
   }
 
   put(leaf: Leaf, answer: LeafPartial): void {
     const place = leaf === 'sources' ? this.#leaves.length - 1 : leaf;
     invariant(this.#leaves[place] === leaf, 'the run’s own leaf is the last, and shards are numbered from 0');
-    let subtree: Added = answer;
-    for (const [own, sibling] of pathUp(place, this.#leaves.length)) {
-      const other = this.#waiting.get(keyOf(sibling));
-      if (other === undefined) {
-        this.#waiting.set(keyOf(own), subtree);
-        return;
-      }
-      this.#waiting.delete(keyOf(sibling));
-      subtree =
-        own.begin < sibling.begin
-          ? addPair(this.#entries, subtree, other)
-          : addPair(this.#entries, other, subtree);
-    }
-    this.#waiting.set(keyOf({ begin: 0, end: this.#leaves.length }), subtree);
+    this.#tree.put(answer, place);
   }
 
   /** The sum over all leaves. */
   total(): Added {
-    const total = this.#waiting.get(keyOf({ begin: 0, end: this.#leaves.length }));
-    invariant(total !== undefined, 'a stage is added when its last leaf is answered');
+    const total = this.#tree.root();
+    invariant(total !== null, 'a stage is added when its last leaf is answered');
     return total;
   }
-}
-
-/** Leaves [begin, end) of a subtree. */
-interface Subtree {
-  readonly begin: number;
-  readonly end: number;
-}
-
-const keyOf = ({ begin, end }: Subtree): string => `${begin}:${end}`;
-
-/** The subtrees that hold leaf `place`, from the leaf up to below the root, each with its sibling. */
-function pathUp(place: number, count: number): readonly (readonly [own: Subtree, sibling: Subtree])[] {
-  const path: (readonly [Subtree, Subtree])[] = [];
-  for (let here: Subtree = { begin: 0, end: count }; here.end - here.begin > 1; ) {
-    const middle = here.begin + splitOf(here.end - here.begin);
-    const left = { begin: here.begin, end: middle };
-    const right = { begin: middle, end: here.end };
-    path.push(place < middle ? [left, right] : [right, left]);
-    here = place < middle ? left : right;
-  }
-  return path.reverse();
 }
 
 /** One node of the tree: left + right, entry by entry. */
@@ -138,9 +103,4 @@ function addSums(entries: readonly Entry[], left: Added, right: Added): Pick<Add
     winners[k] = leftWins ? rowA : rowB;
   }
   return { sums, winners };
-}
-
-/** Leaves of the left subtree: the largest power of two below `count`. */
-function splitOf(count: number): number {
-  return 2 ** (31 - Math.clz32(count - 1));
 }

@@ -20,7 +20,7 @@ import {
   type RunEnd,
   type SeatId,
 } from '../protocol.ts';
-import { Adder, type Entry, lossOf, sumEntries } from './answers.ts';
+import { type Added, Adder, type Entry, lossOf, sumEntries } from './answers.ts';
 import { bytesOf, digestOf, type Given } from './given.ts';
 import {
   decide,
@@ -138,7 +138,7 @@ class Office {
   readonly #tallies = new Map<SeatId, Tally>();
   #state: RunState = planned;
   #given: Given;
-  #adder: Adder;
+  #adder: Adder | null = null;
   #phase: Phase = 'sums';
   /** The winning rows of phase `sums`: what phase `gradient` seeds for min and max. */
   #winners: Float64Array = new Float64Array(0);
@@ -158,7 +158,6 @@ class Office {
     this.#entries = sumEntries(run.program, run.grid);
     this.#blocksTotal = run.shards.reduce((blocks, shard) => blocks + blocksOf(shard), 0);
     this.#given = { times: run.times, fields: run.fields, sums: null, seeds: null };
-    this.#adder = new Adder([], this.#entries);
   }
 
   get end(): RunEnd | null {
@@ -219,7 +218,7 @@ class Office {
     return this.#feed({ kind: 'posted', number, phase, digest: parameterDigest, leaf, fault }, () => {
       if (answer.kind === 'non-finite') return;
       this.#bytes += answerBytes(answer);
-      this.#adder.put(leaf, answer);
+      this.#adder?.put(leaf, answer);
     });
   }
 
@@ -294,7 +293,7 @@ class Office {
 
   /** Add a stage's answers; what they come to is what the next stage is given, or the result. */
   #add({ phase }: Stage): RunEvent {
-    const { sums, winners, loss, gradient, seeds, sourceStates } = this.#adder.total();
+    const { sums, winners, loss, gradient, seeds, sourceStates } = this.#total();
     const twoPhases = this.#shape.phases === 2;
     const outcome = { ...this.#evaluated, sourceStates: sourceStates ?? this.#evaluated.sourceStates };
     if (twoPhases && phase === 'sums') {
@@ -314,6 +313,11 @@ class Office {
     invariant(seeds !== null, 'the run’s own leaf answers ∂h/∂S in phase head');
     this.#given = { ...this.#given, seeds: { values: seeds, winners: this.#winners } };
     return { kind: 'inputs', digest: digestOf(this.#given) };
+  }
+
+  #total(): Added {
+    invariant(this.#adder !== null, 'a stage is published before it is added');
+    return this.#adder.total();
   }
 
   /** A fault as the user reads it: with the time of its step. */

@@ -46,14 +46,16 @@ function norm(data: Float64Array): number {
 /**
  * The sources' states by field: `final` M × width, `trajectory` saved times × M × width.
  *
+ * @param fields - the evolving fields in state order; what a state holds beyond them (running integrals) is left out
+ * @param components - e, numbers of a row of a state
  * @param states - one M × e block a state, the end time first, then the saved times
  */
 export function sourceTensors(
   fields: readonly Field[],
   rows: number,
+  components: number,
   states: Float64Array,
 ): { readonly final: Tensors; readonly trajectory: Tensors } {
-  const components = fields.reduce((sum, { width }) => sum + width, 0);
   const blocks = states.length / (rows * components);
   const column = (first: number, width: number, from: number, to: number): Float64Array => {
     const data = new Float64Array((to - from) * rows * width);
