@@ -85,7 +85,7 @@ function writeLoop(w: Writer, pass: Pass, step: LoopStep): void {
     body.loop((again) => {
       const before = new Set(pass.held.keys());
       writeBody(w, pass, step, accumulations);
-      for (const [id, locals] of [...pass.held]) {
+      for (const [id, locals] of pass.held) {
         if (before.has(id) || valueAt(w, id).kind === 'accumulated') continue;
         pass.held.delete(id);
         body.release(...locals);

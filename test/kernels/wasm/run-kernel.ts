@@ -127,8 +127,7 @@ export function prepare(kernel: Kernel, lane: Lane, compiled: CompiledKernel, w:
     return { ...p, at, length };
   });
 
-  const lanesAt = (address: number): number =>
-    reals(address, count).reduce((a: number, b: number) => a + b, 0);
+  const lanesAt = (address: number): number => [...reals(address, count)].reduce((a, b) => a + b, 0);
   const read = (): Results => ({
     planes: new Map(
       planes.map((p) => [
