@@ -1,7 +1,7 @@
 /** What the cotangent of a node is, gathered from its users. */
 import { apply, concat, constant, type Expr, part } from '../ir/expr.ts';
 import { simplify } from '../simplify/simplify.ts';
-import { isZero } from '../simplify/structure.ts';
+import { isZero, widen } from '../simplify/structure.ts';
 
 /** A vector added to components [start, start + width) of a node's cotangent; of width 1, it meets each of them. */
 export interface Contribution {
@@ -33,11 +33,6 @@ export function gather(contributions: readonly Contribution[], width: number): E
       : concat(...segments.map((s) => widen(s.value, s.width)));
   const value = simplify(sum);
   return isZero(value) ? null : value;
-}
-
-/** A value that is the same for every component, written out. */
-export function widen(e: Expr, width: number): Expr {
-  return e.width === width ? e : concat(...Array.from({ length: width }, () => e));
 }
 
 function plus(a: Expr, b: Expr): Expr {

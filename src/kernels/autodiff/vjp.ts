@@ -30,7 +30,8 @@ import { withoutStops } from '../ir/substitute.ts';
 import { freeLoops, postorder } from '../ir/walk.ts';
 import { opNamed } from '../ops/table.ts';
 import { simplify } from '../simplify/simplify.ts';
-import { type Contribution, gather, widen } from './cotangent.ts';
+import { widen } from '../simplify/structure.ts';
+import { type Contribution, gather } from './cotangent.ts';
 
 /** An output and ∂ℓ/∂output, of the output's width (or of width 1: the same for every component). */
 export interface Seed {

@@ -17,7 +17,7 @@ export interface Factored {
  */
 export function factored(product: Expr, leaves: (factor: Expr) => boolean): Factored {
   return memoised<Factored>((e, of) => {
-    if (leaves(e)) return { outside: e, inside: null };
+    if (leaves(e) && !isOne(e)) return { outside: e, inside: null };
     const whole = { outside: null, inside: e };
     if (e.kind !== 'apply') return whole;
     const [a, b] = e.args.map(of);
@@ -34,4 +34,9 @@ function join(op: 'div' | 'mul', a: Expr | null, b: Expr | null): Expr | null {
   if (b === null) return a;
   if (a === null) return op === 'mul' ? b : apply('div', constant(1), b);
   return apply(op, a, b);
+}
+
+/** Whether it is the constant 1, which is no factor worth moving. */
+function isOne(e: Expr): boolean {
+  return e.kind === 'constant' && e.value === 1;
 }

@@ -21,6 +21,7 @@ for (const rule of rules) rulesOf.set(rule.left.op, [...(rulesOf.get(rule.left.o
 export function simplify(root: Expr): Expr {
   // A node on the path waits for its operands, then for what it was rewritten to.
   const path: { readonly node: Expr; rewritten: Expr | null }[] = [{ node: root, rewritten: null }];
+  const rewriting = new Set<Expr>();
   for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
     const { node, rewritten } = top;
     const waitsFor = simplest.has(node)
@@ -48,6 +49,9 @@ export function simplify(root: Expr): Expr {
       settle(node, node);
       path.pop();
     } else {
+      if (rewriting.has(next) && !simplest.has(next))
+        throw new Error('a rewriting came back to where it began');
+      rewriting.add(node);
       top.rewritten = next;
     }
   }

@@ -16,12 +16,19 @@ import {
 import { freeLoops } from '../ir/walk.ts';
 import { factored } from './factors.ts';
 
+/** Whether every component is the constant 0. */
 export function isZero(e: Expr): boolean {
   return e.kind === 'constant' ? e.value === 0 : e.kind === 'concat' && e.args.every(isZero);
 }
 
-function zeros(width: number): Expr {
-  return concat(...Array.from({ length: width }, () => constant(0)));
+/** The vector of zeros. */
+export function zeros(width: number): Expr {
+  return widen(constant(0), width);
+}
+
+/** A value that is the same for every component, written out. */
+export function widen(e: Expr, width: number): Expr {
+  return e.width === width ? e : concat(...Array.from({ length: width }, () => e));
 }
 
 /** Components of components, and components of vectors put together. */
@@ -74,13 +81,9 @@ export function simplerReduce(e: Reduce): Expr | null {
   if (isZero(body) || (where !== null && isZero(where))) return zeros(e.width);
   const key = loopKey(loop);
   const { outside, inside } = factored(body, (f) => !freeLoops(f).has(key));
-  if (outside === null || (inside === null && isOne(outside))) return null;
+  if (outside === null) return null;
   const product = apply('mul', outside, reduce('sum', loop, inside ?? constant(1), where));
   return product.width === e.width ? product : null;
-}
-
-function isOne(e: Expr): boolean {
-  return e.kind === 'constant' && e.value === 1;
 }
 
 /** An argument that repeats one scalar, where another argument already has the full width: the scalar. */
