@@ -13,7 +13,7 @@ export const exp: Op<1> = {
   derivative: (x) => [apply('exp', x)],
   wgsl: (x) => `exp(${x})`,
   wasm: prelude('exp'),
-  tolerance: ulp(4),
+  tolerance: ulp(2),
   flops: 1,
 };
 
@@ -26,7 +26,7 @@ export const exp2: Op<1> = {
   derivative: (x) => [times(constant(Math.LN2), apply('exp2', x))],
   wgsl: (x) => `exp2(${x})`,
   wasm: prelude('exp2'),
-  tolerance: ulp(4),
+  tolerance: ulp(3),
   flops: 1,
 };
 
@@ -38,7 +38,7 @@ export const log: Op<1> = {
   derivative: (x) => [apply('div', constant(1), x)],
   wgsl: (x) => `log(${x})`,
   wasm: prelude('log'),
-  tolerance: ulp(4),
+  tolerance: ulp(2),
   flops: 1,
 };
 
@@ -50,7 +50,7 @@ export const log2: Op<1> = {
   derivative: (x) => [apply('div', constant(Math.LOG2E), x)],
   wgsl: (x) => `log2(${x})`,
   wasm: prelude('log2'),
-  tolerance: ulp(4),
+  tolerance: ulp(2),
   flops: 1,
 };
 
@@ -98,7 +98,7 @@ export const pow: Op<2> = {
   ],
   wgsl: (x, y) => `pow(${x}, ${y})`,
   wasm: prelude('pow'),
-  tolerance: ulp(64),
+  tolerance: ulp(12),
   flops: 2,
 };
 

@@ -102,6 +102,11 @@ export function prelude(name: PreludeName): WasmCode {
 export const call: Notation = { kind: 'call' };
 export const exact: Tolerance = { kind: 'exact' };
 
+/** At most so many unit roundoffs u of the backend, 2⁻²⁴ or 2⁻⁵³. */
+export function absolute(error: number): Tolerance {
+  return { kind: 'absolute', error };
+}
+
 /** At most so many units in the last place. */
 export function ulp(count: number): Tolerance {
   return { kind: 'ulp', count };

@@ -1,11 +1,14 @@
 /** Which operations are trigonometric. Angles are in radians. */
 import { apply, constant, type Expr } from '../ir/expr.ts';
-import { call, type Op, prelude, type Tolerance, ulp } from './op.ts';
+import { absolute, call, type Op, prelude, type Tolerance, ulp } from './op.ts';
 
 const square = (x: Expr): Expr => apply('mul', x, x);
 
-/** WGSL bounds sin and cos by an absolute error of 2⁻¹¹ only ("Floating Point Accuracy"), hence the prelude there too. */
-const nearOne: Tolerance = ulp(4);
+/**
+ * Next to a zero the reduced angle has an error of the angle, not of the result. WGSL bounds sin and cos by an absolute
+ * error of 2⁻¹¹ only ("Floating Point Accuracy"), hence the prelude there too.
+ */
+const nearOne: Tolerance = absolute(2);
 
 export const sin: Op<1> = {
   arity: 1,
@@ -39,7 +42,7 @@ export const tan: Op<1> = {
   derivative: (x) => [apply('add', constant(1), square(apply('tan', x)))],
   wgsl: (x) => `skewflow_tan(${x})`,
   wasm: prelude('tan'),
-  tolerance: ulp(8),
+  tolerance: ulp(4),
   flops: 1,
 };
 
@@ -94,6 +97,6 @@ export const atan2: Op<2> = {
   },
   wgsl: (y, x) => `skewflow_atan2(${y}, ${x})`,
   wasm: prelude('atan2'),
-  tolerance: ulp(8),
+  tolerance: ulp(4),
   flops: 2,
 };

@@ -46,6 +46,28 @@ describe('a module', () => {
       body.emit('f64.const', -0).emit('call', half.index).emit('call', log.index);
       body.i32(0).i32(-1).emit('i32.atomic.rmw.add', 200).emit('drop').emit('atomic.fence');
     });
-    expect(disassembled(module)).toMatchInlineSnapshot();
+    expect(disassembled(module)).toMatchInlineSnapshot(`
+      "(module
+        (type (;0;) (func (param f64)))
+        (type (;1;) (func (param f64) (result f64)))
+        (type (;2;) (func))
+        (import "env" "memory" (memory (;0;) 1 65536 shared))
+        (import "env" "log" (func $log (type 0)))
+        (func $____ (type 1) (param f64) (result f64)
+          local.get 0
+          f64.const 0x1p-1 (;=0.5;)
+          f64.mul)
+        (func $main (export "main") (type 2)
+          f64.const -0x0p+0 (;=-0;)
+          call 1
+          call 0
+          i32.const 0
+          i32.const -1
+          i32.atomic.rmw.add offset=200
+          drop
+          atomic.fence)
+        (data (;0;) (i32.const 65520) "\\01\\02\\03"))
+      "
+    `);
   });
 });

@@ -1,4 +1,5 @@
 /** What the coefficients of the prelude's polynomials are, lowest first: minimax fits made by minimax.py. */
+// biome-ignore-all lint/suspicious/noApproximativeNumericConstant: fitted, and ln 2 only to the last place
 export const polynomials = {
   /** (2ˣ − 1)/x on [−½, ½], relative to 2ˣ. Error 9.3e-8 in f32, 2.7e-17 in f64. */
   exp2: {

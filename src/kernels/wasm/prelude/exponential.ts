@@ -5,7 +5,7 @@ import type { Lanes, Value } from './lanes.ts';
 /** ln 2 = high + low; n · high is exact for |n| < 2¹⁴ (f32) or 2²⁰ (f64). Cephes expf.c; fdlibm e_exp.c. */
 const ln2 = {
   f32x4: { high: 0.693359375, low: -2.1219444e-4 },
-  f64x2: { high: 6.9314718036912381649e-1, low: 1.90821492927058770002e-10 },
+  f64x2: { high: 0.6931471803691238, low: 1.9082149292705877e-10 },
 } as const;
 
 /**

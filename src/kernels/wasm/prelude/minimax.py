@@ -137,6 +137,7 @@ def printed(c):
 
 if __name__ == '__main__':
     print('/** What the coefficients of the prelude\'s polynomials are, lowest first: minimax fits made by minimax.py. */')
+    print('// biome-ignore-all lint/suspicious/noApproximativeNumericConstant: fitted, and ln 2 only to the last place')
     print('export const polynomials = {')
     for name, (what, g, w, low, high, a, b) in polynomials.items():
         f32, error32 = fit(32, g, w, low, a, b)
