@@ -1,4 +1,5 @@
 /** What numbers written in the job itself, or handed over in memory, mean as an array. */
+import { createHash } from 'node:crypto';
 import { SkewflowError } from '../errors.ts';
 import { elementCount, type RawArray, type Reals, shapeText } from './source.ts';
 
@@ -90,9 +91,12 @@ function inMemory({ shape, data }: Shaped, label: string): RawArray {
     label,
     shape,
     elements,
-    /** The numbers themselves; text is made when it is asked for, as the array may be large. */
+    /** Hashed when it is asked for, as the array may be large. */
     get identity() {
-      identity ??= `${shapeText(shape)} ${Array.prototype.map.call(data, String).join(' ')}`;
+      identity ??= createHash('sha256')
+        .update(shapeText(shape))
+        .update(new Uint8Array(Float64Array.from(data).buffer))
+        .digest('hex');
       return identity;
     },
     close: () => Promise.resolve(),

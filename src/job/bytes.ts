@@ -1,0 +1,22 @@
+/** How many bytes `2GiB` are. */
+import { SkewflowError } from '../errors.ts';
+
+const powers: Readonly<Record<string, number>> = { '': 0, K: 1, M: 2, G: 3, T: 4 };
+
+/**
+ * An amount of memory in bytes: a number, or a text with a unit. `KiB` is 1024 bytes, `KB` 1000.
+ *
+ * @throws UsageError for anything else, and for less than one byte
+ */
+export function parseBytes(amount: number | string): number {
+  const parts = /^(\d+(?:\.\d+)?)\s*(?:([KMGT]?)(i?)B)?$/u.exec(String(amount).trim());
+  const bytes =
+    parts === null
+      ? 0
+      : Math.floor(Number(parts[1]) * (parts[3] === '' ? 1000 : 1024) ** powers[parts[2] ?? '']!);
+  if (Number.isSafeInteger(bytes) && bytes >= 1) return bytes;
+  throw new SkewflowError(
+    'UsageError',
+    `\`${amount}\` is no amount of memory: expected bytes, or a text such as 512MiB, 2GiB`,
+  );
+}

@@ -1,0 +1,73 @@
+/** Whether a document has the form of a job, and if not, what is wrong where. */
+import type { z } from 'zod';
+import { type JobDocument, quoteTheFormula } from './document.ts';
+import type { Path } from './path.ts';
+import { fileSchema, type JobForm, memorySchema } from './schema.ts';
+
+type Issue = z.core.$ZodIssue;
+
+/**
+ * The document as a job of the right form.
+ *
+ * @throws JobFileError for the first mistake
+ */
+export function formOf(document: JobDocument): JobForm {
+  const schema = document.path === null ? memorySchema : fileSchema;
+  const result = schema.safeParse(document.value);
+  if (result.success) return result.data;
+  throw issueError(document, precise(result.error.issues[0]!));
+}
+
+/** An issue with the path from the top of the job. */
+interface Placed {
+  readonly issue: Issue;
+  readonly path: Path;
+}
+
+/**
+ * Where alternatives were tried, the mistake in the one that was probably meant: the one with fewest mistakes, if it has
+ * any that is not just that it is another kind of thing.
+ */
+function precise(issue: Issue, above: Path = []): Placed {
+  const path = [...above, ...(issue.path as Path)];
+  if (issue.code !== 'invalid_union') return { issue, path };
+  const candidates = issue.errors
+    .filter((issues) => issues.every(isInside))
+    .sort((a, b) => weight(a) - weight(b));
+  const [best, second] = candidates;
+  if (best === undefined || (second !== undefined && weight(second) === weight(best))) return { issue, path };
+  return precise(best[0]!, path);
+}
+
+/** Whether an issue is about a part of the alternative, and not about its being one. */
+function isInside(issue: Issue): boolean {
+  return (
+    issue.path.length > 0 ||
+    issue.code === 'unrecognized_keys' ||
+    issue.code === 'too_small' ||
+    issue.code === 'too_big'
+  );
+}
+
+function weight(issues: readonly Issue[]): number {
+  return issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 1), 0);
+}
+
+function issueError(document: JobDocument, { issue, path }: Placed): Error {
+  const [message = issue.message, hint] = issue.message.split('\n');
+  const about = hint === undefined || hint === '' ? {} : { hint };
+  if (issue.code === 'unrecognized_keys') {
+    const at = [...path, issue.keys[0]!];
+    const notes = document.isEmpty(at) ? [quoteTheFormula] : [];
+    return document.error(at, { message, ...about, notes }, 'key');
+  }
+  const last = path.at(-1);
+  if (document.isEmpty(path)) {
+    return document.error(
+      path,
+      { message: `\`${last}\` has no value: ${message}`, ...about, notes: [quoteTheFormula] },
+      'key',
+    );
+  }
+  return document.error(path, { message, ...about });
+}
