@@ -1,8 +1,9 @@
 /**
  * What does a run give back? The evaluated numbers under the names and in the shapes of the job.
  */
-import type { GradientSlot, Program } from '../kernels/sweep/program.ts';
-import type { Field } from '../kernels/system.ts';
+import type { GradientSlot, Grid, Program } from '../kernels/sweep/program.ts';
+import type { Field, System } from '../kernels/system.ts';
+import type { RowsWanted } from '../protocol.ts';
 
 /** A named array: row-major numbers in double precision. */
 export interface Tensor {
@@ -46,16 +47,15 @@ function norm(data: Float64Array): number {
 /**
  * The sources' states by field: `final` M × width, `trajectory` saved times × M × width.
  *
- * @param fields - the evolving fields in state order; what a state holds beyond them (running integrals) is left out
- * @param components - e, numbers of a row of a state
+ * @param fields - the evolving fields in state order, e numbers a row together
  * @param states - one M × e block a state, the end time first, then the saved times
  */
 export function sourceTensors(
   fields: readonly Field[],
   rows: number,
-  components: number,
   states: Float64Array,
 ): { readonly final: Tensors; readonly trajectory: Tensors } {
+  const components = fields.reduce((sum, { width }) => sum + width, 0);
   const blocks = states.length / (rows * components);
   const column = (first: number, width: number, from: number, to: number): Float64Array => {
     const data = new Float64Array((to - from) * rows * width);
@@ -74,6 +74,25 @@ export function sourceTensors(
     first += width;
   }
   return { final, trajectory };
+}
+
+/** Gradients of tracers and values always; final states and trajectories where `output.save` asks for them. */
+export function rowsWanted(system: System, saving: Saving, grid: Grid): RowsWanted {
+  const { tracers } = system;
+  const ofTracers = new Set([...(tracers?.evolving ?? []), ...(tracers?.constant ?? [])].map((f) => f.name));
+  return {
+    gradient: system.gradient.filter((name) => ofTracers.has(name)),
+    final: saving.final,
+    trajectory: saving.trajectory ? savedPoints(grid.times.length - 1, saving.every) : [],
+    values: system.values.size > 0,
+  };
+}
+
+/** What `output.save` asks for. */
+interface Saving {
+  readonly final: boolean;
+  readonly trajectory: boolean;
+  readonly every: number;
 }
 
 /** Grid points 0, every, 2·every, … and the last. */
