@@ -38,7 +38,7 @@ export function evaluate(e: Expr, given: Given, bound: Bound = new Map()): reado
     }
     known.set(
       node,
-      valueOf(node, (o) => required(known.get(o), 'operand'), given, bound),
+      nodeValue(node, (o) => required(known.get(o), 'operand'), given, bound),
     );
     path.pop();
   }
@@ -50,7 +50,7 @@ export function rowCount(loop: Loop, given: Given): number {
   return required(given.counts?.[loop.over], `number of rows of ${loop.over}`);
 }
 
-function valueOf(
+function nodeValue(
   e: Expr,
   of: (operand: Expr) => readonly number[],
   given: Given,

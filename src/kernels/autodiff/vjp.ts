@@ -129,9 +129,13 @@ export function vjp(seeds: readonly Seed[], wants: (leaf: Leaf) => boolean): Cot
 /** Nodes through which a wanted leaf can be reached. */
 function active(order: readonly Expr[], wants: (leaf: Leaf) => boolean): ReadonlySet<Expr> {
   const reaches = new Set<Expr>();
-  for (const node of order)
-    if (node.kind === 'input' ? wants(node.leaf) : passesOn(node).some((a) => reaches.has(a)))
-      reaches.add(node);
+  for (const node of order) {
+    const leads =
+      node.kind === 'input'
+        ? node.leaf.role !== 'index' && wants(node.leaf)
+        : passesOn(node).some((a) => reaches.has(a));
+    if (leads) reaches.add(node);
+  }
   return reaches;
 }
 
