@@ -1,28 +1,4 @@
-/** How named arrays become the banks and tables of a program: fields of a row one after another. */
-import { invariant } from '../../../errors.ts';
-import type { Field } from '../../../kernels/system.ts';
-
-/** Rows [begin, end) of all fields side by side; `components` beyond them (running integrals) are 0. */
-export function interleave(
-  fields: readonly Field[],
-  arrays: ReadonlyMap<string, ArrayLike<number>>,
-  begin: number,
-  end: number,
-  components = fields.reduce((n, f) => n + f.width, 0),
-): Float64Array {
-  const rows = end - begin;
-  const out = new Float64Array(rows * components);
-  let start = 0;
-  for (const { name, width } of fields) {
-    const values = arrays.get(name);
-    invariant(values !== undefined, `the values of \`${name}\` are given`);
-    for (let r = 0; r < rows; r++) {
-      for (let c = 0; c < width; c++) out[r * components + start + c] = values[(begin + r) * width + c]!;
-    }
-    start += width;
-  }
-  return out;
-}
+/** Small operations on row-major arrays that the sweeps share. */
 
 /** Components [start, start + width) of every row. */
 export function columnsOf(

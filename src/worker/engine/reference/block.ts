@@ -2,9 +2,10 @@
  * How one block of tracers goes forward through time, is compared with the loss, and goes back.
  */
 import { invariant } from '../../../errors.ts';
+import { interleave } from '../../../kernels/reference/sources.ts';
 import type { TermPoint, TermProgram, TermRows } from '../../../kernels/sweep/program.ts';
 import type { Evaluation, NonFinite } from '../engine.ts';
-import { addTo, firstNonFinite, interleave } from './arrays.ts';
+import { addTo, firstNonFinite } from './arrays.ts';
 import { type Context, tablesAtPoint, tablesAtStage } from './context.ts';
 import { atPoint, atStage, type Cotangents, noCotangents, takeOver } from './gradients.ts';
 import type { RowStore } from './row-store.ts';

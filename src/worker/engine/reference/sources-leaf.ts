@@ -3,10 +3,11 @@
  * cotangents of the sources' states into the gradient of a leaf.
  */
 import { invariant } from '../../../errors.ts';
+import { sourceBanks } from '../../../kernels/reference/sources.ts';
 import type { TermPoint, TermProgram } from '../../../kernels/sweep/program.ts';
 import type { Evaluation, NonFinite, Partial } from '../engine.ts';
 import { addTo, columnsOf, firstNonFinite } from './arrays.ts';
-import { type Context, sourceBanks, tablesAtPoint, tablesAtStage } from './context.ts';
+import { type Context, tablesAtPoint, tablesAtStage } from './context.ts';
 import {
   atPoint,
   atStage,
@@ -95,7 +96,7 @@ export function sweepSources(
   const group = program.sources;
   const components = group?.stateComponents ?? 0;
   const rows = given.count('sources');
-  const banks = sourceBanks(program, context.inputs);
+  const banks = sourceBanks(program, context.inputs.fields);
   const vjp = group?.flowVjp ?? null;
   const total = noCotangents(given.params.length);
   takeOverAll(total, cotangents);

@@ -68,7 +68,7 @@ export function sweepBackward(
   transposed: (stage: Stage, κ: Float64Array) => Float64Array,
   after: (point: number, λ: Float64Array) => void,
 ): Float64Array {
-  let λ = new Float64Array(size);
+  let λ: Float64Array = new Float64Array(size);
   const addSeed = (point: number): void => {
     const values = seed(point);
     if (values !== null) addTo(λ, values);
