@@ -23,7 +23,7 @@ export function gather(contributions: readonly Contribution[], width: number): E
     const values = covering.map((c) =>
       c.value.width === 1 ? c.value : part(c.value, start - c.start, end - start),
     );
-    const [first, ...rest] = values;
+    const [first, ...rest] = multiples(values);
     return { width: end - start, value: first === undefined ? constant(0) : rest.reduce(plus, first) };
   });
   const [only] = segments;
@@ -33,6 +33,14 @@ export function gather(contributions: readonly Contribution[], width: number): E
       : concat(...segments.map((s) => widen(s.value, s.width)));
   const value = simplify(sum);
   return isZero(value) ? null : value;
+}
+
+/** Equal contributions as one multiple, in the order of the first: x·x gives its factor g·x twice, hence 2·(g·x). */
+function multiples(values: readonly Expr[]): readonly Expr[] {
+  return [...new Set(values)].map((value) => {
+    const count = values.filter((v) => v === value).length;
+    return count === 1 ? value : apply('mul', constant(count), value);
+  });
 }
 
 function plus(a: Expr, b: Expr): Expr {
