@@ -104,7 +104,7 @@ async function openAll(
 async function allOf<T extends readonly unknown[]>(
   promises: readonly [...{ [K in keyof T]: Promise<T[K]> }],
 ): Promise<T> {
-  const results = await Promise.allSettled(promises);
+  const results = await Promise.allSettled(promises as readonly Promise<unknown>[]);
   return results.map((result) => {
     if (result.status === 'rejected') throw result.reason;
     return result.value;
