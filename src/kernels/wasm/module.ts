@@ -100,7 +100,7 @@ export class ModuleBuilder {
   bytes(): Uint8Array<ArrayBuffer> {
     const exported = this.#defined.filter((f) => f.exported);
     return Uint8Array.from([
-      ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00], // '\0asm', version 1
+      ...preamble,
       ...section(1, this.#types),
       ...section(2, [...this.#memoryImport(), ...this.#imports.map(functionImport)]),
       ...section(
@@ -145,6 +145,9 @@ export class ModuleBuilder {
     return [0x00, ...sized([...nameBytes('name'), 0x01, ...sized(names)])];
   }
 }
+
+/** '\0asm', version 1. */
+const preamble: Bytes = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
 
 function functionImport(f: {
   readonly module: string;

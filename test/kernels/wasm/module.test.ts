@@ -1,16 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import wabtModule from 'wabt';
 import { ModuleBuilder } from '../../../src/kernels/wasm/module.ts';
-
-const wabt = await wabtModule();
-const features = { simd: true, threads: true, bulk_memory: true, relaxed_simd: true };
-
-function disassembled(module: ModuleBuilder): string {
-  const read = wabt.readWasm(module.bytes(), { ...features, readDebugNames: true });
-  // The types leave out that validation takes the features, too.
-  (read as { validate: (enabled: object) => void }).validate(features);
-  return read.toText({ foldExprs: false, inlineExport: true });
-}
+import { disassembled } from './wabt.ts';
 
 describe('a module', () => {
   it('runs what was written', () => {
@@ -46,7 +36,7 @@ describe('a module', () => {
       body.emit('f64.const', -0).emit('call', half.index).emit('call', log.index);
       body.i32(0).i32(-1).emit('i32.atomic.rmw.add', 200).emit('drop').emit('atomic.fence');
     });
-    expect(disassembled(module)).toMatchInlineSnapshot(`
+    expect(disassembled(module.bytes())).toMatchInlineSnapshot(`
       "(module
         (type (;0;) (func (param f64)))
         (type (;1;) (func (param f64) (result f64)))
