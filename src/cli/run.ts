@@ -24,7 +24,7 @@ export function runCommand(_finish: (code: number) => void): Command {
     const result = await interruptible((signal) =>
       run(path, {
         ...deviceOptions(options),
-        out: options.out ?? 'default',
+        out: options.out ?? true,
         force: options.force ?? false,
         signal,
         onProgress: (event: ProgressEvent) => progress.show(event),
