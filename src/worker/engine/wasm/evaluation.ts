@@ -1,0 +1,191 @@
+/**
+ * What a thread does in one evaluation: the sources' trajectory with the others, then units of blocks until none is left.
+ *
+ * A unit is an aligned run of blocks of a shard, so its sum is a subtree of the shard's tree: whoever finishes the
+ * second of two neighbours adds them, and whoever reaches the root runs the shard's sweep over the sources.
+ */
+import { invariant } from '../../../errors.ts';
+import { leftCount } from '../../../partition/tree.ts';
+import type { NonFinite, Partial } from '../engine.ts';
+import {
+  controlWords,
+  failureDoubles,
+  failureKinds,
+  type FromThread,
+  type LeafTask,
+  type ShardTask,
+  sourcesState,
+  type Visited,
+} from './messages.ts';
+import { mergePartials, readSums } from './partials.ts';
+import { evaluateSourcesLeaf, runSourcesForward, sweepBackward } from './source-leaf.ts';
+import type { Station } from './station.ts';
+import { evaluateBlock, type Failure } from './tracer-block.ts';
+
+export type Post = (message: FromThread) => void;
+
+export function evaluate(station: Station, post: Post): void {
+  if (shareSources(station, post)) {
+    for (let unit = nextUnit(station); unit !== null; unit = nextUnit(station)) runUnit(station, unit, post);
+  }
+  post({ kind: 'done', visited: visitedRows(station) });
+}
+
+// --- the sources first ------------------------------------------------------------------------------------
+
+/** One thread runs the sources forward, the others wait. False: their states blew up, and every leaf has been told. */
+function shareSources(station: Station, post: Post): boolean {
+  const { control, task } = station;
+  const word = controlWords.sources;
+  if (Atomics.compareExchange(control, word, sourcesState.waiting, sourcesState.running) === sourcesState.waiting) {
+    const failure = runSourcesForward(station);
+    for (const [leaf, { id }] of failure === null ? [] : task.leaves.entries()) {
+      invariant(failure !== null, 'leaves are told of a failure');
+      post({ kind: 'leaf', leaf, partial: { ...failure, leaf: id } });
+    }
+    Atomics.store(control, word, failure === null ? sourcesState.done : sourcesState.failed);
+    Atomics.notify(control, word);
+  }
+  while (Atomics.load(control, word) === sourcesState.running) Atomics.wait(control, word, sourcesState.running);
+  return Atomics.load(control, word) === sourcesState.done;
+}
+
+// --- units ------------------------------------------------------------------------------------------------
+
+interface Unit {
+  readonly leaf: number;
+  readonly first: number;
+  readonly blocks: number;
+}
+
+function nextUnit({ control, task }: Station): Unit | null {
+  if (Atomics.load(control, controlWords.aborted) !== 0) return null;
+  const n = Atomics.add(control, controlWords.nextUnit, 1) * 3;
+  const [leaf, first, blocks] = task.units.subarray(n, n + 3);
+  return leaf === undefined || first === undefined || blocks === undefined ? null : { leaf, first, blocks };
+}
+
+function runUnit(station: Station, unit: Unit, post: Post): void {
+  const leaf = station.task.leaves[unit.leaf];
+  invariant(leaf !== undefined, 'a unit belongs to a leaf');
+  const { shard } = leaf;
+  if (shard === null) {
+    post({ kind: 'leaf', leaf: unit.leaf, partial: evaluateSourcesLeaf(station, stackAt(station, 0)) });
+    return;
+  }
+  const root = climb(station, shard, unit, runBlocks(station, shard, unit));
+  post({ kind: 'progress', blocks: unit.blocks });
+  if (root !== null) post({ kind: 'leaf', leaf: unit.leaf, partial: finishShard(station, leaf, shard, root) });
+}
+
+/** The unit's partial: neighbours are added as soon as both are there, so few are held. */
+function runBlocks(station: Station, shard: ShardTask, { first, blocks }: Unit): number {
+  const unitNumber = first / unitBlocks(shard);
+  const target = shard.firstPartial === -1 ? stackAt(station, 0) : unitPartial(station, shard, unitNumber);
+  const sum = (begin: number, count: number, depth: number): number => {
+    const at = depth === 0 ? target : stackAt(station, depth);
+    if (count === 1) {
+      const failure = evaluateBlock(station, shard, begin, at);
+      if (failure !== null) recordFailure(station, shard, failure);
+      return at;
+    }
+    const left = leftCount(count);
+    sum(begin, left, depth);
+    mergePartials(station, at, sum(begin + left, count - left, depth + 1));
+    return at;
+  };
+  return sum(first, blocks, 0);
+}
+
+/** Blocks of a unit, but for the last: a power of two. */
+export function unitBlocks(shard: Pick<ShardTask, 'blocks' | 'units'>): number {
+  let size = 1;
+  while (Math.ceil(shard.blocks / size) > shard.units) size *= 2;
+  return size;
+}
+
+/**
+ * Goes up the shard's tree from a finished unit. At each pair of neighbours the first to come leaves its partial, the
+ * second adds; the address of the root's partial when this unit was the last, else null.
+ */
+function climb(station: Station, shard: ShardTask, { first }: Unit, partial: number): number | null {
+  if (shard.firstPartial === -1) return partial;
+  let index = first / unitBlocks(shard);
+  let width = 1;
+  let counter = shard.firstCounter;
+  for (; width < shard.units; width *= 2, index = Math.floor(index / 2)) {
+    const pairs = Math.ceil(shard.units / (2 * width));
+    const sibling = index % 2 === 0 ? index + 1 : index - 1;
+    const alone = sibling * width >= shard.units;
+    const pair = counter + Math.floor(index / 2);
+    counter += pairs;
+    if (alone) continue;
+    if (Atomics.add(station.control, pair, 1) === 0) return null;
+    const left = Math.min(index, sibling) * width;
+    const right = Math.max(index, sibling) * width;
+    mergePartials(station, unitPartial(station, shard, left), unitPartial(station, shard, right));
+  }
+  return unitPartial(station, shard, 0);
+}
+
+/** Counters that `climb` needs for a shard of so many units. */
+export function countersOf(units: number): number {
+  let count = 0;
+  for (let width = 1; width < units; width *= 2) count += Math.ceil(units / (2 * width));
+  return count;
+}
+
+function finishShard(station: Station, leaf: LeafTask, shard: ShardTask, partial: number): Partial {
+  const failure = readFailure(station, shard);
+  if (failure !== null) return { kind: 'non-finite', leaf: leaf.id, group: 'tracers', ...failure };
+  const gradient: Float64Array | NonFinite =
+    station.task.want === 'gradient' ? sweepBackward(station, partial, leaf.id) : new Float64Array(0);
+  if (!(gradient instanceof Float64Array)) return gradient;
+  const { sums, winners } = readSums(station, partial);
+  return { kind: 'partial', leaf: leaf.id, sums, winners, loss: 0, gradient, seeds: null, sourceStates: null };
+}
+
+function stackAt({ own }: Station, depth: number): number {
+  const at = own.stack[depth];
+  invariant(at !== undefined, 'the stack is as deep as the largest unit needs');
+  return at;
+}
+
+function unitPartial({ map }: Station, shard: ShardTask, unit: number): number {
+  const at = map.units[shard.firstPartial + unit];
+  invariant(at !== undefined, 'every unit of a split shard has a partial');
+  return at;
+}
+
+// --- failures ---------------------------------------------------------------------------------------------
+
+/** Keeps the lowest (step, row) of a shard; failures are rare, so a lock will do. */
+function recordFailure(station: Station, shard: ShardTask, failure: Failure): void {
+  const { control } = station;
+  while (Atomics.compareExchange(control, controlWords.lock, 0, 1) !== 0);
+  const [at, known] = failureAt(station, shard);
+  if (known === null || failure.step < known.step || (failure.step === known.step && failure.row < known.row)) {
+    at.set([1, failureKinds.indexOf(failure.what), failure.step, failure.row]);
+  }
+  Atomics.store(control, controlWords.lock, 0);
+}
+
+const readFailure = (station: Station, shard: ShardTask): Failure | null => failureAt(station, shard)[1];
+
+function failureAt({ task }: Station, shard: ShardTask): readonly [Float64Array, Failure | null] {
+  const at = new Float64Array(task.control, shard.failure, failureDoubles);
+  const [present = 0, kind = 0, step = 0, row = 0] = at;
+  return [at, present === 0 ? null : { what: failureKinds[kind] ?? 'state', step, row }];
+}
+
+/** What the contexts counted, by row function. */
+function visitedRows({ plan, own, doubles }: Station): readonly Visited[] {
+  const contexts = [
+    [plan.tracers, own.tracers],
+    [plan.sources, own.sources],
+    [plan.scalars, own.scalars],
+  ] as const;
+  return contexts.flatMap(([group, address]) =>
+    (group?.context.frames ?? []).map((f) => ({ name: f.name, rows: doubles[(address + f.rowsVisited) >> 3] ?? 0 })),
+  );
+}
