@@ -39,7 +39,7 @@ export function runCommand(_finish: (code: number) => void): Command {
 /** The result for people: a few aligned lines. */
 function summary(result: RunResult): string {
   const { summary: facts } = result;
-  const rows: [string, string][] = [['loss', significant(facts.loss, 9)]];
+  const rows: [string, string][] = facts.loss === null ? [] : [['loss', significant(facts.loss, 9)]];
   for (const [name, array] of Object.entries(result.gradient)) {
     rows.push([
       `|dL/d${name}|`,
