@@ -121,7 +121,7 @@ function checkCall(session: Session, context: Context, node: CallSyntax): Expr {
   const { length } = node.args;
   if (length < least || (length > f.parameters.length && !f.more)) {
     fail({
-      message: `\`${signature(name, f)}\` takes ${counted(least, f.parameters.length, f.more)}, and ${length === 1 ? '1 is' : `${length} are`} given`,
+      message: `\`${signature(name, f)}\` takes ${counted(least, f.parameters.length, f.more)}, and ${given(length)}`,
       hint: isReductionName(name) ? `over rows it takes an index first: \`${name}(j, …)\`` : undefined,
     });
   }
@@ -139,6 +139,10 @@ function orFail(context: Context, node: CallSyntax | ReductionSyntax, value: Exp
 function counted(least: number, most: number, more: boolean): string {
   if (more) return `${least} argument${least === 1 ? '' : 's'} or more`;
   return `${least === most ? '' : `${least} or `}${most} argument${most === 1 ? '' : 's'}`;
+}
+
+function given(count: number): string {
+  return count === 1 ? '1 is given' : `${count} are given`;
 }
 
 function unknownFunction(session: Session, name: string): Problem {
@@ -172,7 +176,7 @@ function checkMacro(session: Session, context: Context, node: CallSyntax, entry:
   if (entry.params.length !== args.length) {
     const { length } = entry.params;
     throw errorAt(context, node.nameSpan, {
-      message: `\`${name}(${entry.params.join(', ')})\` takes ${counted(length, length, false)}, and ${args.length === 1 ? '1 is' : `${args.length} are`} given`,
+      message: `\`${name}(${entry.params.join(', ')})\` takes ${counted(length, length, false)}, and ${given(args.length)}`,
     });
   }
   // Arguments are read where they stand, so that their names keep meaning the caller's row.
@@ -276,7 +280,7 @@ function reductionArguments(
   if (node.args.length !== parameters.length) {
     const head = `${node.name}(${node.index}, ${parameters.join(', ')})`;
     throw errorAt(inside, node.nameSpan, {
-      message: `\`${head}\` takes ${counted(parameters.length, parameters.length, false)} after the index, and ${node.args.length} are given`,
+      message: `\`${head}\` takes ${counted(parameters.length, parameters.length, false)} after the index, and ${given(node.args.length)}`,
     });
   }
   return node.args.map((arg) => check(session, inside, arg));

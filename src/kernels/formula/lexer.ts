@@ -10,7 +10,7 @@ export interface Token {
 
 const whitespace = /\s+/uy;
 const number = /(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/uy;
-const name = /[\p{L}_][\p{L}\p{M}\p{N}_]*/uy;
+const name = /[\p{L}_][\p{L}\p{M}\p{Nd}_]*/uy;
 const symbol = /<=|>=|==|!=|[-+*/^<>()[\],@]/uy;
 
 /** What people write, and what the language calls it. */

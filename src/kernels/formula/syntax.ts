@@ -98,5 +98,5 @@ export function isReductionName(name: string): name is ReductionName {
 
 /** Whether `text` is a name of the language: a letter or `_`, then letters, digits and `_`. */
 export function isIdentifier(text: string): boolean {
-  return /^[\p{L}_][\p{L}\p{M}\p{N}_]*$/u.test(text);
+  return /^[\p{L}_][\p{L}\p{M}\p{Nd}_]*$/u.test(text);
 }

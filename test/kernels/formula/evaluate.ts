@@ -1,4 +1,4 @@
-/** What a graph is worth on given rows: plain recursion in double precision, the oracle of this folder's tests. */
+/** What a graph is worth on given rows: recursion in double precision, the oracle of this folder's tests. */
 import { type Expr, type Leaf, loopKey } from '../../../src/kernels/ir/expr.ts';
 import { opNamed } from '../../../src/kernels/ops/table.ts';
 
@@ -29,22 +29,40 @@ const reducers = {
 };
 
 export function evaluate(e: Expr, data: Data, at: At): readonly number[] {
+  return valueIn(e, data, at, new Map());
+}
+
+/** `known` holds the values of shared nodes, for this row and these bound rows. */
+function valueIn(e: Expr, data: Data, at: At, known: Map<Expr, readonly number[]>): readonly number[] {
+  const before = known.get(e);
+  if (before !== undefined) return before;
+  const value = freshValue(e, data, at, (operand) => valueIn(operand, data, at, known));
+  known.set(e, value);
+  return value;
+}
+
+function freshValue(
+  e: Expr,
+  data: Data,
+  at: At,
+  of: (operand: Expr) => readonly number[],
+): readonly number[] {
   switch (e.kind) {
     case 'apply': {
-      const args = e.args.map((a) => evaluate(a, data, at));
+      const args = e.args.map(of);
       const { evaluate: compute } = opNamed(e.op);
       return Array.from({ length: e.width }, (_, n) =>
         compute(...args.map((a) => (a.length === 1 ? a[0]! : a[n]!))),
       );
     }
     case 'concat':
-      return e.args.flatMap((a) => evaluate(a, data, at));
+      return e.args.flatMap(of);
     case 'constant':
       return [e.value];
     case 'input':
       return leafValue(e.leaf, data, at);
     case 'part':
-      return evaluate(e.arg, data, at).slice(e.start, e.start + e.width);
+      return of(e.arg).slice(e.start, e.start + e.width);
     case 'reduce': {
       if (e.by === 'argmin' || e.by === 'argmax') throw new Error('no formula makes an arg-reduction yet');
       const { identity, combine } = reducers[e.by];
@@ -58,7 +76,7 @@ export function evaluate(e: Expr, data: Data, at: At): readonly number[] {
       return result;
     }
     case 'total':
-      return [evaluate(e.arg, data, at).reduce((a, b) => a + b)];
+      return [of(e.arg).reduce((a, b) => a + b)];
   }
 }
 

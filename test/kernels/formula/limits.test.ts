@@ -1,0 +1,174 @@
+/** Whatever the text, checking ends soon, and either with a graph or with an error about the formula. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { isSkewflowError } from '../../../src/errors.ts';
+import {
+  checkFlow,
+  checkLoss,
+  checkScope,
+  checkValue,
+  parse,
+  parseLetKey,
+  plainText,
+  print,
+} from '../../../src/kernels/formula/index.ts';
+import { limits } from '../../../src/kernels/formula/limits.ts';
+import { syntaxTree, tokenSoup } from './arbitrary.ts';
+import { lossOf, messageOf, scope, withLets, worth } from './world.ts';
+
+const lets = withLets({ 'K(a, b)': 'exp(-sqdist(a, b) / sigma^2)', E: 'q + p', N: 'norm(x - goal)' });
+const short = { numRuns: 1500 };
+
+/** Runs `act`; any error must be one about the formula, with its place. */
+function isAnswered(act: () => unknown): void {
+  try {
+    act();
+  } catch (e) {
+    if (!isSkewflowError(e, 'FormulaError')) throw e;
+    expect(e.details['line']).toBeGreaterThanOrEqual(1);
+    expect(e.details['column']).toBeGreaterThanOrEqual(1);
+    expect(e.message).toMatch(/\^/u);
+  }
+}
+
+function checkEverywhere(text: string): void {
+  const formula = plainText(text);
+  isAnswered(() => checkFlow(formula, 'x', lets));
+  isAnswered(() => checkFlow(formula, 'q', lets));
+  isAnswered(() => checkValue(formula, lets));
+  isAnswered(() => checkLoss(formula, lets, []));
+}
+
+describe('any text', () => {
+  it('of random characters is parsed or refused with its place', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 60 }),
+      fc.string({ unit: 'grapheme', maxLength: 60 }),
+    );
+    fc.assert(
+      fc.property(text, (any) => {
+        isAnswered(() => parse(any));
+        isAnswered(() => parseLetKey(any));
+      }),
+      short,
+    );
+  });
+
+  it('of random words is checked or refused with its place', () => {
+    fc.assert(fc.property(tokenSoup, checkEverywhere), short);
+  });
+
+  it('of random trees is checked or refused with its place', () => {
+    fc.assert(
+      fc.property(syntaxTree, (tree) => checkEverywhere(print(tree))),
+      short,
+    );
+  });
+
+  it('as the body of a let entry is checked or refused with its place', () => {
+    fc.assert(
+      fc.property(tokenSoup, tokenSoup, (a, b) => {
+        const names = withLets({ 'K(a, b)': a, E: b });
+        isAnswered(() => checkScope(names));
+        isAnswered(() => checkValue(plainText('sum(j, K(x, E[j]))'), names));
+        isAnswered(() => checkLoss(plainText('sum(i, E@start) + K(E, 1)'), names, []));
+      }),
+      short,
+    );
+  });
+});
+
+describe('limits', () => {
+  const firstLine = (act: () => unknown): string => messageOf(act).split('\n')[0]!;
+
+  it('bound the length of a formula', () => {
+    expect(firstLine(() => worth(`w${' '.repeat(limits.textLength)}`))).toBe(
+      'job.yaml:1:1: a formula has at most 4096 characters, this one 4097: name parts of it under `let`',
+    );
+    expect(() => worth(`w${' '.repeat(limits.textLength - 1)}`)).not.toThrow();
+  });
+
+  it.each([
+    ['parentheses', (n: number) => `${'('.repeat(n)}w${')'.repeat(n)}`],
+    ['signs', (n: number) => `${'-'.repeat(n)}w`],
+    ['exponents', (n: number) => `w${'^w'.repeat(n)}`],
+    ['calls', (n: number) => `${'exp('.repeat(n)}w${')'.repeat(n)}`],
+  ])('bound the nesting of %s', (_, nested) => {
+    expect(() => worth(nested(limits.nesting))).not.toThrow();
+    expect(firstLine(() => worth(nested(limits.nesting + 1)))).toContain(
+      'a formula is nested at most 100 deep: name parts of it under `let`',
+    );
+    isAnswered(() => parse(nested(800)));
+  });
+
+  it('allow as many terms as fit the text', () => {
+    expect(() => worth(Array.from({ length: 1000 }, () => 'w').join(' + '))).not.toThrow();
+    expect(() => worth(`w${' - 1'.repeat(1000)}`)).not.toThrow();
+  });
+
+  it('count nodes of the shared graph: what is said twice counts once', () => {
+    const doubling = Object.fromEntries(
+      Array.from({ length: 60 }, (_, n) => [`d${n}(a)`, n === 59 ? 'a + a' : `d${n + 1}(a + a)`]),
+    );
+    expect(worth('d0(w)', 0, withLets(doubling))[0]).toBe(worth('w')[0]! * 2 ** 60);
+    const bare = Object.fromEntries(
+      Array.from({ length: 60 }, (_, n) => [`d${n}`, n === 59 ? 'w' : `d${n + 1} + d${n + 1}`]),
+    );
+    expect(worth('d0', 0, withLets(bare))[0]).toBe(worth('w')[0]! * 2 ** 59);
+  });
+
+  it('bound the number of nodes', () => {
+    const many = Array.from({ length: 300 }, (_, n) => `sin(${n}+w)`).join('+');
+    expect(() => worth(many)).not.toThrow();
+    const products = withLets({
+      many: `matvec(outer(s, s), concat(s, s))`,
+      s: `concat(${Array.from({ length: 60 }, (_, n) => `w+${n}`).join(',')})`,
+    });
+    expect(() => worth('s', 0, products)).not.toThrow();
+    const rows = withLets({
+      'f(a)': many.replaceAll('w', 'a'),
+      g: 'f(w) + f(w + 0.5) + f(w + 0.25) + f(w + 0.125)',
+    });
+    expect(firstLine(() => worth('g', 0, rows))).toMatch(
+      /the formula has \d{4} operations and inputs, more than 2000/u,
+    );
+  });
+
+  it('bound how far let entries expand', () => {
+    const growing = Object.fromEntries(
+      Array.from({ length: 30 }, (_, n) => [
+        `g${n}(a)`,
+        n === 29 ? 'sin(a)' : `g${n + 1}(a + 1) + g${n + 1}(a * 2)`,
+      ]),
+    );
+    expect(firstLine(() => worth('g0(w)', 0, withLets(growing)))).toContain(
+      'with every `let` expanded, the formula has more than 20000 parts',
+    );
+    const chain = Object.fromEntries(
+      Array.from({ length: 400 }, (_, n) => [`c${n}`, n === 399 ? 'w' : `c${n + 1}`]),
+    );
+    expect(firstLine(() => worth('c0', 0, withLets(chain)))).toContain('nested more than 300 deep');
+  });
+
+  it('hold for recursion that nobody checked', () => {
+    expect(firstLine(() => worth('r(w)', 0, withLets({ 'r(a)': 'r(a + 1)' })))).toContain(
+      'nested more than 300 deep',
+    );
+  });
+
+  it('let an exponent be any whole number', () => {
+    expect(() => worth('w ^ 9007199254740991')).not.toThrow();
+    expect(worth('1 ^ 9007199254740991')).toEqual([1]);
+  });
+
+  it('let sums over tracers count together with what is made of them', () => {
+    const half = (from: number): string =>
+      Array.from({ length: 210 }, (_, n) => `sin(${n + from}+w)`).join('+');
+    const names = withLets({ a: half(0), b: half(1000), d: half(2000), e: half(3000) });
+    expect(() => lossOf('sum(i, a) + sum(i, b)', names)).not.toThrow();
+    expect(firstLine(() => lossOf('sum(i, a) * sum(i, b) + sum(i, d) * sum(i, e)', names))).toContain(
+      'more than 2000',
+    );
+    expect(scope.lets.size).toBe(0);
+  });
+});
