@@ -54,7 +54,18 @@ export class BlownUp extends Error {
   }
 }
 
-export async function evaluateOn(engine: Engine, problem: Problem, options: Options = {}): Promise<Outcome> {
+/** A problem loaded on an engine; evaluate it as often as wanted, with other numbers where some are given. */
+export interface Loaded extends AsyncDisposable {
+  readonly program: Program;
+  readonly grid: Grid;
+  readonly evaluate: (options?: Pick<Options, 'forwardOnly' | 'rows'>, other?: Numbers) => Promise<Outcome>;
+  readonly session: Session;
+}
+
+/** Values that take the place of a problem's own, by field. */
+export type Numbers = ReadonlyMap<string, Float64Array>;
+
+export async function load(engine: Engine, problem: Problem, options: Options = {}): Promise<Loaded> {
   const program = compileProgram(problem.system);
   const grid = placeGrid(problem.system, program.terms, options.times ?? problem.steps);
   const session = await engine.load(program, {
@@ -62,22 +73,53 @@ export async function evaluateOn(engine: Engine, problem: Problem, options: Opti
     segmentSteps: options.segmentSteps ?? 1 << 30,
     threads: options.threads ?? 1,
   });
+  const shards = shardsOf(problem.system.tracers?.rows ?? 0, options.shards ?? 1);
+  const leaves: readonly LeafId[] = [...shards.map((s) => s.index), 'sources'];
+  const bind = async (tracers: Numbers): Promise<void> => {
+    for (const shard of shards) {
+      await session.bind(shard, rowsOf({ ...problem, tracers }, shard, engine.precision));
+    }
+  };
+  await bind(problem.tracers);
+  return {
+    program,
+    grid,
+    session,
+    evaluate: async (asked = {}, other = new Map()) => {
+      const replaced = (all: Numbers): Numbers =>
+        new Map([...all].map(([name, v]) => [name, other.get(name) ?? v]));
+      const rebinds = [...other.keys()].some((name) => problem.tracers.has(name));
+      if (rebinds) await bind(replaced(problem.tracers));
+      const request: Evaluation = {
+        inputs: { grid, fields: replaced(problem.fields) },
+        leaves,
+        want: 'sums',
+        seeds: null,
+        sums: null,
+        rows: { ...noRows, gradient: tracerGradients(problem), ...options.rows, ...asked.rows },
+      };
+      const outcome = await ask(session, program, request, asked.forwardOnly ?? options.forwardOnly ?? false);
+      if (rebinds) await bind(problem.tracers);
+      return outcome;
+    },
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}
+
+/** Loads, evaluates once and lets go. */
+export async function evaluateOn(engine: Engine, problem: Problem, options: Options = {}): Promise<Outcome> {
+  const loaded = await load(engine, problem, options);
   try {
-    const shards = shardsOf(problem.system.tracers?.rows ?? 0, options.shards ?? 1);
-    for (const shard of shards) await session.bind(shard, rowsOf(problem, shard, engine.precision));
-    const leaves: readonly LeafId[] = [...shards.map((s) => s.index), 'sources'];
-    const request: Evaluation = {
-      inputs: { grid, fields: problem.fields },
-      leaves,
-      want: 'sums',
-      seeds: null,
-      sums: null,
-      rows: { gradient: [], final: false, trajectory: [], values: false, ...options.rows },
-    };
-    return await ask(session, program, request, options.forwardOnly === true);
+    return await loaded.evaluate();
   } finally {
-    await session[Symbol.asyncDispose]();
+    await loaded[Symbol.asyncDispose]();
   }
+}
+
+/** Fields of the tracers whose gradient the problem asks for. */
+function tracerGradients({ system }: Problem): readonly string[] {
+  const fields = [...(system.tracers?.evolving ?? []), ...(system.tracers?.constant ?? [])];
+  return fields.map((f) => f.name).filter((name) => system.gradient.includes(name));
 }
 
 const noRows: RowOutputs = { gradient: [], final: false, trajectory: [], values: false };
