@@ -72,6 +72,12 @@ function rankIn(graph: ScalarGraph): (s: Scalar) => number {
   };
 }
 
+/** Whether scalars are known further out than `s`. */
+export function isFurtherOut(graph: ScalarGraph, s: Scalar): (other: Scalar) => boolean {
+  const rank = rankIn(graph);
+  return (other) => rank(other) < rank(s);
+}
+
 /**
  * The product as a scalar.
  *

@@ -67,7 +67,10 @@ export interface ScalarGraph {
   readonly bitOf: (loop: Loop) => number;
   readonly constant: (value: number) => Scalar;
   readonly leaf: (leaf: ScalarLeaf) => Scalar;
-  /** The op applied, folded when every argument is a constant and cleared of what is exactly neutral. */
+  /**
+   * The op applied, folded when every argument is a constant and cleared of what is exactly neutral. Where b − a is
+   * there already, a − b is its negative: a force and its reaction are one difference.
+   */
   readonly apply: (op: OpName, ...args: readonly Scalar[]) => Scalar;
   readonly reduce: (by: ReduceBy, loop: Loop, body: Scalar, where: Scalar | null) => Scalar;
 }
@@ -109,9 +112,12 @@ export function scalarGraph(): ScalarGraph {
     if (values.length === args.length) return constant(evaluateOp(op, values));
     const neutral = withoutNeutral(op, args, apply);
     if (neutral !== null) return neutral;
-    const bound = args.reduce((b, a) => b | a.bound, 0);
-    const varies = args.some((a) => a.varies);
-    return intern(`a ${op} ${args.map((a) => a.id).join(',')}`, bound, varies, { kind: 'apply', op, args });
+    const [a, b] = args;
+    const mirrored = op === 'sub' ? interned.get(`a sub ${b?.id},${a?.id}`) : undefined;
+    if (mirrored !== undefined) return apply('neg', mirrored);
+    const bound = args.reduce((bits, s) => bits | s.bound, 0);
+    const varies = args.some((s) => s.varies);
+    return intern(`a ${op} ${args.map((s) => s.id).join(',')}`, bound, varies, { kind: 'apply', op, args });
   };
 
   const reduce = (by: ReduceBy, loop: Loop, body: Scalar, where: Scalar | null): Scalar => {

@@ -1,21 +1,35 @@
 /**
  * Which cheaper scalars a row function can be computed from: the loop-invariant pass.
  *
- *   a·b·c / d        factors multiplied from the outside in (`products.ts`)
- *   exp(x)           exp2(x · log₂ e), the constant joining the product x
- *   x^c, 2c ∈ ℤ      repeated multiplication of x, √x and 1/√x          (x > 0, as `pow` demands)
- *   Σ_l c·f          c · Σ_l f                                           where c does not depend on l
+ *   a·b·c / d            factors multiplied from the outside in (`products.ts`)
+ *   a/x, b/x             a·r, b·r with r = 1/x, where x differs from pair to pair
+ *   exp(x), sigmoid(x)   2^(x log₂ e), 1/(1 + 2^(−x log₂ e)), the constant joining the product x
+ *   c·(a·x + b)          (c·a)·x + c·b                                       where c, a and b are known further out
+ *   x^c, 2c ∈ ℤ          repeated multiplication of x, √x and 1/√x              (x > 0, as `pow` demands)
+ *   Σ_l c·f              c · Σ_l f                                           where c does not depend on l
+ *   Σ_{l : where} f      Σ_l (f where `where`, else 0), the selection shared by the sums of one f
  *
  * Only rounding changes. A product is opened only where it has a single use, so that nothing shared is computed twice;
  * sums keep their order, because cancellation depends on it.
  */
 import type { OpName } from '../ops/table.ts';
-import { asProduct, multiplyOut, one, over, type Product, splitAtLoop, times } from './products.ts';
+import {
+  asProduct,
+  isFurtherOut,
+  multiplyOut,
+  one,
+  over,
+  type Product,
+  splitAtLoop,
+  times,
+} from './products.ts';
 import type { Scalar, ScalarGraph } from './scalar.ts';
-import type { ScalarFunction } from './scalarise.ts';
+import type { ScalarFunction, ScalarScatter } from './scalarise.ts';
 
 /** Largest |exponent| written as repeated multiplication: eight multiplications at most, a few ulp. */
 const exponentMax = 16;
+
+const constantProduct = (coefficient: number): Product => ({ ...one, coefficient });
 
 export function strengthReduce(fn: ScalarFunction): ScalarFunction {
   const { graph } = fn;
@@ -26,13 +40,16 @@ export function strengthReduce(fn: ScalarFunction): ScalarFunction {
   ];
   const order = reachable(results);
   const uses = countUses(order, results);
+  const divisions = countDivisions(order, uses);
   const rewritten = new Map<Scalar, Scalar>();
   /** Products that rewritten scalars were multiplied out from. */
   const factored = new Map<Scalar, Product>();
+  /** Addends of rewritten sums that have a single use. */
+  const addends = new Map<Scalar, readonly Product[]>();
 
   const now = (s: Scalar): Scalar => rewritten.get(s) ?? s;
   const write = (p: Product): Scalar => {
-    const s = multiplyOut(graph, p);
+    const s = distributed(p) ?? multiplyOut(graph, p);
     factored.set(s, p);
     return s;
   };
@@ -41,55 +58,92 @@ export function strengthReduce(fn: ScalarFunction): ScalarFunction {
     const r = now(s);
     return (uses.get(s) === 1 ? factored.get(r) : undefined) ?? asProduct(r);
   };
+  /** The addends of an argument, likewise. */
+  const terms = (s: Scalar): readonly Product[] =>
+    (uses.get(s) === 1 ? addends.get(now(s)) : undefined) ?? [factors(s)];
 
-  const rewriteApply = (op: OpName, args: readonly Scalar[]): Scalar => {
-    const [a, b] = args;
-    if (a !== undefined && b === undefined) {
-      if (op === 'neg') return write(times({ ...one, coefficient: -1 }, factors(a)));
-      if (op === 'exp')
-        return graph.apply('exp2', write(times({ ...one, coefficient: Math.LOG2E }, factors(a))));
-    }
-    if (a !== undefined && b !== undefined) {
-      if (op === 'mul') return write(times(factors(a), factors(b)));
-      if (op === 'div') return write(over(factors(a), factors(b)));
-      const exponent = now(b);
-      if (op === 'pow' && exponent.kind === 'constant') {
-        const powered = power(graph, now(a), exponent.value);
-        if (powered !== null) return powered;
-      }
-    }
-    return graph.apply(op, ...args.map(now));
+  /** c·(Σ addends), when every addend can take c in without a multiplication more; otherwise null. */
+  const distributed = (p: Product): Scalar | null => {
+    const sums = p.over.filter((s) => addends.has(s));
+    const [sum] = sums;
+    const rest = { ...p, over: p.over.filter((s) => s !== sum) };
+    const parts = sum === undefined ? undefined : addends.get(sum);
+    if (sum === undefined || parts === undefined || sums.length !== 1) return null;
+    if (rest.over.length + rest.under.length === 0 && Math.abs(rest.coefficient) === 1) return null;
+    const further = isFurtherOut(graph, sum);
+    const takesIn = (t: Product): boolean => t.coefficient !== 1 || [...t.over, ...t.under].some(further);
+    if (![...rest.over, ...rest.under].every(further) || !parts.every(takesIn)) return null;
+    return parts.map((t) => multiplyOut(graph, times(rest, t))).reduce((a, b) => graph.apply('add', a, b));
   };
 
-  const rewriteSum = (s: Extract<Scalar, { kind: 'reduce' }>): Scalar => {
+  /** a / b, with one reciprocal for all divisions by the same varying scalar. */
+  const quotient = (a: Scalar, b: Scalar): Scalar => {
+    const whole = divisorOf(b, uses);
+    const divisor =
+      whole === b ? factors(b) : times(constantProduct(constantFactor(b)), asProduct(now(whole)));
+    const shared = new Set([...divisions].flatMap(([s, count]) => (count > 1 ? [now(s)] : [])));
+    const reciprocals = divisor.over.filter((s) => shared.has(s));
+    const kept = { ...divisor, over: divisor.over.filter((s) => !shared.has(s)) };
+    const inverted = reciprocals.map((s) => graph.apply('div', graph.constant(1), s));
+    return write(over(times(factors(a), { ...one, over: inverted }), kept));
+  };
+
+  const rewriteApply = (s: Scalar, op: OpName, args: readonly Scalar[]): Scalar => {
+    const [a, b] = args;
+    if (a === undefined) return s;
+    const timesConstant = (c: number): Scalar => write(times(constantProduct(c), factors(a)));
+    if (op === 'neg') return timesConstant(-1);
+    if (op === 'exp') return graph.apply('exp2', timesConstant(Math.LOG2E));
+    if (op === 'sigmoid') {
+      const unit = graph.constant(1);
+      return graph.apply(
+        'div',
+        unit,
+        graph.apply('add', unit, graph.apply('exp2', timesConstant(-Math.LOG2E))),
+      );
+    }
+    if (b === undefined) return graph.apply(op, now(a));
+    if (op === 'mul') return write(times(factors(a), factors(b)));
+    if (op === 'div') return quotient(a, b);
+    if (op === 'add' || op === 'sub') {
+      const sum = graph.apply(op, now(a), now(b));
+      const sign = constantProduct(op === 'add' ? 1 : -1);
+      if (uses.get(s) === 1) addends.set(sum, [...terms(a), ...terms(b).map((t) => times(sign, t))]);
+      return sum;
+    }
+    const exponent = now(b);
+    const powered =
+      op === 'pow' && exponent.kind === 'constant' ? power(graph, now(a), exponent.value) : null;
+    return powered ?? graph.apply(op, ...args.map(now));
+  };
+
+  /** f where `where`, else 0; a sign stays outside. */
+  const selected = (value: Scalar, where: Scalar | null): Scalar => {
+    if (where === null) return value;
+    const [inner] = value.kind === 'apply' && value.op === 'neg' ? value.args : [];
+    if (inner !== undefined) return graph.apply('neg', selected(inner, where));
+    return graph.apply('select', now(where), value, graph.constant(0));
+  };
+
+  const rewriteReduction = (s: Extract<Scalar, { kind: 'reduce' }>): Scalar => {
     const body = now(s.body);
+    if (s.by !== 'sum') return graph.reduce(s.by, s.loop, body, s.where === null ? null : now(s.where));
     const { outside, inside } = splitAtLoop(factored.get(body) ?? asProduct(body), graph.bitOf(s.loop));
-    const where = s.where === null ? null : now(s.where);
-    return write(
-      times(outside, { ...one, over: [graph.reduce('sum', s.loop, multiplyOut(graph, inside), where)] }),
-    );
+    const sum = graph.reduce('sum', s.loop, selected(multiplyOut(graph, inside), s.where), null);
+    return write(times(outside, { ...one, over: [sum] }));
   };
 
   for (const s of order) {
-    if (s.kind === 'apply') rewritten.set(s, rewriteApply(s.op, s.args));
-    else if (s.kind === 'reduce') {
-      rewritten.set(
-        s,
-        s.by === 'sum'
-          ? rewriteSum(s)
-          : graph.reduce(s.by, s.loop, now(s.body), s.where === null ? null : now(s.where)),
-      );
-    }
+    if (s.kind === 'apply') rewritten.set(s, rewriteApply(s, s.op, s.args));
+    else if (s.kind === 'reduce') rewritten.set(s, rewriteReduction(s));
   }
   return {
     ...fn,
     planes: fn.planes.map((p) => ({ ...p, values: p.values.map(now) })),
     rowSums: fn.rowSums.map((r) => ({ ...r, value: now(r.value) })),
-    scatters: fn.scatters.map((s) => ({
-      ...s,
-      value: now(s.value),
-      where: s.where === null ? null : now(s.where),
-    })),
+    scatters: fn.scatters.map(
+      (s): ScalarScatter => ({ ...s, value: selected(now(s.value), s.where), where: null }),
+    ),
   };
 }
 
@@ -125,8 +179,42 @@ function countUses(order: readonly Scalar[], results: readonly Scalar[]): Readon
   return uses;
 }
 
+/** What is divided by when `b` is the divisor: b without a constant factor. */
+function divisorOf(b: Scalar, uses: ReadonlyMap<Scalar, number>): Scalar {
+  if (b.kind !== 'apply' || b.op !== 'mul' || uses.get(b) === 1) return b;
+  const rest = b.args.filter((s) => s.kind !== 'constant');
+  const [only] = rest;
+  return rest.length === 1 && only !== undefined ? only : b;
+}
+
+function constantFactor(b: Scalar): number {
+  const constants = b.kind === 'apply' ? b.args.flatMap((s) => (s.kind === 'constant' ? [s.value] : [])) : [];
+  return constants.reduce((p, c) => p * c, 1);
+}
+
+/** By how many divisions each scalar that differs from pair to pair is divided by. */
+function countDivisions(
+  order: readonly Scalar[],
+  uses: ReadonlyMap<Scalar, number>,
+): ReadonlyMap<Scalar, number> {
+  const counts = new Map<Scalar, number>();
+  const bases = (b: Scalar): readonly Scalar[] => {
+    if (b.kind === 'constant') return [];
+    const whole = divisorOf(b, uses);
+    if (whole !== b) return [whole];
+    return b.kind === 'apply' && b.op === 'mul' && uses.get(b) === 1 ? b.args.flatMap(bases) : [b];
+  };
+  for (const s of order) {
+    const b = s.kind === 'apply' && s.op === 'div' ? s.args[1] : undefined;
+    for (const x of new Set(b === undefined ? [] : bases(b))) {
+      if (x.varies && x.bound !== 0) counts.set(x, (counts.get(x) ?? 0) + 1);
+    }
+  }
+  return counts;
+}
+
 /**
- * x^c for 2c a small integer, by squaring; null for other exponents.
+ * x^c for 2c a small integer; null for other exponents.
  *
  *   c ≥ 0: x^⌊c⌋ · √x^(2c mod 2)        c < 0: 1 / x^|c| for whole c, otherwise (1/√x)^(2|c|)
  */
@@ -139,10 +227,12 @@ function power(graph: ScalarGraph, x: Scalar, c: number): Scalar | null {
   return whole ? size : graph.apply('mul', size, graph.apply('sqrt', x));
 }
 
+/** xⁿ; odd powers in steps of x², so that x³ and x⁵ share their factors; large ones by squaring. */
 function repeated(graph: ScalarGraph, x: Scalar, n: number): Scalar {
   if (n === 0) return graph.constant(1);
   if (n === 1) return x;
-  const half = repeated(graph, x, Math.floor(n / 2));
-  const square = graph.apply('mul', half, half);
-  return n % 2 === 1 ? graph.apply('mul', square, x) : square;
+  const square = graph.apply('mul', x, x);
+  if (n % 2 === 0) return repeated(graph, square, n / 2);
+  if (n < 9) return graph.apply('mul', repeated(graph, x, n - 2), square);
+  return graph.apply('mul', repeated(graph, x, n - 1), x);
 }

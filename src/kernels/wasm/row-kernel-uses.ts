@@ -49,7 +49,7 @@ interface Place {
 type User =
   | { readonly kind: 'result' }
   | { readonly kind: 'sink' | 'where'; readonly sink: Sink; readonly scope: ScopeId }
-  | { readonly kind: 'value'; readonly id: ValueId };
+  | { readonly kind: 'condition' | 'value'; readonly id: ValueId };
 
 export function usesOf(kernel: Kernel, fma: boolean): Uses {
   const scopes = scopesOf(kernel);
@@ -128,12 +128,12 @@ export function usesOf(kernel: Kernel, fma: boolean): Uses {
   const written = new Map<ValueId, number>();
   const inline = new Set<ValueId>();
   for (let id = kernel.values.length - 1; id >= 0; id--) {
-    const count = usersAt(id).reduce((n, u) => n + (u.kind === 'value' ? (written.get(u.id) ?? 1) : 1), 0);
+    const count = usersAt(id).reduce((n, u) => n + ('id' in u ? (written.get(u.id) ?? 1) : 1), 0);
     const absorbs = absorbed.has(id) || dissolved.has(id);
     written.set(id, absorbs ? count : 1);
     const [only] = usersAt(id);
     if (absorbs || count !== 1 || only === undefined || only.kind === 'result') continue;
-    const at = only.kind === 'value' ? placeOf(only.id) : placeOfSink(only.sink, only.scope);
+    const at = 'id' in only ? placeOf(only.id) : placeOfSink(only.sink, only.scope);
     if (together(placeOf(id), at)) inline.add(id);
   }
 
@@ -149,7 +149,7 @@ export function usesOf(kernel: Kernel, fma: boolean): Uses {
     isMask: (id) =>
       valueAt(id).kind !== 'accumulated' &&
       usersAt(id).length > 0 &&
-      usersAt(id).every((u) => u.kind === 'where'),
+      usersAt(id).every((u) => u.kind === 'condition' || u.kind === 'where'),
   };
 }
 
@@ -200,7 +200,10 @@ function usersOf(
     else known.push(user);
   };
   for (const [id, v] of kernel.values.entries()) {
-    if (v.kind === 'apply') for (const a of v.args) add(a, { kind: 'value', id });
+    if (v.kind !== 'apply') continue;
+    for (const [n, a] of v.args.entries()) {
+      add(a, { kind: v.op === 'select' && n === 0 ? 'condition' : 'value', id });
+    }
   }
   for (const { sink, scope } of sinks) {
     add(sink.value, { kind: 'sink', sink, scope });

@@ -204,6 +204,11 @@ function apply(w: Writer, pass: Pass, id: ValueId, op: OpName, args: readonly Va
     body.emit(wasm.name === 'sub' ? `${lane}.relaxed_nmadd` : `${lane}.relaxed_madd`);
     return;
   }
+  const [condition, chosen, otherwise] = args;
+  if (op === 'select' && condition !== undefined && chosen !== undefined && otherwise !== undefined) {
+    pushSelected(w, pass, condition, chosen, otherwise, v);
+    return;
+  }
   const operands = args.map((a) => operand(w, pass, a, v));
   const constant = (entry: PoolEntry): void => {
     body.get(w.constant(entry));
@@ -214,6 +219,27 @@ function apply(w: Writer, pass: Pass, id: ValueId, op: OpName, args: readonly Va
     operands.map((o) => o.local),
   );
   for (const { local, borrowed } of operands) if (borrowed) body.release(local);
+}
+
+/** `chosen` where the condition holds: conditions are masks here, never numbers. */
+function pushSelected(
+  w: Writer,
+  pass: Pass,
+  condition: ValueId,
+  chosen: ValueId,
+  otherwise: ValueId,
+  v: number,
+): void {
+  const other = valueAt(w, otherwise);
+  push(w, pass, chosen, v);
+  if (other.kind === 'constant' && other.value === 0) {
+    pushMask(w, pass, condition, v);
+    w.body.emit('v128.and');
+    return;
+  }
+  push(w, pass, otherwise, v);
+  pushMask(w, pass, condition, v);
+  w.body.emit('v128.bitselect');
 }
 
 /** Leaves both factors of a multiplication that its user carries out. */

@@ -61,16 +61,27 @@ export function emitKernelModule(
   return { bytes: module.bytes(), constants: constants.image(), listing: module.listing() };
 }
 
+/** Operations that differ between rows in one loop, above which two vectors a pass are faster than four. */
+const wideBodyOps = 32;
+
 /**
  * Vectors of rows a pass.
  *
- * Four hide the latency of a plain sum; kernels that scatter keep their sums in registers too and take three; weights are
- * gathered lane by lane, one vector at a time. Chosen on a Sapphire Rapids core with bench/kernels/pairs.ts.
+ * Four share what is read of a bound row and hide each other's latency; a long loop body keeps more values alive than
+ * there are registers, and two are then faster; weights are gathered lane by lane, one vector at a time. Chosen on a
+ * Sapphire Rapids core under V8 11.3 with bench/kernels/pairs.ts.
  */
 export function vectorsOf(kernel: Kernel): number {
   const loops = loopsOf(kernel.steps);
   if (loops.length === 0 || kernel.pairs.length > 0) return 1;
-  return loops.some((l) => l.scatters.length > 0) ? 3 : 4;
+  const work = loops.map(
+    (l) =>
+      l.steps.filter((s) => {
+        const value = s.kind === 'compute' ? kernel.values[s.value] : undefined;
+        return value?.kind === 'apply' && value.varies;
+      }).length,
+  );
+  return Math.max(...work) > wideBodyOps ? 2 : 4;
 }
 
 const entryKey = (e: PoolEntry): string => `${e.kind} ${Object.is(e.value, -0) ? '-0' : e.value}`;
