@@ -10,8 +10,8 @@ export interface Crew {
   readonly start: (index: number) => void;
   readonly running: () => number;
   readonly send: (index: number, message: ToThread) => void;
-  /** Where messages and losses of threads go from now on. */
-  readonly listen: (listener: CrewListener) => void;
+  /** Where messages and losses of threads go from now on; null: nobody waits, and idle threads keep no process alive. */
+  readonly listen: (listener: CrewListener | null) => void;
   readonly dispose: () => Promise<void>;
 }
 
@@ -36,8 +36,7 @@ export function makeCrew(): Crew {
       worker.on('exit', () => {
         if (!disposed) listener.lost(lostThread(null));
       });
-      // An idle engine does not keep the process alive.
-      worker.unref();
+      if (listener === silent) worker.unref();
       workers.push(worker);
     }
   };
@@ -46,7 +45,8 @@ export function makeCrew(): Crew {
     running: () => workers.length,
     send: (index, message) => workers[index]?.postMessage(message),
     listen: (next) => {
-      listener = next;
+      listener = next ?? silent;
+      for (const worker of workers) if (next === null) worker.unref(); else worker.ref();
     },
     dispose: async () => {
       disposed = true;
@@ -55,14 +55,17 @@ export function makeCrew(): Crew {
   };
 }
 
-/** From TypeScript sources a thread needs the loader its parent has; from the built package it needs none. */
+/**
+ * From the built package a thread starts by itself. From TypeScript sources it needs a loader first, and Node 20 does not
+ * hand `--import` on to worker threads: a line of JavaScript registers it.
+ */
 function startThread(): Worker {
-  const fromSource = import.meta.url.endsWith('.ts');
-  const entry = new URL(fromSource ? './thread.ts' : './thread.js', import.meta.url);
-  return new Worker(entry, {
-    execArgv: fromSource ? ['--import', 'tsx'] : [],
-    name: 'skewflow',
-  });
+  const name = 'skewflow';
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./thread.js', import.meta.url), { name });
+  const entry = JSON.stringify(new URL('./thread.ts', import.meta.url).href);
+  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'));
+  const start = `import(${loader}).then(({ register }) => { register(); return import(${entry}); })`;
+  return new Worker(start, { eval: true, name, execArgv: [] });
 }
 
 function lostThread(cause: unknown): SkewflowError {

@@ -116,6 +116,7 @@ export function makeSession(parts: SessionParts): Session {
         }
       });
     } finally {
+      crew.listen(null);
       signal?.removeEventListener('abort', abort);
     }
     signal?.throwIfAborted();
