@@ -20,7 +20,7 @@ import { readName, rowsNamed, structure } from './names.ts';
 import { parse } from './parser.ts';
 import { type Reduction, reductions } from './reductions.ts';
 import { type LetEntry, rowsOf } from './scope.ts';
-import { enter, hasTracerSum, leave, type Session } from './session.ts';
+import { countBuilt, enter, hasTracerSum, leave, type Session } from './session.ts';
 import {
   type BinaryOperator,
   type BinarySyntax,
@@ -40,6 +40,7 @@ import {
 export function check(session: Session, context: Context, node: Syntax): Expr {
   enter(session, context, node.span);
   const value = checkNode(session, context, node);
+  countBuilt(session, context, node.span, value);
   leave(session);
   return value;
 }

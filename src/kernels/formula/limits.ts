@@ -9,7 +9,7 @@ export const limits = {
   /** Distinct nodes of the shared graph. */
   nodes: 2000,
   /** Syntax nodes visited while `let` entries are expanded (a shared expansion is visited once). */
-  visits: 20_000,
+  visits: 12_000,
   /** Reductions inside one another. */
   loops: 4,
   /** Components of a vector. */

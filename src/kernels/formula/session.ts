@@ -1,5 +1,6 @@
 /** What one check carries along: the job's names, what was expanded already, and how much work was done. */
 import { type Expr, type Moment, operands } from '../ir/expr.ts';
+import { memoised } from '../ir/walk.ts';
 import type { TracerSum } from '../system.ts';
 import { type Context, errorAt } from './context.ts';
 import { limits } from './limits.ts';
@@ -20,6 +21,8 @@ export interface Session {
   readonly sums: TracerSum[];
   /** Labels of moments that evolving fields are read at. */
   readonly moments: Set<Moment>;
+  /** Nodes seen so far. */
+  readonly built: Set<Expr>;
   visits: number;
   depth: number;
 }
@@ -33,6 +36,7 @@ export function newSession(kind: FormulaKind, scope: Scope, withFields: readonly
     bodies: new Map(),
     sums: [],
     moments: new Set(),
+    built: new Set(),
     visits: 0,
     depth: 0,
   };
@@ -56,31 +60,38 @@ export function leave(session: Session): void {
   session.depth--;
 }
 
-/** Refuses a result of too many distinct nodes. */
-export function refuseSize(context: Context, span: Span, results: readonly Expr[]): void {
-  const seen = new Set<Expr>();
-  const pending = [...results];
-  for (let e = pending.pop(); e !== undefined; e = pending.pop()) {
-    if (seen.has(e)) continue;
-    seen.add(e);
-    pending.push(...operands(e));
-  }
-  if (seen.size > limits.nodes) {
-    throw errorAt(context, span, {
-      message: `the formula has ${seen.size} operations and inputs, more than ${limits.nodes} (equal ones are counted once)`,
-    });
+/**
+ * Counts the nodes of `value` that no earlier one had, and refuses a check that has built far more than a formula may
+ * have: wide vectors make many nodes out of little text. (Twice, since an argument may end up unused.)
+ */
+export function countBuilt(session: Session, context: Context, span: Span, value: Expr): void {
+  addReachable(session.built, [value]);
+  if (session.built.size > 2 * limits.nodes) {
+    throw errorAt(context, span, { message: tooMany(null) });
   }
 }
 
-/** Whether a sum over tracers stands in `e`. */
-export function hasTracerSum(e: Expr): boolean {
-  const seen = new Set<Expr>();
-  const pending = [e];
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-    if (seen.has(node)) continue;
-    seen.add(node);
-    if (node.kind === 'input' && node.leaf.role === 'sum') return true;
-    pending.push(...operands(node));
-  }
-  return false;
+/** Refuses a result of too many distinct nodes. */
+export function refuseSize(context: Context, span: Span, results: readonly Expr[]): void {
+  const { size } = addReachable(new Set(), results);
+  if (size > limits.nodes) throw errorAt(context, span, { message: tooMany(size) });
 }
+
+const tooMany = (count: number | null): string =>
+  `the formula has ${count === null ? '' : `${count} operations and inputs, `}more than ${limits.nodes}${count === null ? ' operations and inputs' : ''} (equal ones are counted once)`;
+
+/** Adds every node that the results are made of; stops at those that are there already. */
+function addReachable(nodes: Set<Expr>, results: readonly Expr[]): Set<Expr> {
+  const pending = [...results];
+  for (let e = pending.pop(); e !== undefined; e = pending.pop()) {
+    if (nodes.has(e)) continue;
+    nodes.add(e);
+    pending.push(...operands(e));
+  }
+  return nodes;
+}
+
+/** Whether a sum over tracers stands in a graph. */
+export const hasTracerSum: (e: Expr) => boolean = memoised<boolean>((e, of) =>
+  e.kind === 'input' ? e.leaf.role === 'sum' : operands(e).some(of),
+);

@@ -134,6 +134,14 @@ describe('limits', () => {
     );
   });
 
+  it('bound what wide vectors make of little text', () => {
+    const wide = { ...scope, params: [{ name: 'v', width: 1000 }] };
+    const minima = Array.from({ length: 300 }, (_, n) => `min(v+${n})`).join('+');
+    expect(firstLine(() => worth(minima, 0, wide))).toContain(
+      'the formula has more than 2000 operations and inputs (equal ones are counted once)',
+    );
+  });
+
   it('bound how far let entries expand', () => {
     const growing = Object.fromEntries(
       Array.from({ length: 30 }, (_, n) => [
@@ -142,7 +150,13 @@ describe('limits', () => {
       ]),
     );
     expect(firstLine(() => worth('g0(w)', 0, withLets(growing)))).toContain(
-      'with every `let` expanded, the formula has more than 20000 parts',
+      'the formula has more than 2000 operations',
+    );
+    const again = withLets({ 'f(a)': Array.from({ length: 1000 }, () => 'w').join(' - ') });
+    const calls = (n: number): string => Array.from({ length: n }, (_, a) => `f(${a})`).join(' + ');
+    expect(() => worth(calls(10), 0, again)).not.toThrow();
+    expect(firstLine(() => worth(calls(25), 0, again))).toContain(
+      'with every `let` expanded, the formula has more than 12000 parts',
     );
     const chain = Object.fromEntries(
       Array.from({ length: 400 }, (_, n) => [`c${n}`, n === 399 ? 'w' : `c${n + 1}`]),
