@@ -3,11 +3,14 @@
  * it is complete.
  */
 
-import type { Tensor, Tensors } from './coordinator/result.ts';
+import { createNpy } from './arrays/npy-writer.ts';
+import { writeNpz } from './arrays/npz-writer.ts';
+import { createResultFolder } from './arrays/result-folder.ts';
+import { rowsShape, type Tensor, type Tensors } from './coordinator/result.ts';
 import type { Job } from './job/job.ts';
 import type { RowsWanted } from './protocol.ts';
 import type { RunSummary } from './run.ts';
-import { type HeldRows, holdRows, type RowStore } from './worker/rows.ts';
+import { fileRows, type HeldRows, holdRows, type RowLayout, type RowStore } from './worker/rows.ts';
 
 /** The results of one size: of sources, sets, pairs and params, or of tracers. */
 export interface Results {
@@ -34,9 +37,36 @@ export interface ResultPlace extends AsyncDisposable {
   ) => Promise<{ readonly results: Results; readonly summary: RunSummary }>;
 }
 
-/** Results in memory, in double precision. */
-export function resultsInMemory(job: Job, wanted: RowsWanted): ResultPlace {
-  const store = holdRows(job.system.tracers?.rows ?? 0, wanted.trajectory.length);
+/** The place the options ask for. */
+export async function openPlace(
+  job: Job,
+  wanted: RowsWanted,
+  out: OutputFolder | null,
+): Promise<ResultPlace> {
+  const layout = layoutOf(job, wanted);
+  return out === null ? resultsInMemory(layout) : resultsInFolder(job, layout, out);
+}
+
+/** Where the folder is to be, and whether one that is there is replaced. */
+export interface OutputFolder {
+  readonly target: string;
+  readonly force: boolean;
+}
+
+function layoutOf(job: Job, wanted: RowsWanted): RowLayout {
+  const rowCount = job.system.tracers?.rows ?? 0;
+  const times = wanted.trajectory.length;
+  return {
+    rowCount,
+    shapeOf: ({ kind, field, width }) => {
+      const given = kind === 'values' ? null : (job.arrays.get(field)?.shape ?? null);
+      return rowsShape(kind, given, { rows: rowCount, width, times });
+    },
+  };
+}
+
+function resultsInMemory(layout: RowLayout): ResultPlace {
+  const store = holdRows(layout);
   return {
     rows: store,
     folder: null,
@@ -46,14 +76,11 @@ export function resultsInMemory(job: Job, wanted: RowsWanted): ResultPlace {
           store
             .held()
             .filter((rows) => rows.kind === kind)
-            .map(({ field, shape, data }): [string, Tensor] => [
-              field,
-              { shape: givenShape(job, kind, field) ?? shape, data },
-            ]),
+            .map(({ field, shape, data }): [string, Tensor] => [field, { shape, data }]),
         );
       const results = {
         gradient: { ...shared.gradient, ...of('gradient') },
-        values: { ...shared.values, ...of('values') },
+        values: of('values'),
         final: { ...of('final'), ...shared.final },
         trajectory: { ...of('trajectory'), ...shared.trajectory },
       };
@@ -63,7 +90,40 @@ export function resultsInMemory(job: Job, wanted: RowsWanted): ResultPlace {
   };
 }
 
-/** A gradient has its input's shape; everything else the shape of its rows. */
-function givenShape(job: Job, kind: HeldRows['kind'], field: string): readonly number[] | null {
-  return kind === 'gradient' ? (job.arrays.get(field)?.shape ?? null) : null;
+/**
+ * Results in a folder: `result.json`, `job.yaml`, `gradient.npz`, and .npy files under `gradient`, `values`, `final`,
+ * `trajectory`.
+ *
+ * @throws UsageError when the folder exists and may not be replaced
+ */
+async function resultsInFolder(
+  job: Job,
+  layout: RowLayout,
+  { target, force }: OutputFolder,
+): Promise<ResultPlace> {
+  const folder = await createResultFolder(target, force);
+  const store = fileRows(layout, job.precision, folder.path);
+  return {
+    rows: store,
+    folder: folder.target,
+    finish: async (shared, summarise) => {
+      await store.close();
+      const gradients = Object.entries(shared.gradient).map(([name, tensor]) => ({ name, ...tensor }));
+      if (gradients.length > 0) await writeNpz(await folder.path('gradient.npz'), gradients);
+      for (const kind of ['final', 'trajectory'] as const) {
+        for (const [field, { shape, data }] of Object.entries(shared[kind])) {
+          const file = await createNpy(await folder.path(kind, `${field}.npy`), 'f8', shape);
+          await file.write(0, data).finally(file.close);
+        }
+      }
+      await folder.writeText('job.yaml', job.source.text);
+      const summary = summarise();
+      await folder.writeText('result.json', `${JSON.stringify(summary, null, 2)}\n`);
+      await folder.commit();
+      return { results: shared, summary };
+    },
+    [Symbol.asyncDispose]: async () => {
+      await store.close().finally(folder.discard);
+    },
+  };
 }

@@ -18,7 +18,7 @@ import { numbersPerRow, readPart, shardedArrays } from './partition/fields.ts';
 import type { ShardRange } from './partition/plan.ts';
 import { gridOf, type Prepared, prepare } from './prepare.ts';
 import { protocolVersion, type RowsWanted, RunId } from './protocol.ts';
-import { type Results, resultsInMemory } from './results.ts';
+import { type OutputFolder, openPlace, type Results } from './results.ts';
 import { version } from './version.ts';
 import { type EngineChoice, openEngine } from './worker/engine/discover.ts';
 import type { Reals } from './worker/engine/engine.ts';
@@ -127,7 +127,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const prepared = await prepare(job);
   const wanted = rowsWanted(job.system, job.output, prepared.grid);
   settings.signal.throwIfAborted();
-  await using place = resultsInMemory(job, wanted);
+  await using place = await openPlace(job, wanted, folderOf(job, settings));
   const prepareSeconds = clock.lap();
 
   const evaluated = await evaluate(prepared, wanted, place.rows, settings, tell);
@@ -222,7 +222,7 @@ function sharedResults({ job, program, grid }: Prepared, wanted: RowsWanted, eva
   const states =
     evaluated.sourceStates === null || sources === null
       ? { final: {}, trajectory: {} }
-      : sourceTensors(sources.evolving, sources.rows, evaluated.sourceStates);
+      : sourceTensors(sources.evolving, sources.rows, evaluated.sourceStates, (field) => shapeOf(job, field));
   const times = Float64Array.from(wanted.trajectory, (point) => grid.times[point] ?? Number.NaN);
   return {
     gradient: gradientTensors(
@@ -317,6 +317,11 @@ async function openJob(
 ): Promise<AsyncDisposable & { readonly job: Job }> {
   const job = await loadJob(typeof what === 'string' ? { path: what, sets } : { object: what, sets });
   return { job, [Symbol.asyncDispose]: () => closeJob(job) };
+}
+
+/** The folder the results go to; null: memory. */
+function folderOf(job: Job, { out, force }: Settings): OutputFolder | null {
+  return out === null ? null : { target: out === true ? `${job.name}-out` : out, force };
 }
 
 /** What the job may say and this version does not do. */

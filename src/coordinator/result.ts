@@ -32,6 +32,26 @@ export function gradientTensors(
   );
 }
 
+/** What an array of rows is: a gradient, or the rows themselves, at one time or at several. */
+export type RowsKind = 'final' | 'gradient' | 'trajectory' | 'values';
+
+/**
+ * The shape of an array of rows: that of the input for a gradient, otherwise [times ×] rows × width. A field that was
+ * given without an axis for its width, and a value of width 1, has none.
+ *
+ * @param given - the shape of the field's input; null for a value
+ */
+export function rowsShape(
+  kind: RowsKind,
+  given: readonly number[] | null,
+  { rows, width, times }: { readonly rows: number; readonly width: number; readonly times: number },
+): readonly number[] {
+  if (kind === 'gradient' && given !== null) return given;
+  const flat = given === null ? width === 1 : given.length === 1;
+  const one = flat ? [rows] : [rows, width];
+  return kind === 'trajectory' ? [times, ...one] : one;
+}
+
 /** ‖g‖₂ of each tensor. */
 export function norms(tensors: Tensors): Readonly<Record<string, number>> {
   return Object.fromEntries(Object.entries(tensors).map(([name, { data }]) => [name, norm(data)]));
@@ -49,11 +69,13 @@ function norm(data: Float64Array): number {
  *
  * @param fields - the evolving fields in state order, e numbers a row together
  * @param states - one M × e block a state, the end time first, then the saved times
+ * @param given - the shape a field was given in
  */
 export function sourceTensors(
   fields: readonly Field[],
   rows: number,
   states: Float64Array,
+  given: (field: string) => readonly number[] | null,
 ): { readonly final: Tensors; readonly trajectory: Tensors } {
   const components = fields.reduce((sum, { width }) => sum + width, 0);
   const blocks = states.length / (rows * components);
@@ -69,8 +91,10 @@ export function sourceTensors(
   const trajectory: Record<string, Tensor> = {};
   let first = 0;
   for (const { name, width } of fields) {
-    final[name] = { shape: [rows, width], data: column(first, width, 0, 1) };
-    trajectory[name] = { shape: [blocks - 1, rows, width], data: column(first, width, 1, blocks) };
+    const shape = (kind: RowsKind): readonly number[] =>
+      rowsShape(kind, given(name), { rows, width, times: blocks - 1 });
+    final[name] = { shape: shape('final'), data: column(first, width, 0, 1) };
+    trajectory[name] = { shape: shape('trajectory'), data: column(first, width, 1, blocks) };
     first += width;
   }
   return { final, trajectory };

@@ -1,7 +1,8 @@
 /**
  * Where do N-sized results go? To arrays that are written row range by row range, by whoever computed those rows.
  */
-import type { RowData } from './engine/engine.ts';
+import { createNpy, type NpyWriter } from '../arrays/npy-writer.ts';
+import type { Precision, RowData } from './engine/engine.ts';
 
 /** A place for the rows of a run; each row of each array is written at least once, always with the same numbers. */
 export interface RowStore {
@@ -9,11 +10,20 @@ export interface RowStore {
   readonly write: (rows: RowData) => Promise<void>;
 }
 
+/** How the arrays are laid out. */
+export interface RowLayout {
+  /** N. */
+  readonly rowCount: number;
+  /** The shape of the whole array: N × width numbers, or times × N × width for a trajectory. */
+  readonly shapeOf: (rows: Pick<RowData, 'field' | 'kind' | 'width'>) => readonly number[];
+}
+
+// --- in memory --------------------------------------------------------------------------------------------
+
 /** One N-sized result held in memory. */
 export interface HeldRows {
   readonly kind: RowData['kind'];
   readonly field: string;
-  /** Rows × width, or saved times × rows × width for a trajectory. */
   readonly shape: readonly number[];
   readonly data: Float64Array;
 }
@@ -23,41 +33,88 @@ export interface HeldRowStore extends RowStore {
   readonly held: () => readonly HeldRows[];
 }
 
-/**
- * A row store in memory, in double precision.
- *
- * @param rowCount - N
- * @param timeCount - saved times of a trajectory
- */
-export function holdRows(rowCount: number, timeCount: number): HeldRowStore {
+/** A row store in memory, in double precision. */
+export function holdRows({ rowCount, shapeOf }: RowLayout): HeldRowStore {
   const arrays = new Map<string, HeldRows>();
-  const arrayFor = ({ kind, field, width }: RowData): HeldRows => {
-    const known = arrays.get(`${kind}/${field}`);
+  const arrayFor = (rows: RowData): HeldRows => {
+    const key = `${rows.kind}/${rows.field}`;
+    const known = arrays.get(key);
     if (known !== undefined) return known;
-    const shape = kind === 'trajectory' ? [timeCount, rowCount, width] : [rowCount, width];
+    const shape = shapeOf(rows);
+    const { kind, field } = rows;
     const made = { kind, field, shape, data: new Float64Array(shape.reduce((a, b) => a * b, 1)) };
-    arrays.set(`${kind}/${field}`, made);
+    arrays.set(key, made);
     return made;
   };
   return {
     write: async (rows) => {
       const { data } = arrayFor(rows);
-      for (const { at, from, count } of slicesOf(rows, rowCount))
+      for (const { at, from, count } of slicesOf(rows, rowCount)) {
         data.set(rows.data.subarray(from, from + count), at);
+      }
     },
     held: () => [...arrays.values()],
   };
 }
 
+// --- in files ---------------------------------------------------------------------------------------------
+
+/** Rows in .npy files that are written in place. */
+export interface FileRowStore extends RowStore {
+  /** Makes sure that everything is on the disk; safe to call again. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * A row store in .npy files in the job's precision: `final/x.npy`, `gradient/x.npy`, `trajectory/x.npy`, `values/density.npy`.
+ *
+ * @param pathOf - the path of a file of the folder, made ready to be written
+ */
+export function fileRows(
+  { rowCount, shapeOf }: RowLayout,
+  precision: Precision,
+  pathOf: (folder: string, file: string) => Promise<string>,
+): FileRowStore {
+  const writers = new Map<string, Promise<NpyWriter>>();
+  const writerFor = (rows: RowData): Promise<NpyWriter> => {
+    const key = `${rows.kind}/${rows.field}`;
+    const known = writers.get(key);
+    if (known !== undefined) return known;
+    const made = pathOf(rows.kind, `${rows.field}.npy`).then((path) =>
+      createNpy(path, precision === 'f32' ? 'f4' : 'f8', shapeOf(rows)),
+    );
+    writers.set(key, made);
+    return made;
+  };
+  return {
+    write: async (rows) => {
+      const writer = await writerFor(rows);
+      for (const { at, from, count } of slicesOf(rows, rowCount)) {
+        await writer.write(at, rows.data.subarray(from, from + count));
+      }
+    },
+    close: async () => {
+      const open = [...writers.values()];
+      writers.clear();
+      for (const writer of await Promise.allSettled(open)) {
+        // A file that could not be made has been reported by the write that wanted it.
+        if (writer.status === 'fulfilled') await writer.value.close();
+      }
+    },
+  };
+}
+
+// --- where rows lie ---------------------------------------------------------------------------------------
+
 /** Where a piece of a shard's rows lies in the whole array, in numbers: one piece, or one a saved time. */
-export interface Slice {
+interface Slice {
   readonly at: number;
   readonly from: number;
   readonly count: number;
 }
 
 /** The consecutive pieces of a shard's rows in an array of `rowCount` rows (a trajectory: times × `rowCount` rows). */
-export function slicesOf({ shard, width, data }: RowData, rowCount: number): readonly Slice[] {
+function slicesOf({ shard, width, data }: RowData, rowCount: number): readonly Slice[] {
   const count = (shard.end - shard.begin) * width;
   const pieces = count === 0 ? 0 : data.length / count;
   return Array.from({ length: pieces }, (_, time) => ({

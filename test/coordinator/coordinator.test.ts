@@ -73,7 +73,15 @@ async function runOver(
   const grid = placeGrid(system, program.terms, problem.steps);
   const shards = planShards(system.tracers?.rows ?? 0, setting.shards);
   const rows = setting.rows ?? everything;
-  const store = setting.store ?? holdRows(system.tracers?.rows ?? 0, rows.trajectory.length);
+  const store =
+    setting.store ??
+    holdRows({
+      rowCount: system.tracers?.rows ?? 0,
+      shapeOf: ({ kind, width }) =>
+        kind === 'trajectory'
+          ? [rows.trajectory.length, system.tracers?.rows ?? 0, width]
+          : [system.tracers?.rows ?? 0, width],
+    });
   const assignment: Assignment = {
     program,
     shards,
@@ -252,7 +260,7 @@ describe('a run over the exchange', () => {
   });
 
   it('fails with the reason when rows cannot be written', async () => {
-    const store = holdRows(23, 3);
+    const store = holdRows({ rowCount: 23, shapeOf: () => [23, 2] });
     const full = { ...store, write: async () => Promise.reject(new Error('no space left on device')) };
     await expect(runOver(linear, { shards: 2, store: full })).rejects.toMatchObject({
       tag: 'JobFailedError',

@@ -4,7 +4,7 @@ import { holdRows } from '../../src/worker/rows.ts';
 
 describe('holdRows', () => {
   it('puts the rows of a shard where they belong, whichever shard comes first', async () => {
-    const store = holdRows(5, 0);
+    const store = holdRows({ rowCount: 5, shapeOf: () => [5, 2] });
     const part = (begin: number, end: number, data: number[]): RowData => ({
       kind: 'gradient',
       field: 'x',
@@ -25,7 +25,7 @@ describe('holdRows', () => {
   });
 
   it('lays a trajectory out as times × rows × width', async () => {
-    const store = holdRows(3, 2);
+    const store = holdRows({ rowCount: 3, shapeOf: () => [2, 3, 1] });
     const part = (begin: number, end: number, data: number[]): RowData => ({
       kind: 'trajectory',
       field: 'x',
