@@ -8,12 +8,14 @@ import type { Body, Local } from './body.ts';
 import type { PoolEntry } from './constant-pool.ts';
 import { type FrameLayout, type Lane, lanes, vectorBytes } from './frame.ts';
 import { expand } from './prelude.ts';
+import type { Sign } from './row-kernel-signs.ts';
 import { instructionOf, type Uses } from './row-kernel-uses.ts';
 
 /** What a row kernel is being written with. */
 export interface Writer {
   readonly kernel: Kernel;
   readonly uses: Uses;
+  readonly signs: readonly Sign[];
   readonly lane: Lane;
   readonly fma: boolean;
   readonly frame: Local;
@@ -213,9 +215,12 @@ function apply(w: Writer, pass: Pass, id: ValueId, op: OpName, args: readonly Va
   const constant = (entry: PoolEntry): void => {
     body.get(w.constant(entry));
   };
+  const [first] = args;
+  const nonPositive = first !== undefined && w.signs[first] === -1;
+  const context = { body, lane, fma: w.fma, constant, nonPositive };
   expand(
     wasm.name,
-    { body, lane, fma: w.fma, constant },
+    context,
     operands.map((o) => o.local),
   );
   for (const { local, borrowed } of operands) if (borrowed) body.release(local);

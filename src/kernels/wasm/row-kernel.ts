@@ -14,6 +14,7 @@ import { type ConstantPool, constantPool, type PoolEntry } from './constant-pool
 import { frameLayout, type Lane, lanes, loopsOf, vectorBytes } from './frame.ts';
 import { type FunctionRef, type MemoryImport, ModuleBuilder } from './module.ts';
 import { writeSteps } from './row-kernel-loops.ts';
+import { signsOf } from './row-kernel-signs.ts';
 import { sinkVaries, usesOf } from './row-kernel-uses.ts';
 import { type Addresses, type Pass, present, push, type Writer } from './row-kernel-values.ts';
 
@@ -116,6 +117,7 @@ function writeRowKernel(
   const w: Writer = {
     kernel,
     uses: usesOf(kernel, fma),
+    signs: signsOf(kernel),
     lane,
     fma,
     frame,

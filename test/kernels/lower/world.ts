@@ -273,8 +273,12 @@ export function evaluateDirectly(fn: RowFunction, w: World): Results {
 
 // --- kernels --------------------------------------------------------------------------------------------------
 
-/** What a kernel leaves, value by value, row by row. */
-export function interpret(kernel: Kernel, w: World): Results {
+/** What a kernel leaves, value by value, row by row; `visit` sees every value computed. */
+export function interpret(
+  kernel: Kernel,
+  w: World,
+  visit: (id: number, value: number) => void = () => {},
+): Results {
   const rowSums = new Map<string, number>();
   const scatters = new Map<string, number>();
   const planes = new Map<string, number[][]>(kernel.planes.map((p) => [p.bank, []]));
@@ -352,7 +356,11 @@ export function interpret(kernel: Kernel, w: World): Results {
     const run = (steps: readonly Step[]): void => {
       for (const step of steps) {
         if (step.kind === 'loop') runLoop(step);
-        else values.set(step.value, compute(step.value));
+        else {
+          const computed = compute(step.value);
+          visit(step.value, computed);
+          values.set(step.value, computed);
+        }
       }
     };
 

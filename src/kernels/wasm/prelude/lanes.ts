@@ -14,6 +14,8 @@ export interface PreludeContext {
    * newer V8 computes a `v128.const` again in every round of a loop.
    */
   readonly constant: (entry: PoolEntry) => void;
+  /** The operand is known to be ≤ 0 or NaN; absent: nothing is known of it. */
+  readonly nonPositive?: boolean;
 }
 
 /** Instructions that leave one vector on the stack. Emitting a value twice computes it twice: see `keep`. */
@@ -48,6 +50,8 @@ type RealOp =
 export interface Lanes {
   readonly lane: Lane;
   readonly format: (typeof formats)[Lane];
+  /** Whether the operand is known to be ≤ 0 or NaN. */
+  readonly knownNonPositive: boolean;
   /** The local's value. */
   readonly local: (local: Local) => Value;
   /** Computes a value now, and once: what comes back reads a scratch local. */
@@ -175,6 +179,7 @@ export function lanesIn(context: PreludeContext): { readonly lanes: Lanes; reado
   const lanes: Lanes = {
     lane,
     format: formats[lane],
+    knownNonPositive: context.nonPositive ?? false,
     local,
     keep: (value) => {
       value();
