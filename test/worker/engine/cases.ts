@@ -76,12 +76,12 @@ const motions: Readonly<Record<string, Motion>> = {
   'a reduction inside a reduction': {
     tracers:
       '0.3 * sum(j, w[j] * (q[j] - x) * sum(k, exp(-sqdist(q[j], q[k]) / sigma^2) + dot(x, q[k]) * a))',
-    sources: '0.3 * sum(k, w[k] * (q[k] - q) * sum(l, exp(-sqdist(q[k], q[l]) / sigma^2)))',
+    sources: '0.3 * sum(k, w[k] * (q[k] - q) * sum(i in target, b[i] * exp(-sqdist(q[k], z[i]) / sigma^2)))',
   },
   'reductions that need each other': {
     tracers:
-      'sum(j, exp(-sqdist(x, q[j])) * (q[j] - sum(j, w[j] * q[j]) * a)) / (1 + sum(j, exp(-sqdist(x, q[j]) / sigma^2)))',
-    sources: 'sum(k, w[k] * (q[k] - mean(k, q[k]))) * exp(-sqnorm(q)) * sigma',
+      'sum(j, exp(-sqdist(x, q[j])) * (q[j] - sum(k, w[k] * q[k]) * a)) / (1 + sum(k, exp(-sqdist(x, q[k]) / sigma^2)))',
+    sources: 'sum(k, w[k] * (q[k] - mean(i in target, z[i]))) * exp(-sqnorm(q)) * sigma',
   },
   'no reduction, but time': {
     tracers: 'concat(-elem(x, 1), elem(x, 0)) * cos(3 * t) * a + c * t^2',
@@ -110,7 +110,7 @@ function moved(motion: Motion, scheme: SchemeName, rest: Partial<ProblemText>): 
     to: 0.9,
     steps: 3,
     loss: 'mean(i, sqnorm(x - c)) + sum(j, dot(q, q))',
-    gradient: [...['q', 'w', 'z', 'b', 'W', 'V', 'sigma', 'c', 'x', 'a'], ...(second ? ['v', 'u'] : [])],
+    gradient: ['q', 'w', 'z', 'b', 'W', 'V', 'sigma', 'c', 'x', 'a', ...(second ? ['v', 'u'] : [])],
     ...rest,
   };
 }
@@ -288,3 +288,16 @@ export const manyRows: ProblemText = {
   ],
   values: { near: 'min(j, sqdist(x, q[j]))' },
 };
+
+/** A smooth coupled problem whose loss and gradient converge with the order of the scheme. */
+export function smooth(scheme: SchemeName, steps: number): ProblemText {
+  return {
+    ...moved(attraction, scheme, {
+      loss: [
+        { value: 'mean(i, sqdist(x, c)) + sum(j, sqnorm(q))' },
+        { integral: 'mean(i, sum(sin(x))) + sum(j, w * sqnorm(q))' },
+      ],
+    }),
+    steps,
+  };
+}

@@ -3,14 +3,16 @@
  * from the same question.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Engine } from '../../../src/worker/engine/engine.ts';
+import { schemeNamed } from '../../../src/kernels/schemes/table.ts';
+import type { Engine, Precision } from '../../../src/worker/engine/engine.ts';
 import { openReferenceEngine } from '../../../src/worker/engine/reference/engine.ts';
 import { type ProblemText, systemOf } from '../../kernels/systems.ts';
-import { type Case, cases, manyRows } from './cases.ts';
+import { type Case, cases, manyRows, schemes, smooth } from './cases.ts';
 import { BlownUp, evaluateOn, load, type Options, type Outcome } from './run.ts';
 
 export interface EngineUnderTest {
   readonly name: string;
+  readonly precision: Precision;
   readonly open: () => Engine | Promise<Engine>;
   /** Largest difference from the reference, relative to the largest number of the array. */
   readonly tolerance: number;
@@ -24,6 +26,7 @@ const rows = { final: true, trajectory: [0, 1], values: true };
 
 export function describeEngine({
   name,
+  precision,
   open,
   tolerance,
   skip = [],
@@ -139,6 +142,30 @@ export function describeEngine({
       });
     });
 
+    // In f32 rounding hides the difference of fine steps: the order is a matter of f64.
+    describe.runIf(precision === 'f64')(
+      'converges with the order of the scheme, in states and gradients',
+      () => {
+        for (const scheme of schemes) {
+          const { order } = schemeNamed(scheme);
+          test(`${scheme}: order ${order}`, async () => {
+            const first = order > 3 ? 8 : 16;
+            const found = [];
+            for (const steps of [first, 2 * first, 4 * first]) {
+              found.push(numbersOf(await evaluateOn(engine, systemOf(smooth(scheme, steps)), { rows })));
+            }
+            // The constants of dopri5's leading error are so small that its sixth order shows at these steps.
+            const above = scheme === 'dopri5' ? 1.5 : 0.6;
+            for (const what of ['states', 'gradient'] as const) {
+              const measured = measuredOrder(found.map((f) => f[what]));
+              expect(measured).toBeGreaterThan(order - 0.25);
+              expect(measured).toBeLessThan(order + above);
+            }
+          });
+        }
+      },
+    );
+
     test('counts the rows and pairs that the formulas ask for', async () => {
       const problem = systemOf(manyRows);
       const [mine, theirs] = await Promise.all([engine, reference].map((e) => countsOf(e, problem)));
@@ -176,7 +203,9 @@ export function expectClose(found: Outcome, expected: Outcome, tolerance: number
   expect([...found.gradient.keys()].sort()).toEqual([...expected.gradient.keys()].sort());
   expect([...found.rows.keys()].sort()).toEqual([...expected.rows.keys()].sort());
   const differences = [
-    ...[...expected.gradient].map(([k, v]) => [`∂/∂${k}`, relative(found.gradient.get(k), v)] as const),
+    ...[...expected.gradient].map(
+      ([k, v]) => [`∂/∂${k}`, relative(found.gradient.get(k), v, Math.abs(expected.loss))] as const,
+    ),
     ...[...expected.rows].map(([k, v]) => [k, relative(found.rows.get(k), v)] as const),
     [
       'states of the sources',
@@ -186,7 +215,8 @@ export function expectClose(found: Outcome, expected: Outcome, tolerance: number
   expect(differences.filter(([, d]) => !(d <= tolerance))).toEqual([]);
 }
 
-function relative(found: Float64Array | undefined, expected: Float64Array): number {
+/** `floor`: a scale that rounding errors have anyway, where the true result may cancel to nothing. */
+function relative(found: Float64Array | undefined, expected: Float64Array, floor = 0): number {
   if (found?.length !== expected.length) return Infinity;
   let scale = 0;
   let worst = 0;
@@ -196,7 +226,7 @@ function relative(found: Float64Array | undefined, expected: Float64Array): numb
     worst = d > worst || Number.isNaN(d) ? d : worst;
   }
   // An array of zeros is to be exactly that.
-  return scale === 0 ? (worst === 0 ? 0 : Infinity) : worst / scale;
+  return scale === 0 ? (worst === 0 ? 0 : Infinity) : worst / Math.max(scale, floor);
 }
 
 function expectSame(found: Outcome, expected: Outcome): void {
@@ -205,11 +235,26 @@ function expectSame(found: Outcome, expected: Outcome): void {
   expect(bytesOf(found.rows)).toEqual(bytesOf(expected.rows));
 }
 
-function bytesOf(arrays: ReadonlyMap<string, Float64Array>): readonly (readonly [string, string])[] {
-  return [...arrays]
-    .map(([k, v]): [string, string] => [
-      k,
-      Buffer.from(v.buffer, v.byteOffset, v.byteLength).toString('base64'),
-    ])
-    .sort();
+function bytesOf(arrays: ReadonlyMap<string, Float64Array>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    [...arrays].map(([k, v]) => [k, Buffer.from(v.buffer, v.byteOffset, v.byteLength).toString('base64')]),
+  );
+}
+
+/** Loss and gradient as one vector, for differences. */
+function numbersOf({ loss, gradient, rows: states }: Outcome): {
+  readonly states: readonly number[];
+  readonly gradient: readonly number[];
+} {
+  return {
+    states: [loss, ...(states.get('final x') ?? [])],
+    gradient: [...gradient.values()].flatMap((g) => [...g]),
+  };
+}
+
+/** log₂ of how much smaller the difference becomes when the steps are halved once more. */
+function measuredOrder([coarse, middle, fine]: readonly (readonly number[])[]): number {
+  const distance = (a: readonly number[] = [], b: readonly number[] = []): number =>
+    Math.hypot(...a.map((v, n) => v - (b[n] ?? Number.NaN)));
+  return Math.log2(distance(coarse, middle) / distance(middle, fine));
 }

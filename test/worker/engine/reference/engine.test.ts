@@ -7,6 +7,7 @@ import { type Loaded, load } from '../run.ts';
 
 describeEngine({
   name: 'the reference engine',
+  precision: 'f64',
   open: openReferenceEngine,
   tolerance: 0,
   cases: (c) => c.title.startsWith('ralston') || !c.title.includes(','),
