@@ -61,13 +61,11 @@ function issueError(document: JobDocument, { issue, path }: Placed): Error {
     const notes = document.isEmpty(at) ? [quoteTheFormula] : [];
     return document.error(at, { message, ...about, notes }, 'key');
   }
-  const last = path.at(-1);
+  const last = String(path.at(-1));
   if (document.isEmpty(path)) {
-    return document.error(
-      path,
-      { message: `\`${last}\` has no value: ${message}`, ...about, notes: [quoteTheFormula] },
-      'key',
-    );
+    // `flow: { x: sum(j, q) }` is a map of `x: sum(j` and `q)`.
+    const notes = /[()[\]]/u.test(last) ? [quoteTheFormula] : [];
+    return document.error(path, { message: `\`${last}\` has no value: ${message}`, ...about, notes }, 'key');
   }
   return document.error(path, { message, ...about });
 }

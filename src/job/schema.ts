@@ -206,9 +206,11 @@ const rows = count
   .optional()
   .meta({ description: 'How many rows there are, where no array says it.' });
 
-const bytes = z.union([z.int().min(1), z.string().regex(/^\d+(\.\d+)?\s*([KMGT]i?)?B$/u)], {
-  error: 'an amount of memory is a number of bytes or a text such as 512MiB, 2GiB',
-});
+const amount = 'an amount of memory is a number of bytes or a text such as 512MiB, 2GiB';
+const bytes = z.union(
+  [z.int().min(1, { error: amount }), z.string().regex(/^\d+(\.\d+)?\s*([KMGT]i?)?B$/u, { error: amount })],
+  { error: amount },
+);
 
 const jobName = z.string({ error: 'a name is text' }).regex(/^[\p{L}\p{N}_][\p{L}\p{N}_. -]{0,99}$/u, {
   error: 'a name is letters, digits, `_`, `.`, `-` and spaces, at most 100: it names the output folder',

@@ -99,15 +99,18 @@ function parsed(file: File): Document {
   }
   const [first] = [...document.errors, ...document.warnings];
   if (first === undefined) return document;
-  const spot = spotIn(
-    file,
-    Math.min(first.pos[0], file.text.length),
-    Math.max(1, first.pos[1] - first.pos[0]),
-  );
-  const line = spot.source.locate(spot.start).lineText;
+  // The parser catches the end of the stack itself, and says so in the engine's words.
+  if (/call stack|recursion/iu.test(first.message)) throw tooDeep(file, new RangeError(first.message));
+  const begin = Math.min(first.pos[0], file.text.length);
+  if (first.code === 'DUPLICATE_KEY') {
+    const key = /^[^\s:]+/u.exec(file.text.slice(begin))?.[0] ?? '';
+    throw spotError(spotIn(file, begin, Math.max(1, key.length)), { message: 'this key occurs twice' });
+  }
+  const spot = spotIn(file, begin, Math.max(1, first.pos[1] - begin));
+  const line = spot.source.locate(begin).lineText;
   throw spotError(spot, {
-    message: first.code === 'DUPLICATE_KEY' ? 'this key occurs twice' : `not YAML: ${first.message}`,
-    ...(first.code !== 'DUPLICATE_KEY' && /[([]/u.test(line) ? { notes: [quoteTheFormula] } : {}),
+    message: `not YAML: ${first.message}`,
+    notes: /[([]/u.test(line) ? [quoteTheFormula] : [],
   });
 }
 
