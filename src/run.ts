@@ -120,13 +120,14 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const tell = (event: Omit<ProgressEvent, 'seconds'>): void =>
     settings.onProgress({ ...event, seconds: clock.seconds() });
 
+  refuseAborted(settings.signal);
   tell({ phase: 'reading', iteration: 1, blocksDone: 0, blocksTotal: 0 });
   await using open = await openJob(what, settings.set);
   const { job } = open;
   refuseLater(job);
   const prepared = await prepare(job);
   const wanted = rowsWanted(job.system, job.output, prepared.grid);
-  settings.signal.throwIfAborted();
+  refuseAborted(settings.signal);
   await using place = await openPlace(job, wanted, folderOf(job, settings));
   const prepareSeconds = clock.lap();
 
@@ -322,6 +323,12 @@ async function openJob(
 /** The folder the results go to; null: memory. */
 function folderOf(job: Job, { out, force }: Settings): OutputFolder | null {
   return out === null ? null : { target: out === true ? `${job.name}-out` : out, force };
+}
+
+function refuseAborted(signal: AbortSignal): void {
+  if (signal.aborted) {
+    throw new SkewflowError('AbortedError', 'the run was aborted', {}, { cause: signal.reason });
+  }
 }
 
 /** What the job may say and this version does not do. */
