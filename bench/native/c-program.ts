@@ -56,13 +56,16 @@ function temporaries(step: StepProgram): string[] {
         : s.kind === 'flow'
           ? [s.slope]
           : [s.cotangent, s.result];
-    for (const n of mentioned) if (!n.startsWith('slot')) names.add(n);
+    for (const n of mentioned) if (!isSlot(n)) names.add(n);
   }
   return [...names];
 }
 
+/** Slots are kept for all steps; their adjoints (`slot1~`) are banks like any other. */
+const isSlot = (name: string): boolean => /^slot\d+$/.test(name);
+
 const bankName = (name: string): string =>
-  name.startsWith('slot')
+  isSlot(name)
     ? `slot(${name.slice(4)})`
     : `b_${[...name].map((c) => (/\w/.test(c) && c < '\u007f' ? c : `u${c.codePointAt(0)?.toString(16)}`)).join('')}`;
 
