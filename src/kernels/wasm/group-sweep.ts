@@ -111,7 +111,7 @@ export function emitForward(e: GroupEmission, name: string): FunctionRef {
                     time: timeAt(l, statement.fraction),
                     banks: {
                       state: add(addressOf(place(`slot${statement.slot}`, 0)), shift),
-                      ...constantBank(e, l, shift),
+                      ...constantBanks(e, l, shift),
                     },
                     tables: { 'sources.state': tableAddress(e, l, statement.slot) },
                     planes: { slope: add(addressOf(place(statement.slope, 0)), shift) },
@@ -232,7 +232,7 @@ function flowVjp(
       banks: {
         state: shifted(`slot${slot}`),
         'cotangent:slope': shifted(cotangent),
-        ...constantBank(e, l, shift),
+        ...constantBanks(e, l, shift),
       },
       tables: { 'sources.state': tableAddress(e, l, slot) },
       planes: { state: shifted(result), constant: shifted(constantPart) },
@@ -345,10 +345,18 @@ function overBlocks(b: Body, e: GroupEmission, l: SweepLocals, inside: (shift: C
   return loopRange(shift, i32(0), get(l.bytes), blockRows * e.shapes.scalar, body);
 }
 
-/** Own constants of the sources lie in one bank for all blocks; those of tracers the host has put into the frame. */
-function constantBank(e: GroupEmission, l: SweepLocals, shift: Code): Readonly<Record<string, Code>> {
+/**
+ * Own constants and arrays of integrals: those of the sources lie in one bank for all blocks; those of tracers the host
+ * has put into the frame.
+ */
+function constantBanks(e: GroupEmission, l: SweepLocals, shift: Code): Readonly<Record<string, Code>> {
   if (e.sources === null) return {};
-  return { constant: add(load('i32.load', get(l.context), e.context.field('constants')), shift) };
+  const bank = (field: string): Code => add(load('i32.load', get(l.context), e.context.field(field)), shift);
+  const withs = e.shapes.withs.filter((w) => w.group === 'sources');
+  return {
+    constant: bank('constants'),
+    ...Object.fromEntries(withs.map((w) => [`with:${w.name}`, bank(`bank ${w.name}`)])),
+  };
 }
 
 /** Rows of the block at `shift`, and the number of its first row. */

@@ -55,6 +55,8 @@ export interface SharedMap {
   readonly sourceConstantBank: number;
   /** By name of the `with` array (of the sources). */
   readonly sourceWiths: Readonly<Record<string, number>>;
+  /** First slice of the same as planes: what the sources' own integrals read. */
+  readonly sourceWithBanks: Readonly<Record<string, number>>;
   readonly sets: readonly number[];
   readonly pairs: readonly number[];
   /** Sources' states: [step][slot], rows of scalars; planes. */
@@ -146,6 +148,9 @@ export function mapMemory(plan: SweepPlan, extent: Extent): MemoryMap {
       shapes.withs
         .filter((w) => w.group === 'sources')
         .map((w) => [w.name, take(w.slices * sources.rows * w.width * scalar)]),
+    ),
+    sourceWithBanks: Object.fromEntries(
+      shapes.withs.filter((w) => w.group === 'sources').map((w) => [w.name, take(w.width * sources.stride)]),
     ),
     sets: shapes.sets.map((set) => take(set.rows * set.columns * scalar)),
     pairs: shapes.pairs.map((p) => take(sources.rows ** 2 * p.width * scalar)),

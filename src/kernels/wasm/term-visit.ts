@@ -330,10 +330,13 @@ export function emitVisit(
   );
 }
 
+/** Exported under a name of its own: the row kernel is called `values`. */
+export const valuesName = 'values at';
+
 /** (context, point, state): planes of the values at a grid point. */
 export function emitValues(e: Pick<TermEmission, 'context' | 'module' | 'shapes'>, site: Site): FunctionRef {
   return e.module.define(
-    'values',
+    valuesName,
     {
       parameters: [
         ['context', 'i32'],

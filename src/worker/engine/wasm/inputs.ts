@@ -56,6 +56,10 @@ export function writeInputs(
     const values = fieldOf(inputs, pair.name, sources.rows ** 2 * pair.width);
     to.scalars.set(values, (shared.pairs[n] ?? 0) / shapes.scalar);
   }
+  for (const w of shapes.withs) {
+    if (w.group !== 'sources') continue;
+    toPlanes(to, shared.sourceWiths[w.name] ?? 0, shared.sourceWithBanks[w.name] ?? 0, w.width);
+  }
   toPlanes(to, shared.table, shared.states, e);
   toPlanes(to, shared.sourceConstants, shared.sourceConstantBank, sources.constantComponents);
   if (request.sums !== null) to.scalars.set(request.sums, shared.sums / shapes.scalar);

@@ -144,7 +144,7 @@ function countersOf(program: Program, { plan }: EmittedProgram, visited: Readonl
   const pairs = new Map<string, number>();
   for (const fn of rowFunctions(program)) {
     const rows = visited.get(fn.name);
-    if (rows !== undefined) pairs.set(fn.name, rows * boundVisits(fn, (over) => rowsOf(plan.shapes, over)));
+    if (rows !== undefined && rows > 0) pairs.set(fn.name, rows * boundVisits(fn, (over) => rowsOf(plan.shapes, over)));
   }
   return { pairs, rows: new Map([...visited].filter(([, rows]) => rows > 0)) };
 }

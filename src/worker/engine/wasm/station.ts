@@ -151,8 +151,10 @@ function fillContexts(station: Station): void {
     zeroScratch(station, group, own.tracerWork);
   }
   if (plan.sources !== null) {
+    const banks = Object.entries(shared.sourceWithBanks).map(([name, at]) => [`bank ${name}`, at] as const);
     setFields(station, plan.sources, own.sources, {
       ...times,
+      ...Object.fromEntries(banks),
       work: own.sourceWork,
       states: shared.states,
       constants: shared.sourceConstantBank,

@@ -9,7 +9,7 @@ import { lanes, vectorBytes } from '../../../kernels/wasm/frame.ts';
 import { constantGradient, sweepNames } from '../../../kernels/wasm/group-sweep.ts';
 import { blockRows, imageComponents } from '../../../kernels/wasm/shapes.ts';
 import { type GroupPlan, recordBytes, visitMode } from '../../../kernels/wasm/sweep-plan.ts';
-import { termBanks } from '../../../kernels/wasm/term-visit.ts';
+import { termBanks, valuesName } from '../../../kernels/wasm/term-visit.ts';
 import type { OutputTask, ShardTask } from './messages.ts';
 import { clearPartial } from './partials.ts';
 import {
@@ -290,7 +290,7 @@ function writeStates(station: Station, block: Block, final: number): void {
   for (const output of outputs) if (output.kind === 'final') writeOutput(station, block, output, final, 0);
   const values = outputs.filter((o) => o.kind === 'values');
   if (values.length === 0) return;
-  exported(station, 'values')(own.tracers, task.steps, final);
+  exported(station, valuesName)(own.tracers, task.steps, final);
   for (const output of values) {
     writeOutput(station, block, output, bankAt(block.group, own.tracerWork, valueBank(output.field)), 0);
   }
