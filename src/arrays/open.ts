@@ -10,7 +10,7 @@ import type { Generated, RawArray } from './source.ts';
 export type ArraySpec = GeneratorSpec | NestedList | Shaped | TypedNumbers | number | string;
 
 /** A vector in memory: (R,) of a job given as an object. */
-export type TypedNumbers =
+type TypedNumbers =
   | Float32Array
   | Float64Array
   | Int8Array

@@ -22,7 +22,7 @@ export interface Job {
   readonly source: JobSource;
 }
 
-export interface JobSource {
+interface JobSource {
   /** File the job came from; null for a job given as an object. */
   readonly path: string | null;
   /** Folder relative paths start at. */

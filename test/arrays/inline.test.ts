@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openInline, openShaped } from '../../src/arrays/inline.ts';
 
-test('a nested list has the shape of its lists and its numbers row-major', () => {
-  fc.assert(
+test('a nested list has the shape of its lists and its numbers row-major', async () => {
+  await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 4 }), async (rows, width) => {
       const list = Array.from({ length: rows }, (_, r) =>
         Array.from({ length: width }, (_, c) => 10 * r + c),

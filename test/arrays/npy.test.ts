@@ -106,7 +106,9 @@ describe('the header', () => {
     ['(0, 3)', [0, 3]],
   ])('gives shape %s', async (text, shape) => {
     const count = shape.reduce((a, b) => a * b, 1);
-    const array = await opened(npy(dictionary('<f4', text), floats(...new Array<number>(count).fill(1))));
+    const array = await opened(
+      npy(dictionary('<f4', text), floats(...Array.from({ length: count }, () => 1))),
+    );
     expect(array.shape).toEqual(shape);
     await array.close();
   });

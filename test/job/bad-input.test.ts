@@ -271,7 +271,7 @@ job.yaml:16:40: time runs forward: \`to\` (0) must be above \`from\` (1)
     ['lists nested without end', `loss: ${'['.repeat(60_000)}\n`, 'nested too deep'],
     [
       'aliases that multiply',
-      `a: &a [x, x, x, x, x, x, x, x, x]\n${[...'bcdefgh'].map((n, i) => `${n}: &${n} [${`*${'abcdefg'[i]}, `.repeat(9)}1]`).join('\n')}\n`,
+      `a: &a [x, x, x, x, x, x, x, x, x]\n${Array.from('bcdefgh', (n, i) => `${n}: &${n} [${`*${'abcdefg'[i]}, `.repeat(9)}1]`).join('\n')}\n`,
       'alias',
     ],
   ])('a document of %s', async (_what, text, message) => {

@@ -31,7 +31,7 @@ describe('every visible character is found where it stands in', () => {
   ])('%s', (_style, text) => {
     const { value, at } = offsets(text);
     expect(value.replaceAll(/\s/gu, '')).toBe('a+b*c');
-    for (const [n, character] of [...value].entries()) {
+    for (const [n, character] of Array.from(value).entries()) {
       if (/\S/u.test(character))
         expect(text[at[n]!], `character ${n} of ${JSON.stringify(value)}`).toBe(character);
     }
@@ -66,7 +66,7 @@ test('characters beyond the basic plane count as the two they are', () => {
 
 test('holds for any words in any style that YAML writes', () => {
   const word = fc.string({
-    unit: fc.constantFrom(...'abxyz019+-*/^().,\'"\\αβ'),
+    unit: fc.constantFrom(...Array.from('abxyz019+-*/^().,\'"\\αβ')),
     minLength: 1,
     maxLength: 8,
   });
@@ -82,7 +82,7 @@ test('holds for any words in any style that YAML writes', () => {
       const found = offsets(text);
       expect(found.value.trimEnd()).toBe(value);
       let last = -1;
-      for (const [n, character] of [...value].entries()) {
+      for (const [n, character] of Array.from(value).entries()) {
         if (/\s/u.test(character)) continue;
         const at = found.at[n]!;
         expect(at).toBeGreaterThan(last);
