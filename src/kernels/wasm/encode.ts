@@ -8,37 +8,49 @@ import {
   type ValueType,
 } from './instructions.ts';
 
-export type Bytes = readonly number[];
+export type Bytes = Uint8Array<ArrayBuffer> | readonly number[];
+
+/** Bytes being written: instructions are many, and an array for each would be most of the time an encoding takes. */
+type Output = number[];
 
 /** n as unsigned LEB128, 0 ≤ n < 2³². */
-export function unsigned(n: number): Bytes {
-  invariant(Number.isInteger(n) && n >= 0 && n < 2 ** 32, `${n} is an unsigned 32-bit number`);
-  const bytes: number[] = [];
-  let rest = n;
-  while (rest >= 0x80) {
-    bytes.push(0x80 | (rest % 0x80));
-    rest = Math.floor(rest / 0x80);
-  }
-  bytes.push(rest);
+export function unsigned(n: number): readonly number[] {
+  const bytes: Output = [];
+  putUnsigned(bytes, n);
   return bytes;
 }
 
 /** n as signed LEB128 of at most 64 bits. */
-export function signed(n: bigint): Bytes {
-  const bytes: number[] = [];
+export function signed(n: bigint): readonly number[] {
+  const bytes: Output = [];
+  putSigned(bytes, n);
+  return bytes;
+}
+
+function putUnsigned(out: Output, n: number): void {
+  invariant(n >>> 0 === n, 'LEB128 writes an unsigned 32-bit number here');
+  let rest = n;
+  while (rest >= 0x80) {
+    out.push(0x80 | (rest & 0x7f));
+    rest = Math.floor(rest / 0x80);
+  }
+  out.push(rest);
+}
+
+function putSigned(out: Output, n: bigint): void {
   for (let rest = BigInt.asIntN(64, n); ; ) {
     const low = Number(rest & 0x7fn);
     rest >>= 7n;
     if ((rest === 0n && low < 0x40) || (rest === -1n && low >= 0x40)) {
-      bytes.push(low);
-      return bytes;
+      out.push(low);
+      return;
     }
-    bytes.push(low | 0x80);
+    out.push(low | 0x80);
   }
 }
 
 /** The bytes of a floating-point number, least significant first; −0, infinities and NaN included. */
-export function realBytes(value: number, bits: 32 | 64): Bytes {
+export function realBytes(value: number, bits: 32 | 64): readonly number[] {
   const view = new DataView(new ArrayBuffer(bits / 8));
   if (bits === 32) view.setFloat32(0, value, true);
   else view.setFloat64(0, value, true);
@@ -57,43 +69,77 @@ export function typeByte(type: ValueType): number {
   return typeBytes[type];
 }
 
-/** How each kind of immediate is written; a memory access is written with its alignment hint first. */
-const writers: { readonly [K in ImmediateKind]: (immediates: ImmediatesByKind[K], align: number) => Bytes } =
-  {
-    none: () => [],
-    block: ([result]) => [result === null ? 0x40 : typeBytes[result]],
-    label: ([depth]) => unsigned(depth),
-    function: ([index]) => unsigned(index),
-    local: ([index]) => unsigned(index),
-    global: ([index]) => unsigned(index),
-    // An i32 constant may be given as either of its readings, −1 or 0xffff_ffff.
-    i32: ([value]) => signed(BigInt(value | 0)),
-    i64: ([value]) => signed(value),
-    f32: ([value]) => realBytes(value, 32),
-    f64: ([value]) => realBytes(value, 64),
-    v128: ([bytes]) => bytes,
-    shuffle: ([indices]) => indices,
-    lane: ([lane]) => [lane],
-    memory: ([offset], align) => [align, ...unsigned(offset)],
-    memoryLane: ([offset, lane], align) => [align, ...unsigned(offset), lane],
-  };
+function putAll(out: Output, bytes: readonly number[]): void {
+  for (const byte of bytes) out.push(byte);
+}
 
-/** The bytes of one instruction. */
-export function instructionBytes({ name, immediates }: Instruction): Bytes {
+type Writer<K extends ImmediateKind> = (out: Output, immediates: ImmediatesByKind[K], align: number) => void;
+
+/** How each kind of immediate is written; a memory access is written with its alignment hint first. */
+const writers: { readonly [K in ImmediateKind]: Writer<K> } = {
+  none: () => {},
+  block: (out, [result]) => out.push(result === null ? 0x40 : typeBytes[result]),
+  label: (out, [depth]) => putUnsigned(out, depth),
+  function: (out, [index]) => putUnsigned(out, index),
+  local: (out, [index]) => putUnsigned(out, index),
+  global: (out, [index]) => putUnsigned(out, index),
+  // An i32 constant may be given as either of its readings, −1 or 0xffff_ffff.
+  i32: (out, [value]) => putSigned(out, BigInt(value | 0)),
+  i64: (out, [value]) => putSigned(out, value),
+  f32: (out, [value]) => putAll(out, realBytes(value, 32)),
+  f64: (out, [value]) => putAll(out, realBytes(value, 64)),
+  v128: (out, [bytes]) => putAll(out, bytes),
+  shuffle: (out, [indices]) => putAll(out, indices),
+  lane: (out, [lane]) => out.push(lane),
+  memory: (out, [offset], align) => {
+    out.push(align);
+    putUnsigned(out, offset);
+  },
+  memoryLane: (out, [offset, lane], align) => {
+    out.push(align);
+    putUnsigned(out, offset);
+    out.push(lane);
+  },
+};
+
+function putInstruction(out: Output, { name, immediates }: Instruction): void {
   const { opcode, immediate, align } = shapeOf(name);
+  putAll(out, opcode);
   // Immediates are typed by their instruction where they are made (`Body.emit`); here the pairing is forgotten.
-  const write = writers[immediate] as (immediates: ImmediatesByKind[ImmediateKind], align: number) => Bytes;
-  return [...opcode, ...write(immediates, align)];
+  const write = writers[immediate] as (
+    out: Output,
+    i: ImmediatesByKind[ImmediateKind],
+    align: number,
+  ) => void;
+  write(out, immediates, align);
+}
+
+/** The bytes of instructions. */
+export function instructionBytes(code: readonly Instruction[]): Bytes {
+  const out: Output = [];
+  for (const instruction of code) putInstruction(out, instruction);
+  return out;
+}
+
+/** Pieces one after another, copied by the engine and not byte by byte: a module is encoded before its code is warm. */
+export function joined(...pieces: readonly Bytes[]): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    out.set(piece, at);
+    at += piece.length;
+  }
+  return out;
 }
 
 /** Length in bytes, then the bytes. */
 export function sized(bytes: Bytes): Bytes {
-  return [...unsigned(bytes.length), ...bytes];
+  return joined(unsigned(bytes.length), bytes);
 }
 
 /** Count, then the items. */
 export function vector(items: readonly Bytes[]): Bytes {
-  return [...unsigned(items.length), ...items.flat()];
+  return joined(unsigned(items.length), ...items);
 }
 
 /** A name in UTF-8. */
@@ -103,7 +149,7 @@ export function nameBytes(name: string): Bytes {
 
 /** The section of that number; an empty one is left out. */
 export function section(id: number, items: readonly Bytes[]): Bytes {
-  return items.length === 0 ? [] : [id, ...sized(vector(items))];
+  return items.length === 0 ? [] : joined([id], sized(vector(items)));
 }
 
 /** TextEncoder belongs to the host, not to the language, and this folder needs nothing of a host. */

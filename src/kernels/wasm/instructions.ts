@@ -395,7 +395,7 @@ export const instructions = {
 /** Name of an instruction, in the specification's spelling. */
 export type InstructionName = keyof typeof instructions;
 
-export type ImmediateKindOf<N extends InstructionName> = (typeof instructions)[N]['immediate'];
+type ImmediateKindOf<N extends InstructionName> = (typeof instructions)[N]['immediate'];
 
 /** The immediates of an instruction, in order. */
 export type ImmediatesOf<N extends InstructionName> = ImmediatesByKind[ImmediateKindOf<N>];

@@ -4,6 +4,7 @@ import { Body, type Local } from './body.ts';
 import {
   type Bytes,
   instructionBytes,
+  joined,
   nameBytes,
   section,
   signed,
@@ -88,7 +89,7 @@ export class ModuleBuilder {
 
   /** Bytes that every instantiation copies to a fixed address of the memory. */
   data(address: number, bytes: Uint8Array): void {
-    this.#data.push({ address, bytes: [...bytes] });
+    this.#data.push({ address, bytes: new Uint8Array(bytes) });
   }
 
   /** Every defined function as text. */
@@ -99,22 +100,22 @@ export class ModuleBuilder {
   /** The binary module. The name section lets profilers and stack traces name the functions. */
   bytes(): Uint8Array<ArrayBuffer> {
     const exported = this.#defined.filter((f) => f.exported);
-    return Uint8Array.from([
-      ...preamble,
-      ...section(1, this.#types),
-      ...section(2, [...this.#memoryImport(), ...this.#imports.map(functionImport)]),
-      ...section(
+    return joined(
+      preamble,
+      section(1, this.#types),
+      section(2, [...this.#memoryImport(), ...this.#imports.map(functionImport)]),
+      section(
         3,
         this.#defined.map((f) => unsigned(f.type)),
       ),
-      ...section(
+      section(
         7,
         exported.map((f) => [...nameBytes(f.ref.name), 0x00, ...unsigned(f.ref.index)]),
       ),
-      ...section(10, this.#defined.map(codeEntry)),
-      ...section(11, this.#data.map(dataEntry)),
-      ...this.#nameSection(),
-    ]);
+      section(10, this.#defined.map(codeEntry)),
+      section(11, this.#data.map(dataEntry)),
+      this.#nameSection(),
+    );
   }
 
   /** The number of a function type, shared by equal ones. */
@@ -165,11 +166,10 @@ function codeEntry({ body }: Defined): Bytes {
     if (last?.type === type) last.count += 1;
     else runs.push({ type, count: 1 });
   }
-  return sized([
-    ...vector(runs.map(({ type, count }) => [...unsigned(count), typeByte(type)])),
-    ...body.code.flatMap(instructionBytes),
-    ...instructionBytes({ name: 'end', immediates: [] }),
-  ]);
+  const locals = vector(runs.map(({ type, count }) => [...unsigned(count), typeByte(type)]));
+  return sized(
+    joined(locals, instructionBytes(body.code), instructionBytes([{ name: 'end', immediates: [] }])),
+  );
 }
 
 function dataEntry({ address, bytes }: { readonly address: number; readonly bytes: Bytes }): Bytes {

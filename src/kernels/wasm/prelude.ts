@@ -8,7 +8,7 @@ import * as trigonometric from './prelude/trigonometric.ts';
 export type { PreludeContext } from './prelude/lanes.ts';
 
 /** Name ↦ expansion; the names are those of the operations (`ops/table.ts`). */
-export const prelude = { ...exponential, ...selection, ...trigonometric };
+const prelude = { ...exponential, ...selection, ...trigonometric };
 
 export type PreludeName = keyof typeof prelude;
 

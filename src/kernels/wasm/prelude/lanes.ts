@@ -22,7 +22,7 @@ export interface PreludeContext {
 export type Value = () => void;
 
 /** The IEEE-754 format of a lane: significand bits without the leading one, and the exponent's bias. */
-export const formats = {
+const formats = {
   f32x4: { bits: 32, fraction: 23, bias: 127 },
   f64x2: { bits: 64, fraction: 52, bias: 1023 },
 } as const satisfies Record<Lane, { bits: number; fraction: number; bias: number }>;
