@@ -11,7 +11,7 @@ export interface Log {
   readonly debug: (facts: Facts, sentence: string) => void;
 }
 
-export type Facts = Readonly<Record<string, boolean | number | string | null>>;
+type Facts = Readonly<Record<string, boolean | number | string | null>>;
 
 /** A log that writes lines of `level` and above. Loading pino takes tens of milliseconds; a silent run never pays. */
 export function logTo(level: LogLevel): Log {

@@ -113,7 +113,11 @@ async function resultsInFolder(
       for (const kind of ['final', 'trajectory'] as const) {
         for (const [field, { shape, data }] of Object.entries(shared[kind])) {
           const file = await createNpy(await folder.path(kind, `${field}.npy`), 'f8', shape);
-          await file.write(0, data).finally(file.close);
+          try {
+            await file.write(0, data);
+          } finally {
+            await file.close();
+          }
         }
       }
       await folder.writeText('job.yaml', job.source.text);
@@ -123,7 +127,11 @@ async function resultsInFolder(
       return { results: shared, summary };
     },
     [Symbol.asyncDispose]: async () => {
-      await store.close().finally(folder.discard);
+      try {
+        await store.close();
+      } finally {
+        await folder.discard();
+      }
     },
   };
 }

@@ -120,7 +120,7 @@ interface Saving {
 }
 
 /** Grid points 0, every, 2·every, … and the last. */
-export function savedPoints(steps: number, every: number): readonly number[] {
+function savedPoints(steps: number, every: number): readonly number[] {
   const points = Array.from({ length: Math.floor(steps / every) + 1 }, (_, k) => k * every);
   return points.at(-1) === steps ? points : [...points, steps];
 }
