@@ -17,7 +17,7 @@ export type Scalar = {
   readonly varies: boolean;
 } & ScalarBody;
 
-export type ScalarBody =
+type ScalarBody =
   | { readonly kind: 'apply'; readonly op: OpName; readonly args: readonly Scalar[] }
   | { readonly kind: 'constant'; readonly value: number }
   | { readonly kind: 'leaf'; readonly leaf: ScalarLeaf }
@@ -52,7 +52,7 @@ export type ScalarLeaf =
   | { readonly role: 'time' };
 
 /** The loop a leaf stands in, null for leaves of the own row and of nobody. */
-export function loopOfLeaf(leaf: ScalarLeaf): Loop | null {
+function loopOfLeaf(leaf: ScalarLeaf): Loop | null {
   return 'loop' in leaf ? leaf.loop : null;
 }
 

@@ -16,7 +16,7 @@ export interface ScalarFunction {
   readonly scatters: readonly ScalarScatter[];
 }
 
-export interface ScalarRowSum {
+interface ScalarRowSum {
   readonly target: 'params' | 'sums';
   readonly component: number;
   readonly value: Scalar;

@@ -161,7 +161,7 @@ export function scalarOperands(s: Scalar): readonly Scalar[] {
 }
 
 /** Every scalar the roots need, operands first. */
-export function reachable(roots: readonly Scalar[]): readonly Scalar[] {
+function reachable(roots: readonly Scalar[]): readonly Scalar[] {
   const seen = new Set<Scalar>();
   const pending = [...roots];
   for (let s = pending.pop(); s !== undefined; s = pending.pop()) {

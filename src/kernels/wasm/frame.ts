@@ -146,7 +146,7 @@ export function loopsOf(steps: readonly Step[]): readonly LoopStep[] {
 }
 
 /** Numbers of the tables and pair fields that a kernel scatters to, ascending. */
-export function scatterTargets(loops: readonly LoopStep[]): {
+function scatterTargets(loops: readonly LoopStep[]): {
   readonly tables: readonly number[];
   readonly pairs: readonly number[];
 } {

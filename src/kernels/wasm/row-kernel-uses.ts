@@ -12,7 +12,7 @@ import type { LaneInstruction } from '../ops/op.ts';
 import { type OpName, opNamed } from '../ops/table.ts';
 
 /** One addend of what an accumulator or a scatter adds up. */
-export interface Term {
+interface Term {
   readonly value: ValueId;
   readonly negative: boolean;
 }

@@ -78,7 +78,7 @@ export function valueAt(w: Writer, id: ValueId): Value {
 }
 
 /** A load of one scalar into every lane. */
-export function loadSplat(w: Writer, offset: number): void {
+function loadSplat(w: Writer, offset: number): void {
   w.body.emit(w.lane === 'f32x4' ? 'v128.load32_splat' : 'v128.load64_splat', offset);
 }
 

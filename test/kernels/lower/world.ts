@@ -20,7 +20,7 @@ const bound: Readonly<Record<string, Readonly<Record<string, Place>>>> = {
   target: { z: ['target.constant', 0, 3, 3] },
 };
 const params: Readonly<Record<string, readonly [number, number]>> = { sigma: [0, 1], a: [1, 3] };
-export const paramCount = 4;
+const paramCount = 4;
 const pairs: Readonly<Record<string, number>> = { W: 2 };
 
 function found<T>(value: T | undefined, what: string): T {
