@@ -2,22 +2,23 @@
 import { SkewflowError } from '../errors.ts';
 import type { Reals } from './source.ts';
 
+/** Which rows of which array the numbers are. */
+export interface Where {
+  readonly field: string;
+  readonly label: string;
+  readonly width: number;
+  readonly firstRow: number;
+  /** The shape the user gave. */
+  readonly shape: readonly number[];
+}
+
 /**
  * The numbers in the given precision, all of them finite.
  *
  * @param values - rows from `firstRow` on, row-major
  * @throws InputError naming field, row and component (from 0) of the first NaN, infinity, or number beyond the largest single
  */
-export function finiteReals(
-  values: Reals,
-  precision: 'f32' | 'f64',
-  where: {
-    readonly field: string;
-    readonly label: string;
-    readonly width: number;
-    readonly firstRow: number;
-  },
-): Reals {
+export function finiteReals(values: Reals, precision: 'f32' | 'f64', where: Where): Reals {
   const { field, label, width, firstRow } = where;
   const result =
     precision === 'f64'
@@ -41,7 +42,21 @@ export function finiteReals(
     : String(given);
   throw new SkewflowError(
     'InputError',
-    `\`${field}\` holds ${what} at row ${row}, component ${component} (both from 0) of ${label}: every number must be finite`,
+    `\`${field}\` holds ${what} at ${placeOf(where, row, component)} of ${label}: every number must be finite`,
     { field, row, component },
   );
+}
+
+/** Row and component, or for an array that is no list of rows (pairs, slices, a matrix in one row) the element. */
+function placeOf({ shape, width }: Where, row: number, component: number): string {
+  if (shape.length < 2 || (shape.length === 2 && shape[1] === width)) {
+    return `row ${row}, component ${component} (both from 0)`;
+  }
+  const element: number[] = [];
+  let rest = row * width + component;
+  for (const axis of shape.toReversed()) {
+    element.unshift(rest % axis);
+    rest = Math.floor(rest / axis);
+  }
+  return `element [${element.join('][')}] (from 0)`;
 }

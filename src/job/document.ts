@@ -41,7 +41,10 @@ export function objectDocument(value: unknown, folder: string): JobDocument {
     path: null,
     folder,
     value,
-    text: `${JSON.stringify(value, summarised, 2)}\n`,
+    // Made when it is asked for: only of a value that has the form of a job.
+    get text() {
+      return `${JSON.stringify(value, summarised, 2)}\n`;
+    },
     formula: (path) => plainText(String(valueAt(value, path)), pathText(path)),
     key: (path) => plainText(String(path.at(-1)), pathText(path.slice(0, -1))),
     error: (path, problem) => pathError(path, problem),

@@ -25,7 +25,7 @@ export function parseOverride(text: string): Override {
   if (equals < 1) refuse('expected `path=value`, for example `params.sigma=0.3`');
   const path = text.slice(0, equals).trim().split('.');
   if (path.some((step) => step === '')) refuse('a path is keys separated by single dots');
-  const document = parseDocument(text.slice(equals + 1), { prettyErrors: false });
+  const document = parseDocument(text.slice(equals + 1), { logLevel: 'error', prettyErrors: false });
   if (document.errors.length > 0) refuse(`the value is not YAML: ${document.errors[0]!.message}`);
   return { text, path, value: document.toJS({ maxAliasCount: 100 }) };
 }

@@ -22,9 +22,9 @@ export async function readField(
 ): Promise<Reals> {
   const source = job.arrays.get(name);
   invariant(source !== undefined, `\`${name}\` is an array of the job: its system names no others`);
-  const { label, width } = source;
+  const { label, width, shape } = source;
   const values = await source.read(begin, end);
-  return finiteReals(values, precision, { field: name, label, width, firstRow: begin });
+  return finiteReals(values, precision, { field: name, label, width, shape, firstRow: begin });
 }
 
 /** All rows of an array of the job. */

@@ -93,7 +93,7 @@ interface File {
 function parsed(file: File): Document {
   let document: Document;
   try {
-    document = parseDocument(file.text, { lineCounter: file.lines, prettyErrors: false });
+    document = parseDocument(file.text, { lineCounter: file.lines, logLevel: 'error', prettyErrors: false });
   } catch (cause) {
     throw tooDeep(file, cause);
   }

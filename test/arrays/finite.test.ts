@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { finiteReals } from '../../src/arrays/finite.ts';
 
-const where = { field: 'x', label: 'a.npy', width: 3, firstRow: 100 };
+const where = { field: 'x', label: 'a.npy', width: 3, firstRow: 100, shape: [1000, 3] };
 
 describe('numbers that cannot be computed with', () => {
   test.each([
@@ -20,6 +20,18 @@ describe('numbers that cannot be computed with', () => {
     const values = new Float64Array([0, 1e300, 0]);
     expect(() => finiteReals(values, 'f32', where)).toThrow('1e+300, which is too large for precision f32');
     expect(finiteReals(values, 'f64', where)).toBe(values);
+  });
+
+  test.each([
+    [[10, 20, 3], 3, 'element [5][1][2] (from 0)'],
+    [[50, 50], 1, 'element [2][5] (from 0)'],
+    [[1000], 1, 'row 105, component 0 (both from 0)'],
+  ])('are shown where they stand in an array of shape %j', (shape, width, place) => {
+    const values = new Float64Array(12);
+    values[5] = NaN;
+    expect(() => finiteReals(values, 'f64', { ...where, shape, width })).toThrow(
+      `holds NaN at ${place} of a.npy`,
+    );
   });
 
   test('carry their place in the details', () => {
