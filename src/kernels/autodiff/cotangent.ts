@@ -15,34 +15,34 @@ export interface Contribution {
  * Components nobody contributes to are exact zeros.
  */
 export function gather(contributions: readonly Contribution[], width: number): Expr | null {
-  const cuts = new Set([0, width, ...contributions.flatMap((c) => [c.start, c.start + c.width])]);
-  const edges = [...cuts].sort((a, b) => a - b);
-  const segments = edges.slice(0, -1).map((start, n) => {
-    const end = edges[n + 1] ?? width;
-    const covering = contributions.filter((c) => c.start <= start && end <= c.start + c.width);
-    const values = covering.map((c) =>
-      c.value.width === 1 ? c.value : part(c.value, start - c.start, end - start),
-    );
-    const [first, ...rest] = multiples(values);
-    return { width: end - start, value: first === undefined ? constant(0) : rest.reduce(plus, first) };
-  });
-  const [only] = segments;
-  const sum =
-    segments.length === 1 && only !== undefined
-      ? only.value
-      : concat(...segments.map((s) => widen(s.value, s.width)));
-  const value = simplify(sum);
+  const whole = contributions.filter((c) => c.width === width);
+  const pieces = contributions.filter((c) => c.width < width);
+  const terms = whole.map((c) => c.value);
+  if (pieces.length > 0) terms.push(assembled(pieces, width));
+  const value = simplify(sum(terms));
   return isZero(value) ? null : value;
 }
 
-/** Equal contributions as one multiple, in the order of the first: x·x gives its factor g·x twice, hence 2·(g·x). */
-function multiples(values: readonly Expr[]): readonly Expr[] {
-  return [...new Set(values)].map((value) => {
-    const count = values.filter((v) => v === value).length;
-    return count === 1 ? value : apply('mul', constant(count), value);
+/** Contributions to components, as one vector: between any two edges the sum of what covers the place. */
+function assembled(pieces: readonly Contribution[], width: number): Expr {
+  const cuts = new Set([0, width, ...pieces.flatMap((c) => [c.start, c.start + c.width])]);
+  const edges = [...cuts].sort((a, b) => a - b);
+  const segments = edges.slice(0, -1).map((start, n) => {
+    const end = edges[n + 1] ?? width;
+    const covering = pieces.filter((c) => c.start <= start && end <= c.start + c.width);
+    const values = covering.map((c) =>
+      c.value.width === 1 ? c.value : part(c.value, start - c.start, end - start),
+    );
+    return widen(sum(values), end - start);
   });
+  return concat(...segments);
 }
 
-function plus(a: Expr, b: Expr): Expr {
-  return apply('add', a, b);
+/** Equal terms are one multiple: x·x gives its factor g·x twice, hence (2 g)·x and one multiplication for both. */
+function sum(terms: readonly Expr[]): Expr {
+  const [first, ...rest] = [...new Set(terms)].map((term) => {
+    const count = terms.filter((t) => t === term).length;
+    return count === 1 ? term : apply('mul', constant(count), term);
+  });
+  return first === undefined ? constant(0) : rest.reduce((a, b) => apply('add', a, b), first);
 }

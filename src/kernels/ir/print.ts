@@ -52,7 +52,9 @@ export function printer(options: PrintOptions = {}): (e: Expr) => string {
         const { base, exponent } = powers(e);
         if (exponent > 1)
           return { text: `${atLeast(of(base), strength.atom)}^${exponent}`, strength: strength.power };
-        return operation(e.op, opNamed(e.op).notation, e.args.map(of));
+        return e.op === 'neg'
+          ? negated(e.args[0]!, of)
+          : operation(e.op, opNamed(e.op).notation, e.args.map(of));
       }
       case 'concat':
         return called('concat', e.args.map(of));
@@ -89,8 +91,19 @@ function operation(name: string, notation: Notation, args: readonly Text[]): Tex
   const leftmost = own === strength.product ? strength.sign : own;
   const left = atLeast(a, rightAssociative || own === strength.comparison ? next(own) : leftmost);
   const right = open ? atLeast(b, own) : atLeast(b, next(own));
+  // a · (1 / b) is a / b.
+  if (notation.sign === '*' && right.startsWith('1 / '))
+    return { text: `${left}${right.slice(1)}`, strength: own };
   const between = rightAssociative ? notation.sign : ` ${notation.sign} `;
   return { text: `${left}${between}${right.startsWith('-') ? `(${right})` : right}`, strength: own };
+}
+
+/** −(a + b) reads better as −a − b. */
+function negated(arg: Expr, of: (operand: Expr) => Text): Text {
+  const minus = (t: Text): Text => operation('neg', opNamed('neg').notation, [t]);
+  const [a, b] = arg.kind === 'apply' && arg.op === 'add' ? arg.args : [];
+  if (a === undefined || b === undefined) return minus(of(arg));
+  return operation('sub', opNamed('sub').notation, [minus(of(a)), of(b)]);
 }
 
 function reduction(

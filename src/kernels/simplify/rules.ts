@@ -73,6 +73,13 @@ function opposite(e: Expr): Expr {
   return e.kind === 'apply' && first !== undefined ? apply(e.op, opposite(first), ...rest) : minusOf(e);
 }
 
+/** 1, or 1/x/y/…: what a product of quotients is divided by and nothing else. */
+function unit(e: Expr): boolean {
+  if (e.kind === 'constant') return e.value === 1;
+  const [numerator] = e.kind === 'apply' && e.op === 'div' ? e.args : [];
+  return numerator !== undefined && unit(numerator);
+}
+
 const varies = (e: Expr): boolean => e.kind !== 'constant';
 const negative = (e: Expr): boolean => (leading(e) ?? 0) < 0;
 
@@ -101,6 +108,13 @@ export const rules: readonly Rule[] = [
   ), // 0 · ∞ is not a number
   rule('x / 1 → x', div('x', 1), ({ x }) => x),
   rule('x / (−1) → −x', div('x', -1), ({ x }) => minusOf(x)),
+
+  // Like terms
+  rule('x + x → 2·x', add('x', 'x'), ({ x }) => times(two, x)),
+  rule('x + c·x → (1+c)·x', add('x', mul('c', 'x')), ({ c, x }) => times(sum(one, c), x)),
+  rule('c·x + x → (c+1)·x', add(mul('c', 'x'), 'x'), ({ c, x }) => times(sum(c, one), x)),
+  rule('c·x + d·x → (c+d)·x', add(mul('c', 'x'), mul('d', 'x')), ({ c, d, x }) => times(sum(c, d), x)),
+  rule('c·x − d·x → (c−d)·x', sub(mul('c', 'x'), mul('d', 'x')), ({ c, d, x }) => times(difference(c, d), x)),
 
   // Signs go to the front and meet there
   rule('−(−x) → x', neg(neg('x')), ({ x }) => x),
@@ -139,13 +153,6 @@ export const rules: readonly Rule[] = [
     ({ y }) => negative(y),
   ),
 
-  // Like terms
-  rule('x + x → 2·x', add('x', 'x'), ({ x }) => times(two, x)),
-  rule('x + c·x → (1+c)·x', add('x', mul('c', 'x')), ({ c, x }) => times(sum(one, c), x)),
-  rule('c·x + x → (c+1)·x', add(mul('c', 'x'), 'x'), ({ c, x }) => times(sum(c, one), x)),
-  rule('c·x + d·x → (c+d)·x', add(mul('c', 'x'), mul('d', 'x')), ({ c, d, x }) => times(sum(c, d), x)),
-  rule('c·x − d·x → (c−d)·x', sub(mul('c', 'x'), mul('d', 'x')), ({ c, d, x }) => times(difference(c, d), x)),
-
   // Products: constants first, then scalars, then vectors
   rule(
     'x · c → c·x',
@@ -165,12 +172,33 @@ export const rules: readonly Rule[] = [
     ({ s }) => varies(s),
   ),
   rule('(c·s) · t → c·(s·t)', mul(mul('c', 's'), 't'), ({ c, s, t }) => times(c, times(s, t))),
+  rule(
+    '(s·x) · x → s·(x·x)',
+    mul(mul('s', 'x'), 'x'),
+    ({ s, x }) => times(s, times(x, x)),
+    ({ s, x }) => s !== x,
+  ),
 
   // Quotients
-  rule('(1/y) · x → x/y', mul(div(1, 'y'), 'x'), ({ x, y }) => over(x, y)),
-  rule('x · (1/y) → x/y', mul('x', div(1, 'y')), ({ x, y }) => over(x, y)),
-  rule('((1/y)/z) · x → (x/y)/z', mul(div(div(1, 'y'), 'z'), 'x'), ({ x, y, z }) => over(over(x, y), z)),
-  rule('x · ((1/y)/z) → (x/y)/z', mul('x', div(div(1, 'y'), 'z')), ({ x, y, z }) => over(over(x, y), z)),
+  rule(
+    '(x/y) · z → (x·z)/y, x = 1/…',
+    mul(div('x', 'y'), 'z'),
+    ({ x, y, z }) => over(times(x, z), y),
+    ({ x, z }) => unit(x) && varies(z),
+  ),
+  rule(
+    'z · (x/y) → (x·z)/y, x = 1/…',
+    mul('z', div('x', 'y')),
+    ({ x, y, z }) => over(times(x, z), y),
+    ({ x, z }) => unit(x) && varies(z),
+  ),
+  rule(
+    '(c/x) / y → c·((1/x)/y)',
+    div(div('c', 'x'), 'y'),
+    ({ c, x, y }) => times(c, over(over(one, x), y)),
+    ({ c }) => Math.abs(value(c)) !== 1,
+  ),
+  rule('(x/(y·y)) · y → x/y', mul(div('x', mul('y', 'y')), 'y'), ({ x, y }) => over(x, y)),
   rule('c · (d/x) → (c·d)/x', mul('c', div('d', 'x')), ({ c, d, x }) => over(product(c, d), x)),
   rule(
     '(c/t) · s → c·(s/t)',

@@ -31,10 +31,13 @@ export function widen(e: Expr, width: number): Expr {
   return e.width === width ? e : concat(...Array.from({ length: width }, () => e));
 }
 
-/** Components of components, and components of vectors put together. */
+/** Components of components, of elementwise operations, and of vectors put together. */
 export function simplerPart(e: Part): Expr | null {
   const { arg, start, width } = e;
   if (arg.kind === 'part') return part(arg.arg, arg.start + start, width);
+  if (arg.kind === 'apply') {
+    return apply(arg.op, ...arg.args.map((a) => (a.width === 1 ? a : part(a, start, width))));
+  }
   if (arg.kind !== 'concat') return null;
   const pieces: Expr[] = [];
   let at = 0;
@@ -81,9 +84,22 @@ export function simplerReduce(e: Reduce): Expr | null {
   if (isZero(body) || (where !== null && isZero(where))) return zeros(e.width);
   const key = loopKey(loop);
   const { outside, inside } = factored(body, (f) => !freeLoops(f).has(key));
-  if (outside === null) return null;
+  if (outside === null) return split(e);
   const product = apply('mul', outside, reduce('sum', loop, inside ?? constant(1), where));
   return product.width === e.width ? product : null;
+}
+
+/** Σ_j (s_j·v + w_j) = (Σ_j s_j)·v + Σ_j w_j: a term that is a scalar times the same vector is summed as a scalar. */
+function split(e: Reduce): Expr | null {
+  const { body, loop, where } = e;
+  if (body.kind !== 'apply' || (body.op !== 'add' && body.op !== 'sub') || body.width === 1) return null;
+  const key = loopKey(loop);
+  const terms = body.args.map((a) => ({ ...factored(a, (f) => !freeLoops(f).has(key)), width: a.width }));
+  const narrows = terms.some(
+    (t) => t.width === e.width && t.outside !== null && (t.inside?.width ?? 1) < t.width,
+  );
+  if (!narrows || terms.some((t) => t.width < e.width)) return null;
+  return apply(body.op, ...body.args.map((a) => reduce('sum', loop, a, where)));
 }
 
 /** An argument that repeats one scalar, where another argument already has the full width: the scalar. */

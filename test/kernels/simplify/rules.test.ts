@@ -17,6 +17,8 @@ const variables: Readonly<Record<Variable, readonly Expr[]>> = {
     input({ role: 'own', field: 's', at: now }, 1),
     constant(-7),
     product(-2),
+    constant(1),
+    apply('div', constant(1), input({ role: 'own', field: 't', at: now }, 1)),
   ],
   y: [
     input({ role: 'own', field: 'w', at: now }, 3),
