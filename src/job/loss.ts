@@ -44,7 +44,7 @@ export async function lossOf(
   const moments = new Map<string, number>();
   for (const ask of asked) {
     const at = timesOf(document, ask, timing);
-    const own = await withArrays(document, ask, at, scope, openings);
+    const own = await withArrays(document, ask, at, scope, timing, openings);
     const taken = own.find(({ name }) => arrays.some((other) => other.name === name));
     if (taken !== undefined) {
       throw document.error(
@@ -152,8 +152,10 @@ async function withArrays(
   ask: Asked,
   at: TermTimes,
   scope: Scope,
+  timing: Timing,
   openings: Openings,
 ): Promise<readonly WithArray[]> {
+  const times = timesCount(at, timing);
   const arrays: WithArray[] = [];
   for (const [name, value] of Object.entries(ask.with)) {
     const path = [...ask.path, 'with', name];
@@ -165,9 +167,9 @@ async function withArrays(
       continue;
     }
     const { array } = opened;
-    const slices = slicesOf(array.shape, at, scope);
+    const slices = slicesOf(array.shape, times, scope);
     if (slices === null)
-      throw shapeErrorAt(document, path, { message: wrongShape(name, array.shape, at, scope) });
+      throw shapeErrorAt(document, path, { message: wrongShape(name, array.shape, times, scope) });
     const source = slices.sliced ? asSlices({ ...array, shape: slices.shape }) : asRows(array);
     arrays.push({
       name,
@@ -178,18 +180,31 @@ async function withArrays(
   return arrays;
 }
 
+/** How many times a term is evaluated at; null where the sources choose the steps. An integral's arrays have one slice. */
+function timesCount(at: TermTimes, { integrate }: Timing): number | null {
+  switch (at.kind) {
+    case 'every-step':
+      if (integrate === null) return 1;
+      return integrate.kind === 'fixed' ? integrate.steps + 1 : null;
+    case 'integral':
+      return 1;
+    case 'times':
+      return at.times.length;
+  }
+}
+
 /**
  * Times × rows × d, or rows × d when it is the same at every time. A matrix whose first axis is no count of rows but the
  * count of times is times × rows.
  */
 function slicesOf(
   shape: readonly number[],
-  at: TermTimes,
+  times: number | null,
   scope: Scope,
 ): { sliced: boolean; count: number; shape: readonly number[] } | null {
   const isRows = (n: number | undefined): boolean => n === scope.tracers?.rows || n === scope.sources?.rows;
   const isTimes = (n: number | undefined): boolean =>
-    at.kind === 'every-step' ? n !== undefined && n > 0 : at.kind === 'times' && n === at.times.length;
+    n !== undefined && n > 0 && (times === null || n === times);
   const [first, second, third = 1] = shape;
   if ((shape.length === 1 || shape.length === 2) && isRows(first)) return { sliced: false, count: 1, shape };
   if ((shape.length === 2 || shape.length === 3) && isTimes(first) && isRows(second)) {
@@ -198,18 +213,13 @@ function slicesOf(
   return null;
 }
 
-function wrongShape(name: string, shape: readonly number[], at: TermTimes, scope: Scope): string {
-  const rows = [
-    scope.tracers && `${scope.tracers.rows} tracers`,
-    scope.sources && `${scope.sources.rows} sources`,
-  ];
-  const times =
-    at.kind === 'times'
-      ? `${at.times.length} ${at.times.length === 1 ? 'time' : 'times'}`
-      : at.kind === 'integral'
-        ? 'no times of its own'
-        : 'a time for every grid point';
-  return `\`${name}\` has shape ${shapeText(shape)}: it is times × rows × components, or rows × components; the job has ${rows.filter((r) => r !== null).join(' and ')}, the term ${times}`;
+function wrongShape(name: string, shape: readonly number[], times: number | null, scope: Scope): string {
+  const { tracers, sources } = scope;
+  const rows = [tracers && `${tracers.rows} tracers`, sources && `${sources.rows} sources`].filter(
+    (r) => r !== null,
+  );
+  const counted = times === null ? 'one time for every step' : times === 1 ? '1 time' : `${times} times`;
+  return `\`${name}\` has shape ${shapeText(shape)}: it is times × rows × components, or rows × components; the job has ${rows.join(' and ')}, the term ${counted}`;
 }
 
 function shaped(

@@ -250,6 +250,7 @@ describe('terms of the loss', () => {
     [[2, 99, 3], '[0.5, 1]'],
     [[99, 3], '1'],
     [[2, 1, 100, 3], '[0.5, 1]'],
+    [[10, 100, 3], 'every step'],
   ])('refuse an array of shape %j at %s', async (shape, at) => {
     const error = await refusal(seen('seen.npy', at), [], await folderWith(shape));
     expect(error).toMatchObject({ tag: 'ShapeError' });
