@@ -3,12 +3,24 @@
  *
  * Each function loads what it needs when it is called, so that importing this file costs nothing.
  */
+import type { CreatedExample, Example } from './examples.ts';
+import type { CheckOptions, CheckReport } from './inspect/check.ts';
+import type { DeviceReport } from './inspect/devices.ts';
+import type { Explanation } from './inspect/explain.ts';
+import type { ExplainOptions } from './inspect/explain-job.ts';
 import type { Job } from './job/job.ts';
 import type { JobObject } from './job/schema.ts';
 import type { RunOptions, RunResult } from './run.ts';
 
 export type { Tensor, Tensors } from './coordinator/result.ts';
 export { type ErrorTag, isSkewflowError, SkewflowError } from './errors.ts';
+export type { CreatedExample, Example } from './examples.ts';
+export type { CheckOptions, CheckReport } from './inspect/check.ts';
+export { checkText } from './inspect/check-text.ts';
+export type { DeviceReport } from './inspect/devices.ts';
+export type { Explanation } from './inspect/explain.ts';
+export type { ExplainOptions } from './inspect/explain-job.ts';
+export { explainText } from './inspect/explain-text.ts';
 export { parseBytes } from './job/bytes.ts';
 export type { Job } from './job/job.ts';
 export type { JobObject } from './job/schema.ts';
@@ -63,6 +75,78 @@ export async function run(job: JobObject | string, options: RunOptions = {}): Pr
 export async function loadJob(job: JobObject | string, set: readonly string[] = []): Promise<Job> {
   const { loadJob: load } = await import('./job/load.ts');
   return load(typeof job === 'string' ? { path: job, sets: set } : { object: job, sets: set });
+}
+
+/**
+ * What would a job do, and what does its structure save? Nothing is computed, but for the steps of an adaptive job.
+ *
+ * Which blocks of the Jacobian are zero, diagonal or dense; the formulas that run, forward and derived; rows and pairs
+ * visited, bytes held and sent; what dense back-propagation would have cost. `explainText` makes it readable.
+ *
+ * @param job - path of a job file (YAML or JSON), or the same document as an object
+ * @throws FormulaError, JobFileError, ShapeError, InputError, UsageError: whatever is wrong with the job
+ *
+ * @example
+ * const { jacobian, totals } = await explain('job.yaml');
+ * totals.backwardPairs; // own row × bound row visits of the backward sweep
+ */
+export async function explain(job: JobObject | string, options: ExplainOptions = {}): Promise<Explanation> {
+  const { explain: explained } = await import('./inspect/explain-job.ts');
+  return explained(job, options);
+}
+
+/**
+ * Is the gradient right? Each part of it along seeded random directions against finite differences of the loss in double
+ * precision, and the order of the scheme by halving its steps.
+ *
+ * At most 64 tracers are taken, evenly spread over all of them, with every source; errors are relative to the norm of
+ * that part of the gradient, and may be 1e-6 in f64 and 1e-3 in f32. `checkText` makes the report readable.
+ *
+ * @param job - path of a job file (YAML or JSON), or the same document as an object
+ * @throws UsageError for a job without a loss; what `run` throws for a job that cannot be run
+ *
+ * @example
+ * const { passed, gradients } = await check('job.yaml', { engine: 'wasm' });
+ * gradients[0]; // { field: 'p', norm: 42.8, error: 3.1e-6, tolerance: 1e-3, passed: true, … }
+ */
+export async function check(job: JobObject | string, options: CheckOptions = {}): Promise<CheckReport> {
+  const { check: checked } = await import('./inspect/check.ts');
+  return checked(job, options);
+}
+
+/**
+ * What can compute here? Every engine of this version, tried on a small job against the reference.
+ *
+ * @returns one report an engine, the usable ones and those that are absent
+ *
+ * @example
+ * (await devices()).filter((d) => d.usable).map((d) => d.engine); // ['wasm', 'reference']
+ */
+export async function devices(): Promise<readonly DeviceReport[]> {
+  const { devices: found } = await import('./inspect/devices.ts');
+  return found();
+}
+
+/** The examples that come with the package: name and first sentence. */
+export async function listExamples(): Promise<readonly Example[]> {
+  const { listExamples: list } = await import('./examples.ts');
+  return list();
+}
+
+/**
+ * Make a folder with an example: its job file, README, data and the script that draws its picture.
+ *
+ * @param name - one of `listExamples`
+ * @param folder - where; it appears when it is complete, or not at all
+ * @throws UsageError for an unknown name, and for a folder that exists
+ *
+ * @example
+ * const { job } = await createExample('vortices', './vortices');
+ * await run(job);
+ */
+export async function createExample(name: string, folder: string): Promise<CreatedExample> {
+  const { createExample: create } = await import('./examples.ts');
+  return create(name, folder);
 }
 
 /**

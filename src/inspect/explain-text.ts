@@ -1,6 +1,7 @@
 /** How an explanation reads on a terminal. */
 import type { Explanation } from './explain.ts';
 import type { BlockKind, Jacobian } from './jacobian.ts';
+import { aligned, bytesText, counted, grouped } from './text.ts';
 
 /** The explanation as text. */
 export function explainText(e: Explanation): string {
@@ -12,6 +13,7 @@ export function explainText(e: Explanation): string {
     section('Memory and traffic', memoryText(e)),
     ...(e.dense === null ? [] : [section('Without the structure', denseText(e))]),
     section('Kernels', kernelsText(e)),
+    ...(e.listings ?? []).map((l) => section(`${l.name} in ${l.lane}`, l.text.trimEnd().split('\n'))),
     ...(e.warnings.length === 0 ? [] : [section('Warnings', e.warnings)]),
   ].join('\n');
 }
@@ -20,11 +22,9 @@ function head({ name, size, precision }: Explanation): string {
   const parts = [
     size.tracers > 0 ? `N = ${grouped(size.tracers)} tracers` : 'no tracers',
     size.sources > 0 ? `M = ${grouped(size.sources)} sources` : 'no sources',
-    size.steps > 0
-      ? `T = ${grouped(size.steps)} steps of ${size.stages} stage${size.stages === 1 ? '' : 's'}`
-      : 'no flow',
+    size.steps > 0 ? `T = ${counted(size.steps, 'step')} of ${counted(size.stages, 'stage')}` : 'no flow',
     precision,
-    `${grouped(size.shards)} shard${size.shards === 1 ? '' : 's'} of ${grouped(size.blocks)} block${size.blocks === 1 ? '' : 's'}`,
+    `${counted(size.shards, 'shard')} of ${counted(size.blocks, 'block')}`,
     size.phases === 1 ? 'one phase' : 'two phases',
   ];
   return `${name}: ${parts.join(', ')}\n`;
@@ -131,33 +131,4 @@ function kernelsText({ kernels }: Explanation): readonly string[] {
       `${k.flopsPerPair}`,
     ]),
   ]);
-}
-
-/** 1234567 → 1 234 567. */
-function grouped(n: number): string {
-  return Math.abs(n) < 1e15
-    ? String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, '\u202f')
-    : n.toExponential(3);
-}
-
-/** Bytes with a binary unit. */
-function bytesText(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
-  let [value, unit] = [bytes, 0];
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit] ?? ''}`;
-}
-
-/** Columns padded to their widest cell. */
-function aligned(table: readonly (readonly string[])[]): readonly string[] {
-  const widths: number[] = [];
-  for (const row of table) {
-    for (const [c, cell] of row.entries()) widths[c] = Math.max(widths[c] ?? 0, cell.length);
-  }
-  return table.map((row) =>
-    row.map((cell, c) => (c === row.length - 1 ? cell : cell.padEnd(widths[c] ?? 0))).join('  '),
-  );
 }

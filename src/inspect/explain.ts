@@ -1,7 +1,6 @@
 /** What would a job do, and what does its structure save? The answer to KeOps issue 301 for the user's own job. */
 import type { Job } from '../job/job.ts';
 import type { Kernel, Step } from '../kernels/ir/kernel.ts';
-import type { RowFunction } from '../kernels/ir/row-function.ts';
 import { lower } from '../kernels/lower/lower.ts';
 import { opNamed } from '../kernels/ops/table.ts';
 import type { Grid, Program } from '../kernels/sweep/program.ts';
@@ -10,6 +9,8 @@ import { blockRows, type ShardRange } from '../partition/plan.ts';
 import { type DenseCost, denseCost } from './dense.ts';
 import { type FormulaSection, formulasOf } from './formulas.ts';
 import { type Jacobian, jacobian } from './jacobian.ts';
+import { type KernelListing, kernelListings } from './kernel-listing.ts';
+import { rowFunctions } from './row-functions.ts';
 import { flowsOf, type WorkLine, workOf } from './work.ts';
 
 /** A job as it would be run. */
@@ -42,6 +43,8 @@ export interface Explanation {
   readonly traffic: TrafficLines;
   readonly dense: DenseCost | null;
   readonly kernels: readonly KernelLine[];
+  /** Instruction by instruction; null unless they were asked for. */
+  readonly listings: readonly KernelListing[] | null;
   readonly warnings: readonly string[];
 }
 
@@ -73,8 +76,8 @@ export interface KernelLine {
   readonly loops: number;
 }
 
-/** Everything `explain` says, as data. */
-export function explainPlan(planned: Planned): Explanation {
+/** Everything `explain` says, as data; with `kernels` the listings too. */
+export function explainPlan(planned: Planned, kernels = false): Explanation {
   const { job, program, grid, shards, segmentSteps } = planned;
   const { system } = program;
   const sourcesLeaf = program.terms.some((t) => t.scalar !== null) || shards.length === 0 || savesStates(job);
@@ -102,6 +105,7 @@ export function explainPlan(planned: Planned): Explanation {
     traffic: trafficOf(planned),
     dense: denseCost(program, grid, bytes),
     kernels: kernelsOf(program),
+    listings: kernels ? kernelListings(program, job.precision) : null,
     warnings: warningsOf(planned, work),
   };
 }
@@ -144,26 +148,6 @@ function trafficOf({ program, grid, shards }: Planned): TrafficLines {
 /** The kernels that would run, with their sizes. */
 function kernelsOf(program: Program): readonly KernelLine[] {
   return rowFunctions(program).map(({ fn, own }) => kernelLine(lower(fn, program.layout.of(own))));
-}
-
-interface Owned {
-  readonly fn: RowFunction;
-  readonly own: 'scalar' | 'sources' | 'tracers';
-}
-
-/** Every row function of a program, with whose rows it runs over. */
-export function rowFunctions(program: Program): readonly Owned[] {
-  const of = (own: Owned['own'], ...fns: readonly (RowFunction | null | undefined)[]): Owned[] =>
-    fns.flatMap((fn) => (fn === null || fn === undefined ? [] : [{ fn, own }]));
-  return [
-    ...of('sources', program.sources?.flow, program.sources?.flowVjp),
-    ...of('tracers', program.tracers?.flow, program.tracers?.flowVjp),
-    ...program.terms.flatMap((t) => [
-      ...of('tracers', t.rows?.value, t.rows?.vjp),
-      ...of('scalar', t.scalar?.value, t.scalar?.vjp),
-    ]),
-    ...of('tracers', program.values),
-  ];
 }
 
 function kernelLine(kernel: Kernel): KernelLine {

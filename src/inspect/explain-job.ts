@@ -1,0 +1,25 @@
+/** What would this job do? Reads and plans a job as `run` does, computes nothing, and explains the plan. */
+import { closeJob, loadJob } from '../job/load.ts';
+import type { JobObject } from '../job/schema.ts';
+import { prepare } from '../prepare.ts';
+import { type Explanation, explainPlan } from './explain.ts';
+
+export interface ExplainOptions {
+  /** Changes to the job, as `--set`. */
+  readonly set?: readonly string[];
+  /** Also list the kernels instruction by instruction. */
+  readonly kernels?: boolean;
+}
+
+/** Explain a job; documented where it is exported, in `index.ts`. */
+export async function explain(what: JobObject | string, options: ExplainOptions = {}): Promise<Explanation> {
+  const sets = options.set ?? [];
+  const job = await loadJob(typeof what === 'string' ? { path: what, sets } : { object: what, sets });
+  try {
+    const { program, grid, shards } = await prepare(job);
+    const segmentSteps = grid.times.length;
+    return explainPlan({ job, program, grid, shards, segmentSteps }, options.kernels);
+  } finally {
+    await closeJob(job);
+  }
+}

@@ -1,0 +1,25 @@
+/** What do the kernels of a program look like as the WASM engine would run them? */
+import type { Kernel } from '../kernels/ir/kernel.ts';
+import { lower } from '../kernels/lower/lower.ts';
+import type { Program } from '../kernels/sweep/program.ts';
+import { memoryImport } from '../kernels/wasm/emit-program.ts';
+import type { Lane } from '../kernels/wasm/frame.ts';
+import { emitKernelModule } from '../kernels/wasm/row-kernel.ts';
+import { rowFunctions } from './row-functions.ts';
+
+export interface KernelListing {
+  readonly name: Kernel['name'];
+  readonly lane: Lane;
+  /** WebAssembly, an instruction a line. */
+  readonly text: string;
+}
+
+/** The row kernels of a program in the lanes of its precision, with relaxed multiply-adds. */
+export function kernelListings(program: Program, precision: 'f32' | 'f64'): readonly KernelListing[] {
+  const lane = precision === 'f32' ? 'f32x4' : 'f64x2';
+  return rowFunctions(program).map(({ fn, own }) => {
+    const kernel = lower(fn, program.layout.of(own));
+    const { listing } = emitKernelModule(kernel, { lane, fma: true }, memoryImport);
+    return { name: fn.name, lane, text: listing };
+  });
+}

@@ -1,0 +1,38 @@
+/** How numbers and tables are written for people. */
+
+/** 1234567 → 1 234 567. */
+export function grouped(n: number): string {
+  return Math.abs(n) < 1e15
+    ? String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, '\u202f')
+    : n.toExponential(3);
+}
+
+/** `1 shard`, `4 shards`. */
+export function counted(n: number, noun: string): string {
+  return `${grouped(n)} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+/** Bytes with a binary unit. */
+export function bytesText(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
+  let [value, unit] = [bytes, 0];
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit] ?? ''}`;
+}
+
+/** Columns padded to their widest cell; the last is left as it is. */
+export function aligned(table: readonly (readonly string[])[]): readonly string[] {
+  const widths: number[] = [];
+  for (const row of table) {
+    for (const [c, cell] of row.entries()) widths[c] = Math.max(widths[c] ?? 0, cell.length);
+  }
+  return table.map((row) =>
+    row
+      .map((cell, c) => (c === row.length - 1 ? cell : cell.padEnd(widths[c] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
