@@ -6,6 +6,7 @@ import type { SchemeName } from '../../../src/kernels/schemes/table.ts';
 import type { ProblemText, Rows, TermText } from '../../kernels/systems.ts';
 
 export interface Case {
+  readonly kind: 'loss' | 'reduction' | 'shape';
   readonly title: string;
   readonly text: ProblemText;
 }
@@ -263,18 +264,27 @@ const shapes: Readonly<Record<string, ProblemText>> = {
 
 export const cases: readonly Case[] = [
   ...Object.entries(motions).flatMap(([reduction, motion]) =>
-    schemes.map((scheme) => ({ title: `${scheme}, ${reduction}`, text: moved(motion, scheme, {}) })),
+    schemes.map(
+      (scheme): Case => ({
+        kind: 'reduction',
+        title: `${scheme}, ${reduction}`,
+        text: moved(motion, scheme, {}),
+      }),
+    ),
   ),
   ...Object.entries(losses).flatMap(([kind, loss]) =>
-    schemes.map((scheme) => ({
-      title: `${scheme}, a loss ${kind}`,
-      text: moved(attraction, scheme, {
-        loss,
-        values: { speed: 'norm(x - c) + sum(j, w[j] * dot(x, q[j]))' },
+    schemes.map(
+      (scheme): Case => ({
+        kind: 'loss',
+        title: `${scheme}, a loss ${kind}`,
+        text: moved(attraction, scheme, {
+          loss,
+          values: { speed: 'norm(x - c) + sum(j, w[j] * dot(x, q[j]))' },
+        }),
       }),
-    })),
+    ),
   ),
-  ...Object.entries(shapes).map(([title, text]) => ({ title, text })),
+  ...Object.entries(shapes).map(([title, text]): Case => ({ kind: 'shape', title, text })),
 ];
 
 /** More rows than a block holds, in shards that end inside of blocks. */
