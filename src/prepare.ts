@@ -8,6 +8,7 @@ import { compileProgram } from './kernels/sweep/compile.ts';
 import { placeGrid } from './kernels/sweep/grid.ts';
 import type { Grid, Program } from './kernels/sweep/program.ts';
 import { readPart, sharedArrays } from './partition/fields.ts';
+import { segmentStepsOf } from './partition/memory.ts';
 import { planShards, type ShardRange } from './partition/plan.ts';
 
 export interface Prepared {
@@ -19,12 +20,15 @@ export interface Prepared {
   /** The steps the sources accepted; null when the job fixes them. */
   readonly times: Float64Array | null;
   readonly grid: Grid;
+  /** Steps whose states are held at once in the backward sweep: what the job's `memory` has room for. */
+  readonly segmentSteps: number;
 }
 
 /**
  * Compile a job, read what every shard is given, and let the sources choose their steps where the job leaves that to them.
  *
- * @throws InputError for an input that cannot be read or is not finite; ShapeError, JobFileError as `compileProgram`
+ * @throws InputError for an input that cannot be read or is not finite; MemoryError when the job's `memory` is too little for
+ * any plan; ShapeError, JobFileError as `compileProgram`
  */
 export async function prepare(job: Job): Promise<Prepared> {
   const program = compileProgram(job.system);
@@ -35,13 +39,15 @@ export async function prepare(job: Job): Promise<Prepared> {
   }
   const { integrate } = job;
   const times = integrate?.kind === 'adaptive' ? acceptedTimes(program, integrate, fields) : null;
+  const grid = gridOf(job, program, times);
   return {
     job,
     program,
     shards: planShards(job.system.tracers?.rows ?? 0, job.shards),
     fields,
     times,
-    grid: gridOf(job, program, times),
+    grid,
+    segmentSteps: segmentStepsOf(program, grid.times.length - 1, job.precision, job.memoryBytes),
   };
 }
 

@@ -15,6 +15,7 @@ import type { JobObject } from './job/schema.ts';
 import { readField } from './job/values.ts';
 import { type Log, logTo } from './log.ts';
 import { numbersPerRow, readPart, shardedArrays } from './partition/fields.ts';
+import { memoryNeed, refuseBeyondMemory } from './partition/memory.ts';
 import type { ShardRange } from './partition/plan.ts';
 import { gridOf, type Prepared, prepare } from './prepare.ts';
 import { protocolVersion, type RowsWanted, RunId } from './protocol.ts';
@@ -128,10 +129,11 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const prepared = await prepare(job);
   const wanted = rowsWanted(job.system, job.output, prepared.grid);
   refuseAborted(settings.signal);
+  const residentBytesMax = roomForRows(prepared, settings);
   await using place = await openPlace(job, wanted, folderOf(job, settings));
   const prepareSeconds = clock.lap();
 
-  const evaluated = await evaluate(prepared, wanted, place.rows, settings, tell);
+  const evaluated = await evaluate(prepared, wanted, place.rows, residentBytesMax, settings, tell);
   const evaluateSeconds = clock.lap();
 
   tell({ phase: 'writing', iteration: evaluated.iterations, blocksDone: 0, blocksTotal: 0 });
@@ -151,10 +153,11 @@ async function evaluate(
   prepared: Prepared,
   wanted: RowsWanted,
   rows: RowStore,
+  residentBytesMax: number,
   settings: Settings,
   tell: (event: Progress) => void,
 ): Promise<Evaluated> {
-  const { job, program, grid, shards, times, fields } = prepared;
+  const { job, program, grid, shards, times, fields, segmentSteps } = prepared;
   const { precision } = job;
   const { signal, log, threads, memoryBytes } = settings;
   await using exchange = inProcessExchange({ seats: 1 });
@@ -167,10 +170,10 @@ async function evaluate(
     program,
     shards,
     gridOf: (accepted) => gridOf(job, program, accepted),
-    planOf: (placed) => ({ precision, segmentSteps: placed.times.length, threads }),
+    planOf: () => ({ precision, segmentSteps, threads }),
     readRows: (shard) => readShard(job, shard),
     rowBytes: numbersPerRow(job.system) * (precision === 'f32' ? 4 : 8),
-    residentBytesMax: Math.floor(memoryBytes / 2),
+    residentBytesMax,
     rows,
   };
   const stop = new AbortController();
@@ -201,6 +204,24 @@ async function evaluate(
     // What the worker could not do is told by the coordinator; a lease that was cut short has nothing to tell.
     await serving.catch(() => {});
   }
+}
+
+/**
+ * Bytes of tracer rows that may be resident at once: half of what the program leaves of the memory, as rows are there twice
+ * while they are bound.
+ *
+ * @throws MemoryError when not even the largest shard has room, before anything is computed
+ */
+function roomForRows(prepared: Prepared, { engine, threads, memoryBytes }: Settings): number {
+  const { job, program, grid, shards, segmentSteps } = prepared;
+  // The oracle holds everything of one block at a time; its needs are not planned.
+  if (engine === 'reference') return Math.floor(memoryBytes / 2);
+  const rows = shards.map(({ begin, end }) => end - begin);
+  const largest = rows.length === 0 ? [] : [Math.max(...rows)];
+  const plan = { program, grid, precision: job.precision, segmentSteps, threads };
+  const need = memoryNeed({ ...plan, shardRows: largest });
+  refuseBeyondMemory(need, memoryBytes);
+  return need.residentBytes + Math.floor((memoryBytes - need.totalBytes) / 2);
 }
 
 /** The tracer arrays of a shard by name. */

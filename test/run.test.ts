@@ -114,6 +114,22 @@ describe('run on both engines', () => {
   });
 });
 
+describe('run on the wasm engine in little memory', () => {
+  it('gives the same bits when it holds few steps and few rows at a time', async () => {
+    const job: JobObject = {
+      ...saved,
+      tracers: { ...saved.tracers, rows: 3000 },
+      integrate: { scheme: 'ralston', from: 0, to: 1, steps: 40 },
+      shards: 6,
+    };
+    const roomy = await run(job, { engine: 'wasm', threads: 1 });
+    const tight = await run({ ...job, memory: '200KiB' }, { engine: 'wasm', threads: 1 });
+    expect(tight.pairs).toBeGreaterThan(roomy.pairs);
+    expect(tight.loss).toBe(roomy.loss);
+    expect(tight.gradient).toEqual(roomy.gradient);
+  });
+});
+
 describe('run into a folder', () => {
   let place: string;
   beforeEach(async () => {
@@ -265,6 +281,20 @@ describe('run refuses', () => {
     [{ memoryBytes: 1.5 }, 'memoryBytes: expected a whole number from 1, got 1.5'],
   ])('%o', async (options, message) => {
     await expect(run(carried, options)).rejects.toMatchObject({ tag: 'UsageError', message });
+  });
+
+  it('a job that needs more memory than it may take, with both numbers, before it starts', async () => {
+    const events: ProgressEvent[] = [];
+    const running = run(carried, {
+      engine: 'wasm',
+      memoryBytes: 100_000,
+      onProgress: (event) => events.push(event),
+    });
+    await expect(running).rejects.toMatchObject({
+      tag: 'MemoryError',
+      details: { needed: expect.any(Number), available: 100_000 },
+    });
+    expect(events.map((event) => event.phase)).toEqual(['reading']);
   });
 
   it('an optimisation, for now, and says what to do', async () => {

@@ -16,9 +16,7 @@ export async function explain(what: JobObject | string, options: ExplainOptions 
   const sets = options.set ?? [];
   const job = await loadJob(typeof what === 'string' ? { path: what, sets } : { object: what, sets });
   try {
-    const { program, grid, shards } = await prepare(job);
-    const segmentSteps = grid.times.length;
-    return explainPlan({ job, program, grid, shards, segmentSteps }, options.kernels);
+    return explainPlan(await prepare(job), options.kernels);
   } finally {
     await closeJob(job);
   }
