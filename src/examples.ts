@@ -58,7 +58,7 @@ function titleOf(yaml: string): string {
     .slice(0, end)
     .map((line) => line.replace(/^#\s?/, ''))
     .join(' ');
-  return comment.split(/(?<=[.:])\s/)[0]?.replace(/[.:]$/, '') ?? '';
+  return comment.split(/\.\s/)[0]?.replace(/\.$/, '') ?? '';
 }
 
 /**

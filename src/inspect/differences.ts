@@ -6,13 +6,15 @@ export interface Difference {
   readonly uncertainty: number;
 }
 
-/** Each level halves the step. */
+/** Levels at most: steps from h down to h·4⁻¹³. */
 const levelsMax = 14;
-/** A level whose uncertainty is so much larger than the best one is lost in rounding, and so are all after it. */
-const lost = 16;
+/** Each level's step is so much smaller. */
+const ratio = 4;
+/** Levels that may pass without a better estimate; after that the steps are lost in rounding. */
+const patience = 4;
 
 /**
- * d/ds f(s) at 0 from f(±h), f(±h/2), …: the tableau of C. Ridders, "Accurate computation of F'(x) and F'(x)F''(x)",
+ * d/ds f(s) at 0 from f(±h), f(±h/4), f(±h/16), …: the tableau of C. Ridders, "Accurate computation of F'(x) and F'(x)F''(x)",
  * Advances in Engineering Software 4 (1982) 75–76.
  *
  * The error of a central difference is a series in h², so each column of the tableau removes one more power; the entry
@@ -29,25 +31,25 @@ export async function derivativeAt0(
 ): Promise<Difference> {
   let best: Difference = { value: Number.NaN, uncertainty: Number.POSITIVE_INFINITY };
   let above: readonly number[] = [];
-  for (let level = 0; level < levelsMax; level++) {
-    const s = h / 2 ** level;
+  for (let level = 0, idle = 0; level < levelsMax && idle < patience; level++) {
+    const s = h / ratio ** level;
     const central = ((await f(s)) - (await f(-s))) / (2 * s);
     if (!Number.isFinite(central)) {
       above = [];
       continue;
     }
     const row = [central];
+    const known = best.uncertainty;
     for (const [k, left] of above.entries()) {
       const previous = row[k] as number;
-      const next = previous + (previous - left) / (4 ** (k + 1) - 1);
+      const next = previous + (previous - left) / (ratio ** (2 * (k + 1)) - 1);
       const uncertainty = Math.max(Math.abs(next - previous), Math.abs(next - left));
       if (uncertainty < best.uncertainty) best = { value: next, uncertainty };
       row.push(next);
     }
-    const [last, lastAbove] = [row.at(-1) as number, above.at(-1)];
     above = row;
     if (best.uncertainty <= enough) break;
-    if (lastAbove !== undefined && Math.abs(last - lastAbove) > lost * best.uncertainty) break;
+    idle = best.uncertainty < known || !Number.isFinite(known) ? 0 : idle + 1;
   }
   return best;
 }

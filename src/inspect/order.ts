@@ -1,7 +1,7 @@
 /** Does the scheme converge at the order it declares? Measured by halving every step. */
-import type { Expr } from '../kernels/ir/expr.ts';
-import { postorder } from '../kernels/ir/walk.ts';
-import { opNamed } from '../kernels/ops/table.ts';
+import { type Expr, input, operands } from '../kernels/ir/expr.ts';
+import { memoised, postorder } from '../kernels/ir/walk.ts';
+import { type OpName, opNamed } from '../kernels/ops/table.ts';
 import { schemeNamed } from '../kernels/schemes/table.ts';
 import { placeGrid } from '../kernels/sweep/grid.ts';
 import type { Evaluator } from './evaluator.ts';
@@ -133,14 +133,26 @@ function joined(arrays: Arrays): Float64Array {
   return Float64Array.from(names.flatMap((name) => [...(arrays.get(name) ?? [])]));
 }
 
-/** Whether no operation of a formula has a kink or jumps. */
-function isSmooth(e: Expr): boolean {
-  return postorder(e).every((node) => {
+/** Whether no operation on what changes in time has a kink or jumps; a condition on row numbers is none. */
+function isSmooth(flow: Expr): boolean {
+  const moves = memoised<boolean>((node, of) =>
+    node.kind === 'input'
+      ? ['own', 'row', 'time'].includes(node.leaf.role)
+      : operands(node).some((operand) => of(operand)),
+  );
+  return postorder(flow).every((node) => {
+    if (!moves(node)) return true;
     if (node.kind === 'reduce') return node.by === 'sum';
-    return (
-      node.kind !== 'apply' || !(isFlat(node) || derivatives(node).some((d) => postorder(d).some(isFlat)))
-    );
+    return node.kind !== 'apply' || hasDerivatives(node.op);
   });
+}
+
+/** Whether an operation and its derivatives have derivatives: |x| has, and its sign has none. */
+function hasDerivatives(name: OpName): boolean {
+  const op = opNamed(name);
+  const placeholders = ['a', 'b', 'c'].map((field) => input({ role: 'param', field }, 1));
+  const first = op.derivative(...placeholders.slice(0, op.arity));
+  return first.every((d) => d !== null && postorder(d).every((node) => !isFlat(node)));
 }
 
 /** An operation without a derivative by one of its arguments is constant between jumps of it: a comparison, a floor. */
@@ -149,11 +161,4 @@ function isFlat(node: Expr): boolean {
   return opNamed(node.op)
     .derivative(...node.args)
     .some((d) => d === null);
-}
-
-function derivatives(node: Expr): readonly Expr[] {
-  if (node.kind !== 'apply') return [];
-  return opNamed(node.op)
-    .derivative(...node.args)
-    .filter((d) => d !== null);
 }

@@ -1,9 +1,11 @@
 /** Which numbers does a check compute with? All the sources of a job, and some of its tracers spread over all of them. */
 import type { Job } from '../job/job.ts';
 import { readField } from '../job/values.ts';
+import { apply, constant, input } from '../kernels/ir/expr.ts';
+import { substituteLeaves } from '../kernels/ir/substitute.ts';
 import { compileProgram } from '../kernels/sweep/compile.ts';
 import type { Grid, Program } from '../kernels/sweep/program.ts';
-import type { System } from '../kernels/system.ts';
+import type { LossTerm, System } from '../kernels/system.ts';
 import { type ArrayPart, shardedArrays } from '../partition/fields.ts';
 import { type Prepared, prepare } from '../prepare.ts';
 
@@ -26,8 +28,8 @@ export interface Problem {
 /**
  * The job with at most `rowsMax` of its tracers, every source, set, weight and parameter.
  *
- * The loss is that of the rows taken: a mean is over them. Everything else, the formulas, the grid, the precision
- * of the numbers, is the job's own.
+ * The loss is that of the rows taken, each standing for N/rowsMax others: sums over tracers count them so often, and a
+ * mean is over them. Everything else, the formulas, the grid, the precision of the numbers, is the job's own.
  *
  * @throws InputError for an input that cannot be read; JobFileError, ShapeError as `compileProgram`
  */
@@ -36,16 +38,25 @@ export async function takeRows(job: Job, rowsMax: number): Promise<Problem> {
   const n = job.system.tracers?.rows ?? 0;
   const rows = spread(n, rowsMax);
   const { tracers } = job.system;
-  const system: System = { ...job.system, tracers: tracers && { ...tracers, rows: rows.length } };
+  const system: System = {
+    ...job.system,
+    tracers: tracers && { ...tracers, rows: rows.length },
+    terms: job.system.terms.map((term) => weighted(term, n / rows.length)),
+  };
   const program = rows.length === n ? prepared.program : compileProgram(system);
   const taken = new Map<string, Float64Array>();
   for (const part of shardedArrays(job.system)) taken.set(part.name, await readRows(job, part, rows));
   return { system, program, grid: prepared.grid, shared: prepared.fields, tracers: taken, rows };
 }
 
-/** The same evaluation with another grid. */
-export function withGrid(problem: Problem, grid: Grid): Problem {
-  return { ...problem, grid };
+/** A term whose sums over tracers count `weight` times; minima and maxima do not change. */
+function weighted(term: LossTerm, weight: number): LossTerm {
+  const value = substituteLeaves(term.value, (leaf, width) =>
+    leaf.role === 'sum' && term.sums[leaf.index]?.by === 'sum'
+      ? apply('mul', constant(weight), input(leaf, width))
+      : null,
+  );
+  return { ...term, value };
 }
 
 /** Up to `most` of `count` rows, evenly spread: the middle row of each of `most` equal parts. */
