@@ -189,7 +189,7 @@ class Office {
         this.#tallies.set(event.join.seat, { join: event.join, blocks: 0, pairs: 0, blocksBefore: 0 });
         return this.#feed({ kind: 'joined', seat: event.join.seat });
       case 'left':
-        this.#lose();
+        if (event.lost) this.#lose();
         return this.#feed({ kind: 'left', seat: event.seat });
       case 'posted':
         return this.#post(event.posting);

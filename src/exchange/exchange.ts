@@ -49,8 +49,8 @@ export type DeskEvent =
   /** The worker could not go on; the seat is given up. */
   | { readonly kind: 'broke'; readonly seat: SeatId; readonly error: ErrorReport }
   | { readonly kind: 'joined'; readonly join: Join }
-  /** The seat was given up, or its worker has not been heard of for longer than a lease lasts. */
-  | { readonly kind: 'left'; readonly seat: SeatId }
+  /** The seat was given up, or (`lost`) its worker has not been heard of for longer than a lease lasts. */
+  | { readonly kind: 'left'; readonly seat: SeatId; readonly lost: boolean }
   | { readonly kind: 'posted'; readonly posting: Posting };
 
 /** What a worker holds of a run. */

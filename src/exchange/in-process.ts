@@ -142,7 +142,7 @@ function seatOf(run: Run, giveBack: () => void): Seat {
     leave: async (error) => {
       if (!held) return;
       held = false;
-      tell(error === null ? { kind: 'left', seat: id } : { kind: 'broke', seat: id, error });
+      tell(error === null ? { kind: 'left', seat: id, lost: false } : { kind: 'broke', seat: id, error });
       giveBack();
     },
   };

@@ -205,6 +205,11 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
       ]);
     });
 
+    it('tells the desk that a seat was given up, not lost', async () => {
+      await seat.leave(null);
+      expect(await desk.events(patience())).toEqual([{ kind: 'left', seat: seat.id, lost: false }]);
+    });
+
     it('takes nothing from a seat that was given up, and offers it again under a new name', async () => {
       await desk.publish(iterationOf(desk, 0, 'sums'));
       await seat.leave(null);
