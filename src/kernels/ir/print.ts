@@ -13,8 +13,10 @@ export interface PrintOptions {
   readonly cotangent?: (output: string) => string;
   /** Name of a term's sum over tracers; `S_0`, `S_1`, … by default. */
   readonly sum?: (index: number) => string;
-  /** What stands in a reduction over these rows: `j`, `j in target`, …; by default as in job files. */
-  readonly bound?: (letter: string, over: string) => string;
+  /** Letter of the own row: `i` for tracers (the default), `j` for sources, whose partners are then k, l, … */
+  readonly own?: 'i' | 'j';
+  /** A name that is written in place of a value; null to write it out. */
+  readonly named?: (e: Expr) => string | null;
 }
 
 /** Longest text of one value; a longer one is cut to `…`, because a shared graph can be exponentially long as text. */
@@ -36,12 +38,16 @@ export function print(e: Expr, options: PrintOptions = {}): string {
 
 /** A printer that remembers what it has printed: for several formulas with common parts. */
 export function printer(options: PrintOptions = {}): (e: Expr) => string {
-  const cotangent = options.cotangent ?? ((output) => `κ_${output}`);
-  const sum = options.sum ?? ((index) => `S_${index}`);
-  const bound = options.bound ?? ((letter, over) => (over === 'sources' ? letter : `${letter} in ${over}`));
+  const names: Names = {
+    cotangent: options.cotangent ?? ((output) => `κ_${output}`),
+    own: options.own ?? 'i',
+    sum: options.sum ?? ((index) => `S_${index}`),
+  };
   const powers = memoised(powerOf);
 
   const textOf = memoised<Text>((e, of) => {
+    const name = options.named?.(e) ?? null;
+    if (name !== null) return atom(name);
     const { text, strength } = written(e, of);
     return text.length <= lengthMax ? { text, strength } : atom('…');
   });
@@ -61,13 +67,13 @@ export function printer(options: PrintOptions = {}): (e: Expr) => string {
       case 'constant':
         return number(e.value);
       case 'input':
-        return atom(leafText(e.leaf, cotangent, sum));
+        return atom(leafText(e.leaf, names));
       case 'part':
         return e.width === 1
           ? called('elem', [of(e.arg), number(e.start)])
           : called('slice', [of(e.arg), number(e.start), number(e.width)]);
       case 'reduce':
-        return reduction(e, of, bound);
+        return reduction(e, of, names);
       case 'total':
         return total(e.arg, of);
     }
@@ -106,12 +112,9 @@ function negated(arg: Expr, of: (operand: Expr) => Text): Text {
   return operation('sub', opNamed('sub').notation, [minus(of(a)), of(b)]);
 }
 
-function reduction(
-  e: Reduce,
-  of: (operand: Expr) => Text,
-  bound: (letter: string, over: string) => string,
-): Text {
-  const letter = bound(letterOf(e.loop), e.loop.over);
+function reduction(e: Reduce, of: (operand: Expr) => Text, names: Names): Text {
+  const row = letterOf(e.loop, names.own);
+  const letter = e.loop.over === 'sources' ? row : `${row} in ${e.loop.over}`;
   const condition = e.where === null ? '' : of(e.where).text;
   // `j != i` says which row it binds; any other condition stands behind it.
   const index =
@@ -142,21 +145,28 @@ function powerOf(e: Expr, of: (operand: Expr) => Power): Power {
   return same ? { base: p.base, exponent: p.exponent + q.exponent } : { base: e, exponent: 1 };
 }
 
-function leafText(leaf: Leaf, cotangent: (output: string) => string, sum: (index: number) => string): string {
+/** What a printer calls things. */
+interface Names {
+  readonly cotangent: (output: string) => string;
+  readonly own: 'i' | 'j';
+  readonly sum: (index: number) => string;
+}
+
+function leafText(leaf: Leaf, { cotangent, own, sum }: Names): string {
   const field = (name: string, at: string): string => (at === now ? name : `${name}@${at}`);
   switch (leaf.role) {
     case 'cotangent':
       return cotangent(leaf.name);
     case 'index':
-      return leaf.loop === null ? 'i' : letterOf(leaf.loop);
+      return leaf.loop === null ? own : letterOf(leaf.loop, own);
     case 'own':
       return field(leaf.field, leaf.at);
     case 'pair':
-      return `${leaf.field}[${letterOf(leaf.loop)}]`;
+      return `${leaf.field}[${letterOf(leaf.loop, own)}]`;
     case 'param':
       return leaf.field;
     case 'row':
-      return `${field(leaf.field, leaf.at)}[${letterOf(leaf.loop)}]`;
+      return `${field(leaf.field, leaf.at)}[${letterOf(leaf.loop, own)}]`;
     case 'sum':
       return sum(leaf.index);
     case 'time':
@@ -164,9 +174,10 @@ function leafText(leaf: Leaf, cotangent: (output: string) => string, sum: (index
   }
 }
 
-/** The letter of a bound row: j, k, l, m, n, then n1, n2, … */
-export function letterOf(loop: Loop): string {
-  return 'jklmn'[loop.depth] ?? `n${loop.depth - 4}`;
+/** The letter of a bound row: the letters after that of the own row (j, k, l, … or k, l, m, …), then n1, n2, … */
+export function letterOf(loop: Loop, own: 'i' | 'j' = 'i'): string {
+  const place = loop.depth + (own === 'i' ? 0 : 1);
+  return 'jklmn'[place] ?? `n${place - 4}`;
 }
 
 // --- texts ------------------------------------------------------------------------------------------------
