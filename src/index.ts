@@ -20,7 +20,7 @@ export { checkText } from './inspect/check-text.ts';
 export type { DeviceReport } from './inspect/devices.ts';
 export type { Explanation } from './inspect/explain.ts';
 export type { ExplainOptions } from './inspect/explain-job.ts';
-export { explainText } from './inspect/explain-text.ts';
+export { type ExplanationPart, explainText } from './inspect/explain-text.ts';
 export { parseBytes } from './job/bytes.ts';
 export type { Job } from './job/job.ts';
 export type { JobObject } from './job/schema.ts';

@@ -1,21 +1,50 @@
 /** How an explanation reads on a terminal. */
 import type { Explanation } from './explain.ts';
+import type { FormulaSection } from './formulas.ts';
 import type { BlockKind, Jacobian } from './jacobian.ts';
-import { aligned, bytesText, counted, grouped } from './text.ts';
+import { aligned, bytesText, columns, counted, grouped, wrapped } from './text.ts';
 
-/** The explanation as text. */
-export function explainText(e: Explanation): string {
-  return [
-    head(e),
-    section('The Jacobian of one step', jacobianText(e.jacobian)),
-    section('Formulas, forward and derived', formulasText(e)),
-    section('Work of one gradient', workText(e)),
-    section('Memory and traffic', memoryText(e)),
-    ...(e.dense === null ? [] : [section('Without the structure', denseText(e))]),
-    section('Kernels', kernelsText(e)),
-    ...(e.listings ?? []).map((l) => section(`${l.name} in ${l.lane}`, l.text.trimEnd().split('\n'))),
-    ...(e.warnings.length === 0 ? [] : [section('Warnings', e.warnings)]),
-  ].join('\n');
+/** What an explanation can say, in the order it is said. */
+export type ExplanationPart =
+  | 'dense'
+  | 'formulas'
+  | 'head'
+  | 'jacobian'
+  | 'kernels'
+  | 'listings'
+  | 'memory'
+  | 'warnings'
+  | 'work';
+
+type Write = (e: Explanation) => readonly string[];
+
+const writers: Readonly<Record<ExplanationPart, Write>> = {
+  head: (e) => [head(e)],
+  jacobian: (e) => [section('The Jacobian of one step', jacobianText(e.jacobian))],
+  formulas: (e) => [section('Formulas, forward and derived', formulasText(e))],
+  work: (e) => [section('Work of one gradient', workText(e))],
+  memory: (e) => [section('Memory and traffic', memoryText(e))],
+  dense: (e) => (e.dense === null ? [] : [section('Without the structure', denseText(e))]),
+  kernels: (e) => [section('Kernels', kernelsText(e))],
+  listings: (e) =>
+    (e.listings ?? []).map((l) => section(`${l.name} in ${l.lane}`, l.text.trimEnd().split('\n'))),
+  warnings: (e) =>
+    e.warnings.length === 0
+      ? []
+      : [
+          section(
+            'Warnings',
+            e.warnings.flatMap((w) => wrapped(w)),
+          ),
+        ],
+};
+
+/** The explanation as text, or some parts of it. */
+export function explainText(
+  explanation: Explanation,
+  parts: readonly ExplanationPart[] = Object.keys(writers) as ExplanationPart[],
+): string {
+  return parts.flatMap((part) => writers[part](explanation)).join('\n');
 }
 
 function head({ name, size, precision }: Explanation): string {
@@ -72,12 +101,31 @@ export function jacobianText({ rows, columns, kinds }: Jacobian): readonly strin
 }
 
 function formulasText({ formulas }: Explanation): readonly string[] {
-  return formulas.flatMap((s, n) => [
-    ...(n === 0 ? [] : ['']),
-    s.title,
-    ...aligned(s.lines.map((l) => [`  ${l.name}`, `= ${l.text}`])),
-  ]);
+  return formulas.flatMap((s, n) => [...(n === 0 ? [] : ['']), s.title, ...equations(s.lines)]);
 }
+
+/** One equation a line, at the same equals sign; a long right-hand side goes on below itself, at an operator. */
+function equations(lines: FormulaSection['lines']): readonly string[] {
+  const width = Math.max(...lines.map((l) => symbols(l.name)));
+  return lines.flatMap(({ name, text }) => {
+    const left = `  ${name}${' '.repeat(width - symbols(name))} = `;
+    const indent = ' '.repeat(width + 5);
+    const [first = '', ...rest] = wrapped(breakable(text), columns - 2 - width - 5, '');
+    return [left, ...rest.map(() => `${indent}  `)].map(
+      (start, k) => start + unbroken(k === 0 ? first : (rest[k - 1] ?? '')),
+    );
+  });
+}
+
+/** Columns a text takes: a combining macron takes none. */
+const symbols = (text: string): number => [...text.normalize('NFD').replace(/\p{M}/gu, '')].length;
+
+/** Blanks at which no line may end become no-break spaces: those inside of function calls, and behind an operator. */
+function breakable(text: string): string {
+  return text.replace(/, /g, ',\u00a0').replace(/ ([-+*/<>=!]=?) /g, ' $1\u00a0');
+}
+
+const unbroken = (text: string): string => text.replaceAll('\u00a0', ' ');
 
 function workText({ work, totals }: Explanation): readonly string[] {
   const { forwardPairs, backwardPairs } = totals;

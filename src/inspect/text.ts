@@ -36,3 +36,25 @@ export function aligned(table: readonly (readonly string[])[]): readonly string[
       .trimEnd(),
   );
 }
+
+/** Columns of a line. */
+export const columns = 100;
+
+/**
+ * A text as lines of at most `width` columns, broken at blanks; further lines are indented by `indent`.
+ *
+ * A word that is longer than a line keeps a line of its own.
+ */
+export function wrapped(text: string, width = columns - 2, indent = '  '): readonly string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (longer.length <= width || line === '') line = longer;
+    else {
+      lines.push(line);
+      line = indent + word;
+    }
+  }
+  return [...lines, line];
+}
