@@ -52,6 +52,66 @@ describe.each(engines)('run on the %s engine', (engine) => {
     expect(folder).toBeNull();
   });
 
+  it('needs neither flow nor loss', async () => {
+    const density: JobObject = {
+      sources: {
+        y: [
+          [0, 0],
+          [1, 0],
+        ],
+        b: [1, 2],
+      },
+      tracers: {
+        x: [
+          [0, 0],
+          [0.5, 0],
+          [0, 1],
+        ],
+      },
+      values: { density: 'sum(j, exp(-sqdist(x, y[j])) * b[j])' },
+      precision: 'f64',
+    };
+    const { loss, gradient, values } = await run(density, { engine });
+    expect(loss).toBeNull();
+    expect(gradient).toEqual({});
+    const expected = [1 + 2 * Math.exp(-1), 3 * Math.exp(-0.25), Math.exp(-1) + 2 * Math.exp(-2)];
+    for (const [i, value] of expected.entries()) expect(values['density']!.data[i]).toBeCloseTo(value, 14);
+  });
+
+  it('needs no tracers', async () => {
+    const alone: JobObject = {
+      sources: { s: [0.3, -0.4] },
+      flow: { s: '-s^3' },
+      integrate: { scheme: 'rk4', from: 0, to: 1, steps: 100 },
+      loss: 'sum(j, s^2)',
+      gradient: ['s'],
+      output: { save: ['final'] },
+      precision: 'f64',
+    };
+    const { gradient, final } = await run(alone, { engine });
+    // s(t) = s₀ / √(1 + 2 s₀² t), so ∂s(1)²/∂s₀ = 2 s₀ / (1 + 2 s₀²)².
+    for (const [j, s] of [0.3, -0.4].entries()) {
+      expect(final['s']!.data[j]).toBeCloseTo(s / Math.sqrt(1 + 2 * s * s), 10);
+      expect(gradient['s']!.data[j]).toBeCloseTo((2 * s) / (1 + 2 * s * s) ** 2, 9);
+    }
+  });
+
+  it('needs no sources: the Lorenz ensemble', async () => {
+    const lorenz: JobObject = {
+      tracers: { u: { constant: [1, 0, 0] }, rows: 3 },
+      params: { rho: 21 },
+      let: { X: 'elem(u, 0)', Y: 'elem(u, 1)', Z: 'elem(u, 2)' },
+      flow: { u: 'concat(10 * (Y - X), X * (rho - Z) - Y, X * Y - 8 / 3 * Z)' },
+      integrate: { scheme: 'rk4', from: 0, to: 1, steps: 1000 },
+      loss: 'mean(i, elem(u, 0))',
+      gradient: ['rho'],
+      precision: 'f64',
+    };
+    const { loss, gradient } = await run(lorenz, { engine });
+    expect(loss).toBeCloseTo(-6.4505791473, 7);
+    expect(gradient['rho']!.data[0]).toBeCloseTo(-1.2392421307, 7);
+  });
+
   it('names the first step, time and row where a trajectory blows up', async () => {
     const blowUp: JobObject = {
       tracers: { x: [...Array(600).fill(0.1), 1e20, ...Array(9).fill(0.1), 1e20] },
