@@ -127,5 +127,8 @@ export function shuffle(a: Code, b: Code, bytes: 4 | 8, picked: readonly number[
 }
 
 export const zeroVector: Code = (b) => {
-  b.emit('v128.const', new Array<number>(16).fill(0));
+  b.emit(
+    'v128.const',
+    Array.from({ length: 16 }, () => 0),
+  );
 };

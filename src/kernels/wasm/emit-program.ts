@@ -4,7 +4,7 @@
 import type { Kernel, Layout } from '../ir/kernel.ts';
 import type { RowFunction } from '../ir/row-function.ts';
 import { lower } from '../lower/lower.ts';
-import type { GroupProgram, Program, TermProgram } from '../sweep/program.ts';
+import type { GroupProgram, Program, StepProgram, TermProgram } from '../sweep/program.ts';
 import { type ConstantPool, constantPool } from './constant-pool.ts';
 import { type ContextBuilder, contextBuilder } from './context.ts';
 import type { Lane } from './frame.ts';
@@ -160,6 +160,8 @@ function emitTracers(tools: Tools, program: Program, group: GroupProgram): Group
       ? emitVisit({ module, shapes, context: room.context, work: room.work }, visited, pendingSeeds)
       : null;
   const step = group.step ?? { slots: program.slots, forward: [], backward: [] };
+  const seeding = terms.map(({ emission }) => emission.vjp);
+  const writesGamma = everySlotOnce(step) && addsToSources(vjp) && !seeding.some(addsToSources);
   const emission = {
     module,
     shapes,
@@ -171,11 +173,21 @@ function emitTracers(tools: Tools, program: Program, group: GroupProgram): Group
     vjp,
     sources: null,
     visit,
+    writesGamma,
   };
   const names = sweepNames('tracers');
   emitForward(emission, names.forward);
   if (tools.backward) emitBackward(emission, names.backward);
-  return { context: room.context.plan(), work: room.work.plan() };
+  return { context: room.context.plan(), work: room.work.plan(), writesGamma };
+}
+
+const addsToSources = (site: Site | null): boolean =>
+  site?.frame.layout.scatters.some((s) => s.table.startsWith('sources.state')) ?? false;
+
+/** Whether the backward step has one transposed flow at every slot. */
+function everySlotOnce(step: StepProgram): boolean {
+  const slots = step.backward.flatMap((s) => (s.kind === 'flow-vjp' ? [s.slot] : []));
+  return slots.length === step.slots && new Set(slots).size === step.slots;
 }
 
 /** Everything of a term's part with tracers is reserved here, before any address is settled. */
@@ -242,11 +254,12 @@ function emitSources(tools: Tools, program: Program, group: GroupProgram): Group
     vjp,
     sources,
     visit: null,
+    writesGamma: false,
   };
   const names = sweepNames('sources');
   emitForward(emission, names.forward);
   if (tools.backward) emitBackward(emission, names.backward);
-  return { context: room.context.plan(), work: room.work.plan() };
+  return { context: room.context.plan(), work: room.work.plan(), writesGamma: false };
 }
 
 function emitScalars(tools: Tools, program: Program): GroupPlan | null {
@@ -281,7 +294,7 @@ function emitScalars(tools: Tools, program: Program): GroupPlan | null {
     ];
   });
   for (const emission of emissions) emitTerm(emission);
-  return { context: room.context.plan(), work: room.work.plan() };
+  return { context: room.context.plan(), work: room.work.plan(), writesGamma: false };
 }
 
 function termPlan(term: TermProgram): TermPlan {

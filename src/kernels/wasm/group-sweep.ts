@@ -14,7 +14,7 @@
  * Bank `z` of step k is slot 0 of step k and `z'` is slot 0 of step k + 1: nothing is copied between steps.
  */
 import { invariant } from '../../errors.ts';
-import type { FlowVjpStatement, StepProgram } from '../sweep/program.ts';
+import type { FlowVjpStatement, Statement, StepProgram } from '../sweep/program.ts';
 import type { Body, Local } from './body.ts';
 import {
   add,
@@ -56,6 +56,8 @@ export interface GroupEmission {
   readonly sources: SourceFunctions | null;
   /** (context, point, mode): terms at a grid point; null: the group has none. */
   readonly visit: FunctionRef | null;
+  /** Whether flows alone leave Γ, once at every slot: then they write it instead of adding to zeros. */
+  readonly writesGamma: boolean;
 }
 
 const sweepParameters = [
@@ -97,7 +99,7 @@ export function emitForward(e: GroupEmission, name: string): FunctionRef {
       published.add(slot);
       return e.sources.publish(l.context, addressOf(place(`slot${slot}`, 0)), tableIndex(e, l, slot));
     };
-    const statements = step.forward.map((statement): Code => {
+    const write = (statement: Statement): Code => {
       switch (statement.kind) {
         case 'combine':
           return combineCode(b, statement, combine);
@@ -122,7 +124,7 @@ export function emitForward(e: GroupEmission, name: string): FunctionRef {
         case 'flow-vjp':
           return invariant(false, 'a forward step holds no transposed flow') as never;
       }
-    });
+    };
     const rest = Array.from({ length: step.slots }, (_, slot) => publish(slot));
     seq(
       loadSweep(e, l, get(from)),
@@ -131,7 +133,7 @@ export function emitForward(e: GroupEmission, name: string): FunctionRef {
         code('i32.lt_s', get(l.k), get(to)),
         loadTime(e, l),
         ...(e.visit === null ? [] : [when(get(mode), call(e.visit, get(context), get(l.k), get(mode)))]),
-        ...statements,
+        ...step.forward.map(write),
         ...rest,
         set(l.state, plus(get(l.state), stepBytes(e))),
         set(l.k, plus(get(l.k), 1)),
@@ -151,7 +153,7 @@ export function emitBackward(e: GroupEmission, name: string): FunctionRef {
     const place = placeIn(e, l);
     const combine = combineContext(e, l, place);
     const gathered = new Set<number>();
-    const statements = step.backward.map((statement): Code => {
+    const write = (statement: Statement): Code => {
       switch (statement.kind) {
         case 'combine':
           return combineCode(b, statement, combine);
@@ -192,7 +194,7 @@ export function emitBackward(e: GroupEmission, name: string): FunctionRef {
           );
         }
       }
-    });
+    };
     // Γ of slot 0 belongs to the grid state itself: no stage stands between them.
     const seed =
       e.sources === null ? seq() : e.sources.seed(l.context, addressOf(place('λ', 0)), gammaAddress(e, l, 0));
@@ -205,7 +207,7 @@ export function emitBackward(e: GroupEmission, name: string): FunctionRef {
       loopWhile(
         code('i32.ge_s', get(l.k), get(from)),
         loadTime(e, l),
-        ...statements,
+        ...step.backward.map(write),
         seed,
         ...(e.visit === null ? [] : [call(e.visit, get(context), get(l.k), get(mode))]),
         set(l.state, sub(get(l.state), i32(stepBytes(e)))),
@@ -247,7 +249,7 @@ export const constantPart = 'constant part';
 export const constantGradient = 'constant gradient';
 
 const writes = (site: Site | null, plane: string): boolean =>
-  site !== null && site.kernel.planes.some((p) => p.bank === plane);
+  site?.kernel.planes.some((p) => p.bank === plane) ?? false;
 
 /** Γ of the slot for tracers; the block's own sums for sources, which `gather` reads. */
 function destinations(e: GroupEmission, l: SweepLocals, slot: number, shift: Code): Destinations {
@@ -256,6 +258,7 @@ function destinations(e: GroupEmission, l: SweepLocals, slot: number, shift: Cod
   return {
     table: (name) =>
       name === 'sources.state' ? gammaAddress(e, l, slot) : plus(tail, tailOffset(e.shapes, name)),
+    written: (name) => e.writesGamma && name === 'sources.state',
     params: plus(tail, e.shapes.tail.params * 8),
     sums: null,
   };

@@ -73,6 +73,8 @@ export function callKernel(site: Site, lane: Lane, context: Local, given: CallAr
 export interface Destinations {
   /** Row 0 of the gradient of a table. */
   readonly table: (name: string) => Code;
+  /** Whether the gradient of that table is written there, because nothing was added before. */
+  readonly written: (name: string) => boolean;
   readonly params: Code;
   readonly sums: Code | null;
 }
@@ -91,7 +93,8 @@ export function moveSums(
     const table = layout.tables.find((t) => t.name === scatter.table);
     invariant(table !== undefined, 'a scatter names a table of its kernel');
     const count: Code = (b) => b.i32(rowsOf(table.over) * scatter.columns);
-    return call(helpers.reduce, address(scatter.address), to.table(scatter.table), count);
+    const move = to.written(scatter.table) ? helpers.reduceInto : helpers.reduce;
+    return call(move, address(scatter.address), to.table(scatter.table), count);
   });
   const rowSums = runsOf(site.kernel).map((run) => {
     const base = run.target === 'params' ? to.params : to.sums;

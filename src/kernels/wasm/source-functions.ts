@@ -99,6 +99,7 @@ export function emitSourceFunctions(
       const base = add(field(c, 'accumulators'), mul(block, i32(accumulatorBytes)));
       return {
         table: (name) => (name === 'sources.state' ? base : plus(base, tailStart + tailOffset(shapes, name))),
+        written: () => false,
         params: plus(base, tailStart + shapes.tail.params * 8),
         sums: null,
       };

@@ -26,6 +26,8 @@ export interface GroupPlan {
   readonly context: ContextPlan;
   /** Banks besides the stored states: byte offsets within the work area. */
   readonly work: WorkPlan;
+  /** Whether its backward sweep writes Γ at every slot of every step, so that only Γ at t_T begins as zeros. */
+  readonly writesGamma: boolean;
 }
 
 /** Named banks one after another, each a number of planes `stride` bytes apart or of 16-byte vectors. */

@@ -239,6 +239,7 @@ function destinations(e: TermEmission, at: At): Destinations {
       if (moment !== undefined) return add(at.field('gamma'), at.field(`gamma@${moment}`));
       return plus(at.field('tail'), tailOffset(e.shapes, name));
     },
+    written: () => false,
     params: plus(at.field('tail'), tail.params * 8),
     sums:
       e.kind === 'scalar'

@@ -30,6 +30,8 @@ import type { FunctionRef, ModuleBuilder } from './module.ts';
 export interface VectorFunctions {
   /** (source, target, count): target[i] += Σ lanes of vector source[i], in f64; the source is zeroed. */
   readonly reduce: FunctionRef;
+  /** (source, target, count): target[i] = Σ lanes of vector source[i], the same otherwise. */
+  readonly reduceInto: FunctionRef;
   /** (target, source, count): target[i] += source[i] for f64s; count even. */
   readonly addDoubles: FunctionRef;
   /** (planes, stride, components, bytes) → 1 when every value is finite. */
@@ -44,7 +46,8 @@ export interface VectorFunctions {
 
 export function emitVectorFunctions(module: ModuleBuilder, lane: Lane): VectorFunctions {
   return {
-    reduce: lane === 'f32x4' ? emitReduceSingle(module) : emitReduceDouble(module),
+    reduce: emitReduce(module, lane, 'add'),
+    reduceInto: emitReduce(module, lane, 'write'),
     addDoubles: emitAddDoubles(module),
     finite: emitFinite(module, lane),
     sumRows: emitSumRows(module, lane),
@@ -75,12 +78,30 @@ const i32s = (...names: readonly string[]): readonly (readonly [string, 'i32'])[
 const addPair = (target: Local, offset: number, pair: Code): Code =>
   store('v128.store', get(target), code('f64x2.add', load('v128.load', get(target), offset), pair), offset);
 
+/** What becomes of a sum: added to what is there, or written over it. */
+type Landing = 'add' | 'write';
+
+const landPair = (landing: Landing, target: Local, offset: number, pair: Code): Code =>
+  landing === 'add' ? addPair(target, offset, pair) : store('v128.store', get(target), pair, offset);
+
+const landDouble = (landing: Landing, target: Local, value: Code): Code =>
+  store(
+    'f64.store',
+    get(target),
+    landing === 'add' ? code('f64.add', load('f64.load', get(target)), value) : value,
+  );
+
+function emitReduce(module: ModuleBuilder, lane: Lane, landing: Landing): FunctionRef {
+  const name = landing === 'add' ? 'reduce' : 'reduceInto';
+  return lane === 'f32x4' ? emitReduceSingle(module, name, landing) : emitReduceDouble(module, name, landing);
+}
+
 /**
  * Lanes are added as (l₀ + l₂) + (l₁ + l₃), in f32; four vectors at a time are transposed on the way.
  */
-function emitReduceSingle(module: ModuleBuilder): FunctionRef {
+function emitReduceSingle(module: ModuleBuilder, name: string, landing: Landing): FunctionRef {
   return module.define(
-    'reduce',
+    name,
     { parameters: i32s('source', 'target', 'count'), results: [] },
     (b, source, target, count) => {
       const halves = [b.local('v128'), b.local('v128')] as const;
@@ -110,8 +131,9 @@ function emitReduceSingle(module: ModuleBuilder): FunctionRef {
               shuffle(get(halves[0]), get(halves[1]), 4, [2, 3, 6, 7]),
             ),
           ),
-          addPair(target, 0, code('f64x2.promote_low_f32x4', get(sums))),
-          addPair(
+          landPair(landing, target, 0, code('f64x2.promote_low_f32x4', get(sums))),
+          landPair(
+            landing,
             target,
             16,
             code('f64x2.promote_low_f32x4', shuffle(get(sums), get(sums), 4, [2, 3, 2, 3])),
@@ -133,15 +155,7 @@ function emitReduceSingle(module: ModuleBuilder): FunctionRef {
             code('f32x4.add', get(halves[0]), shuffle(get(halves[0]), get(halves[0]), 4, [1, 1, 1, 1])),
           ),
           clear(0),
-          store(
-            'f64.store',
-            get(target),
-            code(
-              'f64.add',
-              load('f64.load', get(target)),
-              code('f64.promote_f32', lane0(get(halves[0]), 'f32x4')),
-            ),
-          ),
+          landDouble(landing, target, code('f64.promote_f32', lane0(get(halves[0]), 'f32x4'))),
           set(source, plus(get(source), vectorBytes)),
           set(target, plus(get(target), 8)),
           set(count, sub(get(count), i32(1))),
@@ -152,9 +166,9 @@ function emitReduceSingle(module: ModuleBuilder): FunctionRef {
   );
 }
 
-function emitReduceDouble(module: ModuleBuilder): FunctionRef {
+function emitReduceDouble(module: ModuleBuilder, name: string, landing: Landing): FunctionRef {
   return module.define(
-    'reduce',
+    name,
     { parameters: i32s('source', 'target', 'count'), results: [] },
     (b, source, target, count) => {
       const value = b.local('v128');
@@ -162,15 +176,7 @@ function emitReduceDouble(module: ModuleBuilder): FunctionRef {
         get(count),
         set(value, load('v128.load', get(source))),
         store('v128.store', get(source), zeroVector),
-        store(
-          'f64.store',
-          get(target),
-          code(
-            'f64.add',
-            load('f64.load', get(target)),
-            code('f64.add', lane0(get(value), 'f64x2'), lane1(get(value))),
-          ),
-        ),
+        landDouble(landing, target, code('f64.add', lane0(get(value), 'f64x2'), lane1(get(value)))),
         set(source, plus(get(source), vectorBytes)),
         set(target, plus(get(target), 8)),
         set(count, sub(get(count), i32(1))),

@@ -46,7 +46,9 @@ export function makeCrew(): Crew {
     send: (index, message) => workers[index]?.postMessage(message),
     listen: (next) => {
       listener = next ?? silent;
-      for (const worker of workers) if (next === null) worker.unref(); else worker.ref();
+      for (const worker of workers)
+        if (next === null) worker.unref();
+        else worker.ref();
     },
     dispose: async () => {
       disposed = true;

@@ -6,12 +6,13 @@
  */
 import { invariant } from '../../../errors.ts';
 import { leftCount } from '../../../partition/tree.ts';
+import { unitBlocks } from '../../../partition/units.ts';
 import type { NonFinite, Partial } from '../engine.ts';
 import {
   controlWords,
+  type FromThread,
   failureDoubles,
   failureKinds,
-  type FromThread,
   type LeafTask,
   type ShardTask,
   sourcesState,
@@ -37,7 +38,10 @@ export function evaluate(station: Station, post: Post): void {
 function shareSources(station: Station, post: Post): boolean {
   const { control, task } = station;
   const word = controlWords.sources;
-  if (Atomics.compareExchange(control, word, sourcesState.waiting, sourcesState.running) === sourcesState.waiting) {
+  if (
+    Atomics.compareExchange(control, word, sourcesState.waiting, sourcesState.running) ===
+    sourcesState.waiting
+  ) {
     const failure = runSourcesForward(station);
     for (const [leaf, { id }] of failure === null ? [] : task.leaves.entries()) {
       invariant(failure !== null, 'leaves are told of a failure');
@@ -46,7 +50,8 @@ function shareSources(station: Station, post: Post): boolean {
     Atomics.store(control, word, failure === null ? sourcesState.done : sourcesState.failed);
     Atomics.notify(control, word);
   }
-  while (Atomics.load(control, word) === sourcesState.running) Atomics.wait(control, word, sourcesState.running);
+  while (Atomics.load(control, word) === sourcesState.running)
+    Atomics.wait(control, word, sourcesState.running);
   return Atomics.load(control, word) === sourcesState.done;
 }
 
@@ -75,12 +80,13 @@ function runUnit(station: Station, unit: Unit, post: Post): void {
   }
   const root = climb(station, shard, unit, runBlocks(station, shard, unit));
   post({ kind: 'progress', blocks: unit.blocks });
-  if (root !== null) post({ kind: 'leaf', leaf: unit.leaf, partial: finishShard(station, leaf, shard, root) });
+  if (root !== null)
+    post({ kind: 'leaf', leaf: unit.leaf, partial: finishShard(station, leaf, shard, root) });
 }
 
 /** The unit's partial: neighbours are added as soon as both are there, so few are held. */
 function runBlocks(station: Station, shard: ShardTask, { first, blocks }: Unit): number {
-  const unitNumber = first / unitBlocks(shard);
+  const unitNumber = first / unitBlocks(shard.blocks, shard.units);
   const target = shard.firstPartial === -1 ? stackAt(station, 0) : unitPartial(station, shard, unitNumber);
   const sum = (begin: number, count: number, depth: number): number => {
     const at = depth === 0 ? target : stackAt(station, depth);
@@ -97,20 +103,13 @@ function runBlocks(station: Station, shard: ShardTask, { first, blocks }: Unit):
   return sum(first, blocks, 0);
 }
 
-/** Blocks of a unit, but for the last: a power of two. */
-export function unitBlocks(shard: Pick<ShardTask, 'blocks' | 'units'>): number {
-  let size = 1;
-  while (Math.ceil(shard.blocks / size) > shard.units) size *= 2;
-  return size;
-}
-
 /**
  * Goes up the shard's tree from a finished unit. At each pair of neighbours the first to come leaves its partial, the
  * second adds; the address of the root's partial when this unit was the last, else null.
  */
 function climb(station: Station, shard: ShardTask, { first }: Unit, partial: number): number | null {
   if (shard.firstPartial === -1) return partial;
-  let index = first / unitBlocks(shard);
+  let index = first / unitBlocks(shard.blocks, shard.units);
   let width = 1;
   let counter = shard.firstCounter;
   for (; width < shard.units; width *= 2, index = Math.floor(index / 2)) {
@@ -142,7 +141,16 @@ function finishShard(station: Station, leaf: LeafTask, shard: ShardTask, partial
     station.task.want === 'gradient' ? sweepBackward(station, partial, leaf.id) : new Float64Array(0);
   if (!(gradient instanceof Float64Array)) return gradient;
   const { sums, winners } = readSums(station, partial);
-  return { kind: 'partial', leaf: leaf.id, sums, winners, loss: 0, gradient, seeds: null, sourceStates: null };
+  return {
+    kind: 'partial',
+    leaf: leaf.id,
+    sums,
+    winners,
+    loss: 0,
+    gradient,
+    seeds: null,
+    sourceStates: null,
+  };
 }
 
 function stackAt({ own }: Station, depth: number): number {
@@ -164,7 +172,11 @@ function recordFailure(station: Station, shard: ShardTask, failure: Failure): vo
   const { control } = station;
   while (Atomics.compareExchange(control, controlWords.lock, 0, 1) !== 0);
   const [at, known] = failureAt(station, shard);
-  if (known === null || failure.step < known.step || (failure.step === known.step && failure.row < known.row)) {
+  if (
+    known === null ||
+    failure.step < known.step ||
+    (failure.step === known.step && failure.row < known.row)
+  ) {
     at.set([1, failureKinds.indexOf(failure.what), failure.step, failure.row]);
   }
   Atomics.store(control, controlWords.lock, 0);
@@ -186,6 +198,9 @@ function visitedRows({ plan, own, doubles }: Station): readonly Visited[] {
     [plan.scalars, own.scalars],
   ] as const;
   return contexts.flatMap(([group, address]) =>
-    (group?.context.frames ?? []).map((f) => ({ name: f.name, rows: doubles[(address + f.rowsVisited) >> 3] ?? 0 })),
+    (group?.context.frames ?? []).map((f) => ({
+      name: f.name,
+      rows: doubles[(address + f.rowsVisited) >> 3] ?? 0,
+    })),
   );
 }

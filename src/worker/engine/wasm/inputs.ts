@@ -90,7 +90,8 @@ function writeTable(
   for (const f of fields) {
     const values = fieldOf(inputs, f.name, rows * f.width);
     for (let r = 0; r < rows; r++) {
-      for (let c = 0; c < f.width; c++) to.scalars[start + r * columns + f.offset + c] = values[r * f.width + c] ?? 0;
+      for (let c = 0; c < f.width; c++)
+        to.scalars[start + r * columns + f.offset + c] = values[r * f.width + c] ?? 0;
     }
   }
 }
@@ -129,7 +130,10 @@ function writeTerms(to: Target, request: Evaluation): void {
       to.words[first + k] = n;
     }
     for (const [n, p] of points.entries()) {
-      for (const [records, isRows] of [[map.shared.records[i] ?? 0, true], [map.shared.scalarRecords[i] ?? 0, false]] as const) {
+      for (const [records, isRows] of [
+        [map.shared.records[i] ?? 0, true],
+        [map.shared.scalarRecords[i] ?? 0, false],
+      ] as const) {
         const at = records + n * size;
         const linear = term.rows?.linear ?? true;
         to.view.setInt32(at + termRecord.point, p.point, true);
@@ -142,7 +146,11 @@ function writeTerms(to: Target, request: Evaluation): void {
           const seed = isRows && !linear ? (request.seeds?.values[p.sum + c] ?? 0) : p.weight;
           const extreme = isRows && term.rows?.by[c] !== 'sum';
           to.view.setFloat64(entry + termRecord.cotangent, seed, true);
-          to.view.setInt32(entry + termRecord.winner, extreme ? (request.seeds?.winners[p.sum + c] ?? -1) : -1, true);
+          to.view.setInt32(
+            entry + termRecord.winner,
+            extreme ? (request.seeds?.winners[p.sum + c] ?? -1) : -1,
+            true,
+          );
         }
       }
     }

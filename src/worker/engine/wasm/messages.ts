@@ -7,7 +7,12 @@ import type { LeafId, NonFinite, Partial, ShardRange } from '../engine.ts';
 
 export type ToThread =
   | { readonly kind: 'evaluate'; readonly session: number; readonly task: Task }
-  | { readonly kind: 'load'; readonly session: number; readonly module: WebAssembly.Module; readonly plan: SweepPlan }
+  | {
+      readonly kind: 'load';
+      readonly session: number;
+      readonly module: WebAssembly.Module;
+      readonly plan: SweepPlan;
+    }
   /** The memory of the evaluations to come. */
   | { readonly kind: 'memory'; readonly session: number; readonly memory: WebAssembly.Memory }
   | { readonly kind: 'unload'; readonly session: number };

@@ -43,14 +43,19 @@ export function planOutputs(
     ...tracers.constant.flatMap((f) =>
       gradients.includes(f.name) ? [make('gradient', f.name, f.width, 'constant', f.offset)] : [],
     ),
-    ...(wanted.values ? (program.values?.planes ?? []) : []).map((p) => make('values', p.name, p.value.width, 'value', 0)),
+    ...(wanted.values ? (program.values?.planes ?? []) : []).map((p) =>
+      make('values', p.name, p.value.width, 'value', 0),
+    ),
   ];
 }
 
 /** Gives a finished shard's outputs to the sink, each in an array of the receiver's own. */
 export function emitRows(shard: ShardTask, scalarBytes: number, sink: EvaluationSink): void {
   for (const { kind, field, width, data } of shard.outputs) {
-    const copy: Reals = scalarBytes === 4 ? Float32Array.from(new Float32Array(data)) : Float64Array.from(new Float64Array(data));
+    const copy: Reals =
+      scalarBytes === 4
+        ? Float32Array.from(new Float32Array(data))
+        : Float64Array.from(new Float64Array(data));
     sink.rows?.({ kind, field, shard: shard.range, width, data: copy });
   }
 }

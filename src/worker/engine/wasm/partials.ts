@@ -5,11 +5,13 @@
  */
 import { exported, type Station } from './station.ts';
 
-/** Makes a partial that nothing has been added to. */
-export function clearPartial(station: Station, address: number): void {
+/** Makes a partial that nothing has been added to; `written`: Γ before t_T will be written, not added to. */
+export function clearPartial(station: Station, address: number, written: boolean): void {
   const { partial } = station.map;
-  const { reductions } = station.task;
-  station.bytes.fill(0, address, address + partial.bytes);
+  const { reductions, steps } = station.task;
+  const { slots, sources } = station.plan.shapes;
+  const start = written ? partial.gamma + steps * slots * sources.rows * sources.stateComponents * 8 : 0;
+  station.bytes.fill(0, address + start, address + partial.bytes);
   const winners = (address + partial.winners) >> 3;
   for (let n = 0; n < reductions.length; n++) station.doubles[winners + n] = -1;
 }

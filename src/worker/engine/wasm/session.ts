@@ -93,7 +93,9 @@ export function makeSession(parts: SessionParts): Session {
               }
               case 'failed':
                 // The others may wait for this thread at a barrier: they are of no use any more.
-                reject(new SkewflowError('DeviceError', 'a computing thread failed', {}, { cause: message.error }));
+                reject(
+                  new SkewflowError('DeviceError', 'a computing thread failed', {}, { cause: message.error }),
+                );
                 break;
               case 'done':
                 count(message.visited);
@@ -105,7 +107,12 @@ export function makeSession(parts: SessionParts): Session {
         for (let thread = 0; thread < layout.extent.threads; thread++) {
           crew.start(thread);
           if (!loaded.has(thread)) {
-            crew.send(thread, { kind: 'load', session: parts.number, module: parts.module, plan: emitted.plan });
+            crew.send(thread, {
+              kind: 'load',
+              session: parts.number,
+              module: parts.module,
+              plan: emitted.plan,
+            });
             loaded.add(thread);
           }
           if (!knowsMemory.has(thread)) {
@@ -140,11 +147,16 @@ export function makeSession(parts: SessionParts): Session {
   };
 }
 
-function countersOf(program: Program, { plan }: EmittedProgram, visited: ReadonlyMap<string, number>): Counters {
+function countersOf(
+  program: Program,
+  { plan }: EmittedProgram,
+  visited: ReadonlyMap<string, number>,
+): Counters {
   const pairs = new Map<string, number>();
   for (const fn of rowFunctions(program)) {
     const rows = visited.get(fn.name);
-    if (rows !== undefined && rows > 0) pairs.set(fn.name, rows * boundVisits(fn, (over) => rowsOf(plan.shapes, over)));
+    if (rows !== undefined && rows > 0)
+      pairs.set(fn.name, rows * boundVisits(fn, (over) => rowsOf(plan.shapes, over)));
   }
   return { pairs, rows: new Map([...visited].filter(([, rows]) => rows > 0)) };
 }

@@ -9,7 +9,7 @@ import { accumulatorLength, sourceBlocks } from '../../../kernels/wasm/source-fu
 import { recordBytes, visitMode } from '../../../kernels/wasm/sweep-plan.ts';
 import type { LeafId, NonFinite, Partial } from '../engine.ts';
 import { clearPartial } from './partials.ts';
-import { bankAt, exported, setFields, type Station, zeroBank, zeroBytes } from './station.ts';
+import { bankAt, exported, type Station, setFields, zeroBank, zeroBytes } from './station.ts';
 
 /** Runs the sources forward; null: every state is finite. */
 export function runSourcesForward(station: Station): NonFinite | null {
@@ -25,7 +25,8 @@ function sourcesBlowUp(station: Station): NonFinite | null {
   if (stateRow(station, task.steps) === -1) return null;
   for (let k = 0; k <= task.steps; k++) {
     const row = stateRow(station, k);
-    if (row !== -1) return { kind: 'non-finite', leaf: 'sources', group: 'sources', what: 'state', row, step: k };
+    if (row !== -1)
+      return { kind: 'non-finite', leaf: 'sources', group: 'sources', what: 'state', row, step: k };
   }
   return null;
 }
@@ -44,7 +45,7 @@ function stateRow(station: Station, point: number): number {
 /** The leaf without tracers. */
 export function evaluateSourcesLeaf(station: Station, partial: number): Partial {
   const { plan, map, own, task, doubles } = station;
-  clearPartial(station, partial);
+  clearPartial(station, partial, false);
   const lossAt = partial + map.partial.loss;
   // ∂h/∂S is collected where S of a shard would lie: this leaf has no sums of its own.
   const seedsAt = partial + map.partial.sums;
@@ -75,7 +76,8 @@ export function evaluateSourcesLeaf(station: Station, partial: number): Partial 
     // Linear terms enter the loss as they are.
     if (term.rows?.linear === true) for (const n of task.sumsOf[i] ?? []) seeds[n] = 1;
   }
-  const gradient = task.want === 'gradient' ? sweepBackward(station, partial, 'sources') : new Float64Array(0);
+  const gradient =
+    task.want === 'gradient' ? sweepBackward(station, partial, 'sources') : new Float64Array(0);
   if (!(gradient instanceof Float64Array)) return gradient;
   return {
     kind: 'partial',
@@ -139,7 +141,8 @@ function collectTails(station: Station, partial: number, blocks: number, length:
   const tail = (partial + map.partial.tail) >> 3;
   for (let b = 0; b < blocks; b++) {
     const from = (own.accumulators >> 3) + (b + 1) * length - shapes.tail.length;
-    for (let n = 0; n < shapes.tail.length; n++) doubles[tail + n] = (doubles[tail + n] ?? 0) + (doubles[from + n] ?? 0);
+    for (let n = 0; n < shapes.tail.length; n++)
+      doubles[tail + n] = (doubles[tail + n] ?? 0) + (doubles[from + n] ?? 0);
   }
   const { rows, constantComponents, stride } = shapes.sources;
   if (constantComponents === 0 || plan.sources === null) return;
@@ -161,7 +164,8 @@ function assemble(station: Station, partial: number): Float64Array {
   const copyRows = (piece: (typeof task.gradient)[number], start: number): void => {
     for (let r = 0; r < piece.rows; r++) {
       for (let c = 0; c < piece.width; c++) {
-        gradient[piece.offset + r * piece.width + c] = doubles[start + r * piece.columns + piece.from + c] ?? 0;
+        gradient[piece.offset + r * piece.width + c] =
+          doubles[start + r * piece.columns + piece.from + c] ?? 0;
       }
     }
   };
@@ -189,7 +193,8 @@ function assemble(station: Station, partial: number): Float64Array {
         const planes = bankAt(plan.sources, own.sourceWork, 'λ');
         for (let c = 0; c < piece.width; c++) {
           const plane = (planes + (piece.from + c) * stride) >> shift;
-          for (let r = 0; r < piece.rows; r++) gradient[piece.offset + r * piece.width + c] = scalars[plane + r] ?? 0;
+          for (let r = 0; r < piece.rows; r++)
+            gradient[piece.offset + r * piece.width + c] = scalars[plane + r] ?? 0;
         }
         break;
       }

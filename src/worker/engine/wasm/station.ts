@@ -4,7 +4,7 @@
 import { invariant } from '../../../errors.ts';
 import type { FramePlan } from '../../../kernels/wasm/context.ts';
 import { memoryImport, scratchNames, valueBank } from '../../../kernels/wasm/emit-program.ts';
-import { type MemoryMap, tableBytes, type ThreadMap } from '../../../kernels/wasm/memory-map.ts';
+import { type MemoryMap, type ThreadMap, tableBytes } from '../../../kernels/wasm/memory-map.ts';
 import { rowsOf, type Shapes } from '../../../kernels/wasm/shapes.ts';
 import type { GroupPlan, SweepPlan } from '../../../kernels/wasm/sweep-plan.ts';
 import type { Task } from './messages.ts';
@@ -195,7 +195,13 @@ function fillFrames(station: Station, group: GroupPlan, context: number, address
   }
 }
 
-function fillFrame(station: Station, group: GroupPlan, frame: FramePlan, base: number, addresses: Addresses): void {
+function fillFrame(
+  station: Station,
+  group: GroupPlan,
+  frame: FramePlan,
+  base: number,
+  addresses: Addresses,
+): void {
   const { plan, map, own } = station;
   const { shared } = map;
   const { layout } = frame;

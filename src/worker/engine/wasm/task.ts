@@ -2,11 +2,13 @@
  * How an evaluation is cut into units and told to the threads. Nothing here reaches the bits: a unit is a subtree.
  */
 import { SkewflowError } from '../../../errors.ts';
-import type { Program } from '../../../kernels/sweep/program.ts';
+import type { GradientSlot, Program } from '../../../kernels/sweep/program.ts';
 import type { Extent, MemoryMap } from '../../../kernels/wasm/memory-map.ts';
+import type { Shapes } from '../../../kernels/wasm/shapes.ts';
 import type { SweepPlan } from '../../../kernels/wasm/sweep-plan.ts';
+import { planUnits, unitBlocks } from '../../../partition/units.ts';
 import type { Evaluation, EvaluationPlan, LeafId } from '../engine.ts';
-import { countersOf, unitBlocks } from './evaluation.ts';
+import { countersOf } from './evaluation.ts';
 import {
   controlWords,
   failureDoubles,
@@ -18,13 +20,14 @@ import {
 import { planOutputs } from './outputs.ts';
 import type { Resident } from './resident.ts';
 
-/** Units a thread should find at least, so that the last of them keep all threads busy. */
-const unitsPerThread = 4;
-
 export interface EvaluationLayout {
   readonly extent: Extent;
   readonly kept: readonly number[];
-  readonly leaves: readonly { readonly id: LeafId; readonly resident: Resident | null; readonly units: number }[];
+  readonly leaves: readonly {
+    readonly id: LeafId;
+    readonly resident: Resident | null;
+    readonly units: number;
+  }[];
   readonly sums: number;
 }
 
@@ -44,19 +47,15 @@ export function extentOf(
     }
     return { id, resident };
   });
-  const shardCount = bound.filter((b) => b.resident !== null).length;
-  const wanted = threadsMax * unitsPerThread;
-  const split = shardCount < wanted ? Math.ceil(wanted / Math.max(1, shardCount)) : 1;
+  const blocks = bound.flatMap(({ resident }) => (resident === null ? [] : [resident.blocks]));
+  const plans = planUnits(blocks, threadsMax);
+  let shard = 0;
   const leaves = bound.map(({ id, resident }) => ({
     id,
     resident,
-    units: resident === null ? 1 : unitsOf(resident.blocks, split),
+    units: resident === null ? 1 : (plans.units[shard++] ?? 1),
   }));
   const units = leaves.reduce((n, l) => n + l.units, 0);
-  const deepest = Math.max(
-    1,
-    ...leaves.map(({ resident, units: u }) => (resident === null ? 1 : unitBlocks({ blocks: resident.blocks, units: u }))),
-  );
   const asksSeeds = request.leaves.includes('sources') && request.seeds === null && request.want === 'sums';
   const kept = keptPoints(plan, request);
   return {
@@ -67,8 +66,8 @@ export function extentOf(
       points: grid.terms.map((t) => t.length),
       kept: kept.length,
       sums: grid.sums,
-      units: leaves.reduce((n, l) => n + (l.units > 1 ? l.units : 0), 0),
-      stack: 1 + Math.ceil(Math.log2(deepest)),
+      units: plans.shared,
+      stack: plans.stack,
       backward: plan.backward && (request.want === 'gradient' || asksSeeds),
     },
     kept,
@@ -77,23 +76,13 @@ export function extentOf(
   };
 }
 
-/** Units of a power of two of blocks, at most `most` of them. */
-function unitsOf(blocks: number, most: number): number {
-  let size = 1;
-  while (Math.ceil(blocks / size) > most) size *= 2;
-  return Math.ceil(blocks / size);
-}
-
 /** Grid points whose states terms with moments read. */
 function keptPoints(plan: SweepPlan, request: Evaluation): readonly number[] {
   const { grid } = request.inputs;
   const points = plan.terms.flatMap((term, i) =>
     term.rows === null || term.moments.length === 0
       ? []
-      : [
-          ...(grid.terms[i] ?? []).map((p) => p.point),
-          ...term.moments.map((m) => grid.moments.get(m) ?? 0),
-        ],
+      : [...(grid.terms[i] ?? []).map((p) => p.point), ...term.moments.map((m) => grid.moments.get(m) ?? 0)],
   );
   return [...new Set(points)].sort((a, b) => a - b);
 }
@@ -116,11 +105,17 @@ export function planTask(
       units.push(leaf, 0, 0);
       return { id, resident, units: count, firstPartial: -1, firstCounter: 0 };
     }
-    const size = unitBlocks({ blocks: resident.blocks, units: count });
+    const size = unitBlocks(resident.blocks, count);
     for (let first = 0; first < resident.blocks; first += size) {
       units.push(leaf, first, Math.min(size, resident.blocks - first));
     }
-    const made = { id, resident, units: count, firstPartial: count > 1 ? partial : -1, firstCounter: counter };
+    const made = {
+      id,
+      resident,
+      units: count,
+      firstPartial: count > 1 ? partial : -1,
+      firstCounter: counter,
+    };
     if (count > 1) partial += count;
     counter += countersOf(count);
     return made;
@@ -177,36 +172,49 @@ function reductionsOf(plan: SweepPlan, request: Evaluation): Uint8Array {
   const reductions = new Uint8Array(grid.sums);
   for (const [i, term] of plan.terms.entries()) {
     for (const [c, by] of (term.rows?.by ?? []).entries()) {
-      for (const { sum } of grid.terms[i] ?? []) reductions[sum + c] = by === 'sum' ? 0 : by === 'min' ? 1 : 2;
+      for (const { sum } of grid.terms[i] ?? [])
+        reductions[sum + c] = by === 'sum' ? 0 : by === 'min' ? 1 : 2;
     }
   }
   return reductions;
 }
 
 function gradientPieces(program: Program, plan: SweepPlan): readonly GradientPiece[] {
-  const { shapes } = plan;
-  return program.layout.gradient.map((slot): GradientPiece => {
-    const common = { offset: slot.offset, rows: slot.rows, width: slot.width, start: 0 };
-    switch (slot.kind) {
-      case 'pairs':
-        return { ...common, kind: 'pairs', from: shapes.pairs.findIndex((p) => p.name === slot.field), columns: slot.width };
-      case 'params': {
-        const from = shapes.params.find((p) => p.name === slot.field)?.offset ?? 0;
-        return { ...common, kind: 'params', from, columns: shapes.paramComponents };
-      }
-      case 'sets': {
-        const n = shapes.sets.findIndex((s) => s.name === slot.set);
-        const from = shapes.sets[n]?.fields.find((f) => f.name === slot.field)?.offset ?? 0;
-        return { ...common, kind: 'set', from, start: shapes.tail.sets[n] ?? 0, columns: shapes.sets[n]?.columns ?? 0 };
-      }
-      case 'sources': {
-        const state = shapes.sources.evolving.find((f) => f.name === slot.field);
-        if (state !== undefined) {
-          return { ...common, kind: 'state', from: state.offset, columns: shapes.sources.stateComponents };
-        }
-        const from = shapes.sources.constant.find((f) => f.name === slot.field)?.offset ?? 0;
-        return { ...common, kind: 'constant', from, columns: shapes.sources.constantComponents };
-      }
+  return program.layout.gradient.map((slot) => gradientPiece(plan.shapes, slot));
+}
+
+function gradientPiece(shapes: Shapes, slot: GradientSlot): GradientPiece {
+  const common = { offset: slot.offset, rows: slot.rows, width: slot.width, start: 0 };
+  switch (slot.kind) {
+    case 'pairs':
+      return {
+        ...common,
+        kind: 'pairs',
+        from: shapes.pairs.findIndex((p) => p.name === slot.field),
+        columns: slot.width,
+      };
+    case 'params': {
+      const from = shapes.params.find((p) => p.name === slot.field)?.offset ?? 0;
+      return { ...common, kind: 'params', from, columns: shapes.paramComponents };
     }
-  });
+    case 'sets': {
+      const n = shapes.sets.findIndex((s) => s.name === slot.set);
+      const from = shapes.sets[n]?.fields.find((f) => f.name === slot.field)?.offset ?? 0;
+      return {
+        ...common,
+        kind: 'set',
+        from,
+        start: shapes.tail.sets[n] ?? 0,
+        columns: shapes.sets[n]?.columns ?? 0,
+      };
+    }
+    case 'sources': {
+      const state = shapes.sources.evolving.find((f) => f.name === slot.field);
+      if (state !== undefined) {
+        return { ...common, kind: 'state', from: state.offset, columns: shapes.sources.stateComponents };
+      }
+      const from = shapes.sources.constant.find((f) => f.name === slot.field)?.offset ?? 0;
+      return { ...common, kind: 'constant', from, columns: shapes.sources.constantComponents };
+    }
+  }
 }

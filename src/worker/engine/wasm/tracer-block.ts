@@ -17,8 +17,8 @@ import {
   exported,
   keptAddress,
   keptIndex,
-  setFields,
   type Station,
+  setFields,
   tracerStateBytes,
   zeroBank,
   zeroBytes,
@@ -42,13 +42,19 @@ interface Block {
 }
 
 /** Evaluates block number `index` of a shard into the partial at `partial`; null: everything was finite. */
-export function evaluateBlock(station: Station, shard: ShardTask, index: number, partial: number): Failure | null {
+export function evaluateBlock(
+  station: Station,
+  shard: ShardTask,
+  index: number,
+  partial: number,
+): Failure | null {
   const { plan, task } = station;
   const group = plan.tracers;
   if (group === null) return null;
   const block = enterBlock(station, group, shard, index, partial);
   const final = runForward(station, block);
-  if (!isFinite(station, block, final, plan.shapes.tracers.stateComponents)) return firstBlowUp(station, block);
+  if (!allFinite(station, block, final, plan.shapes.tracers.stateComponents))
+    return firstBlowUp(station, block);
   writeStates(station, block, final);
   if (task.want === 'sums') {
     runMomentTerms(station, visitMode.values);
@@ -62,7 +68,13 @@ export function evaluateBlock(station: Station, shard: ShardTask, index: number,
 
 const gradientMode = visitMode.values + visitMode.seeds;
 
-function enterBlock(station: Station, group: GroupPlan, shard: ShardTask, index: number, partial: number): Block {
+function enterBlock(
+  station: Station,
+  group: GroupPlan,
+  shard: ShardTask,
+  index: number,
+  partial: number,
+): Block {
   const { plan, own, map } = station;
   const { shapes } = plan;
   const begin = index * blockRows;
@@ -71,7 +83,7 @@ function enterBlock(station: Station, group: GroupPlan, shard: ShardTask, index:
   const bytes = Math.ceil(rows / count) * vectorBytes;
   const imageBytes = imageComponents(shapes) * shapes.tracers.stride;
   station.bytes.set(new Uint8Array(shard.image, index * imageBytes, imageBytes), own.image);
-  clearPartial(station, partial);
+  clearPartial(station, partial, group.writesGamma && station.task.want === 'gradient');
   setFields(station, group, own.tracers, {
     rows,
     bytes,
@@ -125,7 +137,8 @@ function runForward(station: Station, block: Block): number {
   let first = 0;
   for (;;) {
     const end = Math.min(steps, first + segment);
-    if (segment < steps) copyState(station, own.starts + (first / segment) * tracerStateBytes(station.plan.shapes), own.states);
+    if (segment < steps)
+      copyState(station, own.starts + (first / segment) * tracerStateBytes(station.plan.shapes), own.states);
     let at = first;
     for (const stop of [...stops.filter((p) => p > first && p < end), end]) {
       forward(own.tracers, at, stop, mode);
@@ -198,7 +211,7 @@ function runMomentTerms(station: Station, mode: number): void {
 
 // --- what was not finite ----------------------------------------------------------------------------------
 
-function isFinite(station: Station, block: Block, planes: number, components: number): boolean {
+function allFinite(station: Station, block: Block, planes: number, components: number): boolean {
   if (components === 0) return true;
   const { stride } = station.plan.shapes.tracers;
   return exported(station, 'finite')(planes, stride, components, block.bytes) !== 0;
@@ -274,7 +287,7 @@ function gradientFailure(station: Station, block: Block): Failure | null {
   for (const [name, components] of banks) {
     if (components === 0) continue;
     const planes = bankAt(block.group, own.tracerWork, name);
-    if (isFinite(station, block, planes, components)) continue;
+    if (allFinite(station, block, planes, components)) continue;
     const row = nonFiniteRow(station, block, planes, components);
     if (row !== -1) return { what: 'gradient', step: 0, row: globalRow(block, row) };
   }

@@ -1,0 +1,41 @@
+/**
+ * How the blocks of shards are handed out to threads: in units, each an aligned run of blocks and so a subtree of its
+ * shard's tree. Nothing here reaches the bits.
+ */
+
+/** Units a thread should find at least, so that the last of them keep all threads busy. */
+const unitsPerThread = 4;
+
+export interface UnitPlan {
+  /** Units of each shard; 1: the shard stays with one thread. */
+  readonly units: readonly number[];
+  /** Partials of shards that several threads share. */
+  readonly shared: number;
+  /** Partials a thread stacks up while it adds the blocks of a unit in the tree's order. */
+  readonly stack: number;
+}
+
+/** Units for shards of so many blocks each. */
+export function planUnits(blocks: readonly number[], threads: number): UnitPlan {
+  const wanted = threads * unitsPerThread;
+  const most = blocks.length < wanted ? Math.ceil(wanted / Math.max(1, blocks.length)) : 1;
+  const units = blocks.map((b) => Math.ceil(b / sizeFor(b, most)));
+  const largest = Math.max(1, ...blocks.map((b, n) => unitBlocks(b, units[n] ?? 1)));
+  return {
+    units,
+    shared: units.reduce((n, u) => n + (u > 1 ? u : 0), 0),
+    stack: 1 + Math.ceil(Math.log2(largest)),
+  };
+}
+
+/** Blocks of every unit but the last of a shard: a power of two. */
+export function unitBlocks(blocks: number, units: number): number {
+  return sizeFor(blocks, units);
+}
+
+/** The smallest power of two of blocks that makes at most `most` units. */
+function sizeFor(blocks: number, most: number): number {
+  let size = 1;
+  while (Math.ceil(blocks / size) > most) size *= 2;
+  return size;
+}
