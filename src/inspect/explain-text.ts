@@ -118,7 +118,7 @@ function equations(lines: FormulaSection['lines']): readonly string[] {
 }
 
 /** Columns a text takes: a combining macron takes none. */
-const symbols = (text: string): number => [...text.normalize('NFD').replace(/\p{M}/gu, '')].length;
+const symbols = (text: string): number => text.normalize('NFD').replace(/\p{M}/gu, '').length;
 
 /** Blanks at which no line may end become no-break spaces: those inside of function calls, and behind an operator. */
 function breakable(text: string): string {
