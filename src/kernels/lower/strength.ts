@@ -48,10 +48,31 @@ export function strengthReduce(fn: ScalarFunction): ScalarFunction {
   const addends = new Map<Scalar, readonly Product[]>();
 
   const now = (s: Scalar): Scalar => rewritten.get(s) ?? s;
-  const write = (p: Product): Scalar => {
+  const write = (product: Product): Scalar => {
+    const p = opened(product);
     const s = distributed(p) ?? multiplyOut(graph, p);
     factored.set(s, p);
     return s;
+  };
+  /**
+   * A product that is scaled anyway takes over the scale of its factors: c·(a·x) is (c·a)·x, and a·x, though it has other
+   * uses, need not be computed for this one.
+   */
+  const opened = (p: Product): Product => {
+    const innermost = p.over.find((s) => p.over.every((t) => !isFurtherOut(graph, t)(s)));
+    if (innermost === undefined) return p;
+    const further = isFurtherOut(graph, innermost);
+    const scaled = Math.abs(p.coefficient) !== 1 || [...p.over, ...p.under].some(further);
+    const scaleOf = (s: Scalar): Product | null => {
+      const q = further(s) ? undefined : factored.get(s);
+      const inner = q?.over.filter((t) => !further(t)) ?? [];
+      return q !== undefined && inner.length === 1 && inner[0] !== s && q.under.every(further) ? q : null;
+    };
+    const factor = scaled ? p.over.find((s) => scaleOf(s) !== null) : undefined;
+    const scale = factor === undefined ? null : scaleOf(factor);
+    if (factor === undefined || scale === null) return p;
+    const at = p.over.indexOf(factor);
+    return opened(times({ ...p, over: p.over.filter((_, n) => n !== at) }, scale));
   };
   /** The factors of an argument: opened when this is its only use. */
   const factors = (s: Scalar): Product => {

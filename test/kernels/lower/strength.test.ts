@@ -45,6 +45,7 @@ function pairOps(kernel: Kernel): Readonly<Record<string, number>> {
 }
 
 const r2 = sqnorm(sub(x, q(j)));
+const scaled = mul(sigma, dot(x, q(j)));
 
 describe('strength reduction', () => {
   it.each<[string, Expr, Readonly<Record<string, number>>]>([
@@ -97,6 +98,18 @@ describe('strength reduction', () => {
       'writes a sigmoid with 2ˣ, whose factor joins the argument',
       sum(j, apply('sigmoid', mul(dot(x, q(j)), m))),
       { mul: 3, add: 3, exp2: 1, div: 1 },
+    ],
+    [
+      'lets products that are scaled anyway take over the scale of a factor they share',
+      sum(
+        j,
+        concat(
+          apply('tanh', mul(m, mul(scaled, dot(x, p(j))))),
+          apply('tanh', mul(m, mul(scaled, apply('sin', dot(x, p(j)))))),
+        ),
+      ),
+      // Three and three for the scalar products, then two each: σ·(x·q) itself is not computed.
+      { mul: 6 + 4, add: 4, sin: 1, tanh: 2 },
     ],
     [
       'finds a difference in its negative',
