@@ -125,6 +125,8 @@ export function emitForward(e: GroupEmission, name: string): FunctionRef {
           return invariant(false, 'a forward step holds no transposed flow') as never;
       }
     };
+    // What a flow reads is published before it; what none has read, after all of them: in this order.
+    const statements = step.forward.map(write);
     const rest = Array.from({ length: step.slots }, (_, slot) => publish(slot));
     seq(
       loadSweep(e, l, get(from)),
@@ -133,7 +135,7 @@ export function emitForward(e: GroupEmission, name: string): FunctionRef {
         code('i32.lt_s', get(l.k), get(to)),
         loadTime(e, l),
         ...(e.visit === null ? [] : [when(get(mode), call(e.visit, get(context), get(l.k), get(mode)))]),
-        ...step.forward.map(write),
+        ...statements,
         ...rest,
         set(l.state, plus(get(l.state), stepBytes(e))),
         set(l.k, plus(get(l.k), 1)),
