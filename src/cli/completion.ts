@@ -1,5 +1,6 @@
 /** `skewflow completion`: a script that completes commands and options in bash, zsh or fish. */
 import { Argument, Command } from 'commander';
+import { listExamples } from '../index.ts';
 
 interface Words {
   readonly name: string;
@@ -10,18 +11,22 @@ interface Words {
     readonly choices: readonly string[];
   }[];
   readonly takesFile: boolean;
+  /** What its first argument may be, where that is a fixed list. */
+  readonly values: readonly string[];
 }
 
 export function completionCommand(program: () => Command): Command {
   return new Command('completion')
     .description('print a completion script: eval "$(skewflow completion bash)"')
     .addArgument(new Argument('<shell>').choices(['bash', 'fish', 'zsh']))
-    .action((shell: 'bash' | 'fish' | 'zsh') => {
-      process.stdout.write(scripts[shell](program().commands.map(wordsOf)));
+    .action(async (shell: 'bash' | 'fish' | 'zsh') => {
+      const examples = (await listExamples()).map((example) => example.name);
+      process.stdout.write(scripts[shell](program().commands.map((command) => wordsOf(command, examples))));
     });
 }
 
-function wordsOf(command: Command): Words {
+function wordsOf(command: Command, examples: readonly string[]): Words {
+  const [first] = command.registeredArguments;
   return {
     name: command.name(),
     description: command.description(),
@@ -30,7 +35,8 @@ function wordsOf(command: Command): Words {
       description: o.description,
       choices: o.argChoices ?? [],
     })),
-    takesFile: command.registeredArguments.some((a) => a.name() === 'job'),
+    takesFile: first?.name() === 'job',
+    values: first?.name() === 'example' ? examples : (first?.argChoices ?? []),
   };
 }
 
@@ -55,7 +61,8 @@ ${choices(commands)
 ${commands
   .map((c) => {
     const flags = `compgen -W "${c.options.map((o) => o.flag).join(' ')} --help" -- "$word"`;
-    return `    ${c.name}) case "$word" in -*) COMPREPLY=($(${flags})) ;; *) COMPREPLY=($(compgen -f -- "$word")) ;; esac ;;`;
+    const words = c.takesFile ? '-f' : `-W "${c.values.join(' ')}"`;
+    return `    ${c.name}) case "$word" in -*) COMPREPLY=($(${flags})) ;; *) COMPREPLY=($(compgen ${words} -- "$word")) ;; esac ;;`;
   })
   .join('\n')}
   esac
@@ -66,6 +73,13 @@ complete -o filenames -F _skewflow skewflow
   fish: (commands: readonly Words[]) =>
     `# skewflow completion for fish
 ${commands.map((c) => `complete -c skewflow -n __fish_use_subcommand -f -a ${c.name} -d ${quoted(c.description)}`).join('\n')}
+${commands
+  .filter((c) => c.values.length > 0)
+  .map(
+    (c) =>
+      `complete -c skewflow -n '__fish_seen_subcommand_from ${c.name}' -f -a ${quoted(c.values.join(' '))}`,
+  )
+  .join('\n')}
 ${commands
   .flatMap((c) =>
     c.options.map(
@@ -94,7 +108,12 @@ ${commands
         `${o.flag}[${o.description.replaceAll('[', '(').replaceAll(']', ')')}]${o.choices.length === 0 ? '' : `:choice:(${o.choices.join(' ')})`}`,
       ),
     );
-    return `    ${c.name}) _arguments ${[...options, ...(c.takesFile ? ["'*:job file:_files'"] : [])].join(' ')} ;;`;
+    const argument = c.takesFile
+      ? ["'*:job file:_files'"]
+      : c.values.length > 0
+        ? [quoted(`1:${c.name}:(${c.values.join(' ')})`)]
+        : [];
+    return `    ${c.name}) _arguments ${[...options, ...argument].join(' ')} ;;`;
   })
   .join('\n')}
   esac
