@@ -107,7 +107,7 @@ async function eventsOr(run: Coordination, cancel: () => Promise<void>): Promise
 }
 
 /** What kind of run this is, as far as deciding goes. */
-function shapeOf(run: Pick<Coordination, 'breakagesMax' | 'program' | 'rows' | 'shards'>): RunShape {
+export function shapeOf(run: Pick<Coordination, 'breakagesMax' | 'program' | 'rows' | 'shards'>): RunShape {
   const { program, rows, shards } = run;
   const states = (rows.final || rows.trajectory.length > 0) && (program.sources?.stateComponents ?? 0) > 0;
   return {

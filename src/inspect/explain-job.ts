@@ -1,4 +1,6 @@
 /** What would this job do? Reads and plans a job as `run` does, computes nothing, and explains the plan. */
+import { availableParallelism } from 'node:os';
+import { readConfig } from '../config.ts';
 import { closeJob, loadJob } from '../job/load.ts';
 import type { JobObject } from '../job/schema.ts';
 import { prepare } from '../prepare.ts';
@@ -16,7 +18,8 @@ export async function explain(what: JobObject | string, options: ExplainOptions 
   const sets = options.set ?? [];
   const job = await loadJob(typeof what === 'string' ? { path: what, sets } : { object: what, sets });
   try {
-    return explainPlan(await prepare(job), options.kernels);
+    const threads = readConfig(process.env).threads ?? availableParallelism();
+    return explainPlan(await prepare(job), { kernels: options.kernels ?? false, threads });
   } finally {
     await closeJob(job);
   }

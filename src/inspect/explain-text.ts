@@ -141,19 +141,34 @@ function workText({ work, totals }: Explanation): readonly string[] {
   ];
 }
 
-function memoryText({ memory, traffic }: Explanation): readonly string[] {
-  return aligned([
-    ['tracers’ rows, resident', bytesText(memory.residentBytes)],
-    [
-      'states kept, each thread',
-      `${bytesText(memory.statesPerThreadBytes)}  (one block of 256 rows: grows with T, not with N)`,
-    ],
-    ['sources’ trajectory', bytesText(memory.sourceTrajectoryBytes)],
-    ['Γ, each thread', bytesText(memory.gammaPerThreadBytes)],
-    ['to a shard', `${bytesText(traffic.toShardBytes)}  (Y₀, sets, θ: O(M), whatever N and T)`],
-    ['from a shard', `${bytesText(traffic.fromShardBytes)}  (the gradient and the sums)`],
-    ['in all, one gradient', bytesText(traffic.totalBytes)],
-  ]);
+function memoryText({ memory, traffic, size }: Explanation): readonly string[] {
+  const { threads, segmentSteps } = memory;
+  const held =
+    size.steps === 0
+      ? 'no steps'
+      : segmentSteps >= size.steps
+        ? 'a block of 256 rows, all steps: grows with T, not with N'
+        : `a block of 256 rows, ${counted(segmentSteps, 'step')} at once, the rest computed again`;
+  const rows: [string, string, string][] = [
+    ['states kept, each thread', bytesText(memory.tileBytes), held],
+    ['each thread', bytesText(memory.threadBytes), 'those, Γ by levels of the tree, work areas'],
+    ['shared', bytesText(memory.sharedBytes), 'the sources at every stage of every step, tables'],
+    ['rows of a shard', bytesText(memory.residentBytes), 'resident'],
+    ['in all', bytesText(memory.totalBytes), `with ${counted(threads, 'thread')}`],
+    ['to a shard', bytesText(traffic.toShardBytes), 'Y₀, sets, θ: O(M), whatever N and T'],
+    ['from a shard', bytesText(traffic.fromShardBytes), 'its part of the gradient, and sums'],
+    ...(traffic.fromSourcesBytes === 0
+      ? []
+      : [
+          ['from the sources', bytesText(traffic.fromSourcesBytes), 'the same, and saved states'] as [
+            string,
+            string,
+            string,
+          ],
+        ]),
+    ['traffic in all', bytesText(traffic.totalBytes), 'for one gradient'],
+  ];
+  return aligned(rows);
 }
 
 function denseText({ dense, size, totals }: Explanation): readonly string[] {

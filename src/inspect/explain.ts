@@ -1,11 +1,15 @@
 /** What would a job do, and what does its structure save? The answer to KeOps issue 301 for the user's own job. */
+import { shapeOf } from '../coordinator/coordinator.ts';
+import { rowsWanted } from '../coordinator/result.ts';
 import type { Job } from '../job/job.ts';
 import type { Kernel, Step } from '../kernels/ir/kernel.ts';
 import { lower } from '../kernels/lower/lower.ts';
 import { opNamed } from '../kernels/ops/table.ts';
 import type { Grid, Program } from '../kernels/sweep/program.ts';
-import { numbersPerRow } from '../partition/fields.ts';
+import { sharedArrays } from '../partition/fields.ts';
+import { type MemoryNeed, memoryNeed } from '../partition/memory.ts';
 import { blockRows, type ShardRange } from '../partition/plan.ts';
+import type { RowsWanted } from '../protocol.ts';
 import { type DenseCost, denseCost } from './dense.ts';
 import { type FormulaSection, formulasOf } from './formulas.ts';
 import { type Jacobian, jacobian } from './jacobian.ts';
@@ -48,22 +52,21 @@ export interface Explanation {
   readonly warnings: readonly string[];
 }
 
-/** Bytes. */
-export interface MemoryLines {
-  /** All tracer rows, wherever they are. */
-  readonly residentBytes: number;
-  /** States of one block of 256 tracers kept for the backward sweep: grows with T, not with N. */
-  readonly statesPerThreadBytes: number;
-  /** The sources' states at every stage of every step, shared by all threads. */
-  readonly sourceTrajectoryBytes: number;
-  /** Γ of one thread. */
-  readonly gammaPerThreadBytes: number;
+/** Bytes that a run on this machine takes, and how many threads share the work. */
+export interface MemoryLines extends MemoryNeed {
+  readonly threads: number;
+  /** Steps whose states a thread holds at once; fewer than all: the others are computed again on the way back. */
+  readonly segmentSteps: number;
 }
 
 /** What crosses between coordinator and workers for one gradient, bytes. */
 export interface TrafficLines {
+  /** Given to a leaf: O(M), whatever N and T. */
   readonly toShardBytes: number;
   readonly fromShardBytes: number;
+  /** What the run's own leaf answers: its gradient, and states of the sources where they are saved. */
+  readonly fromSourcesBytes: number;
+  /** Over all phases, what is given counted once a phase: it is published, not sent to each. */
   readonly totalBytes: number;
 }
 
@@ -77,10 +80,11 @@ export interface KernelLine {
 }
 
 /** Everything `explain` says, as data; with `kernels` the listings too. */
-export function explainPlan(planned: Planned, kernels = false): Explanation {
+export function explainPlan(planned: Planned, { kernels = false, threads = 1 } = {}): Explanation {
   const { job, program, grid, shards, segmentSteps } = planned;
   const { system } = program;
-  const sourcesLeaf = program.terms.some((t) => t.scalar !== null) || shards.length === 0 || savesStates(job);
+  const rows = rowsWanted(system, job.output, grid);
+  const { sourcesLeaf } = shapeOf({ program, rows, shards, breakagesMax: 0 });
   const work = workOf({ program, grid, shards: shards.length, sourcesLeaf, segmentSteps });
   const pairsOf = (direction: WorkLine['direction']): number =>
     work.filter((w) => w.direction === direction).reduce((n, w) => n + w.pairs, 0);
@@ -101,8 +105,8 @@ export function explainPlan(planned: Planned, kernels = false): Explanation {
     formulas: formulasOf(program),
     work,
     totals: { forwardPairs: pairsOf('forward'), backwardPairs: pairsOf('backward') },
-    memory: memoryOf(planned, bytes),
-    traffic: trafficOf(planned),
+    memory: memoryOf(planned, threads),
+    traffic: trafficOf(planned, rows, sourcesLeaf),
     dense: denseCost(program, grid, bytes),
     kernels: kernelsOf(program),
     listings: kernels ? kernelListings(program, job.precision) : null,
@@ -110,39 +114,45 @@ export function explainPlan(planned: Planned, kernels = false): Explanation {
   };
 }
 
-function savesStates(job: Job): boolean {
-  return (job.output.final || job.output.trajectory) && job.system.sources !== null;
+/** The machine holds one shard at a time when it cannot hold them all. */
+function memoryOf({ job, program, grid, shards, segmentSteps }: Planned, threads: number): MemoryLines {
+  const rows = shards.map(({ begin, end }) => end - begin);
+  const shardRows = rows.length === 0 ? [] : [Math.max(...rows)];
+  const need = memoryNeed({ program, grid, precision: job.precision, segmentSteps, threads, shardRows });
+  return { ...need, threads, segmentSteps };
 }
 
-function memoryOf({ program, grid, segmentSteps }: Planned, bytes: number): MemoryLines {
-  const { system, slots } = program;
-  const steps = grid.times.length - 1;
-  const held = Math.min(segmentSteps, steps);
-  const segments = held === 0 ? 0 : Math.ceil(steps / held);
-  const d = program.tracers?.stateComponents ?? 0;
-  const sourceStates =
-    (system.sources?.rows ?? 0) * (program.sources?.stateComponents ?? 0) * (steps * slots + 1);
-  return {
-    residentBytes: (system.tracers?.rows ?? 0) * numbersPerRow(system) * bytes,
-    statesPerThreadBytes: blockRows * d * (held * slots + segments + 1) * bytes,
-    sourceTrajectoryBytes: sourceStates * bytes,
-    gammaPerThreadBytes: program.wants.any ? sourceStates * 8 : 0,
-  };
-}
-
-function trafficOf({ program, grid, shards }: Planned): TrafficLines {
+function trafficOf(
+  { job, program, grid, shards }: Planned,
+  rows: RowsWanted,
+  sourcesLeaf: boolean,
+): TrafficLines {
   const { system } = program;
-  const numbers = (rows: number, fields: readonly { width: number }[]): number =>
-    rows * fields.reduce((n, f) => n + f.width, 0);
-  const m = system.sources?.rows ?? 0;
-  const given =
-    numbers(m, [...(system.sources?.evolving ?? []), ...(system.sources?.constant ?? [])]) +
-    [...system.sets.values()].reduce((n, set) => n + numbers(set.rows, set.constant), 0) +
-    numbers(m * m, system.pairs) +
-    numbers(1, system.params);
-  const toShardBytes = 8 * given;
-  const fromShardBytes = 8 * (program.layout.gradientLength + 2 * grid.sums);
-  return { toShardBytes, fromShardBytes, totalBytes: shards.length * (toShardBytes + fromShardBytes) };
+  const given = sharedArrays(system).reduce((n, a) => n + a.rows * a.width * a.slices, 0);
+  const times = job.integrate?.kind === 'adaptive' ? grid.times.length : 0;
+  const gradient = program.layout.gradientLength * (program.wants.any ? 1 : 0);
+  const sums = 2 * grid.sums;
+  const states = (rows.final ? 1 : 0) + rows.trajectory.length;
+  const perState = (system.sources?.evolving ?? []).reduce((n, f) => n + f.width, 0);
+  const savedStates =
+    states === 0 ? 0 : (states + (rows.final ? 0 : 1)) * (system.sources?.rows ?? 0) * perState;
+  const published = given + times;
+  const answered = gradient + sums;
+  const twoPhases = program.phases === 2;
+  const total = twoPhases
+    ? // The sums of all shards; the loss and ∂h/∂S on the run's own leaf; everything backward.
+      published +
+      shards.length * sums +
+      (published + grid.sums) +
+      (sums + grid.sums) +
+      (program.wants.any ? published + 3 * grid.sums + (shards.length + 1) * answered : 0)
+    : published + (shards.length + (sourcesLeaf ? 1 : 0)) * answered;
+  return {
+    toShardBytes: 8 * published,
+    fromShardBytes: 8 * answered,
+    fromSourcesBytes: sourcesLeaf ? 8 * (answered + savedStates) : 0,
+    totalBytes: 8 * (total + (sourcesLeaf ? savedStates : 0)),
+  };
 }
 
 /** The kernels that would run, with their sizes. */

@@ -24,7 +24,7 @@ export interface WorkShape {
   readonly shards: number;
   /** Whether the run has a leaf of its own: scalar parts of the loss, or states of the sources to save. */
   readonly sourcesLeaf: boolean;
-  /** Steps held at once in the backward sweep; fewer than all of them: the forward sweep is done once more. */
+  /** Steps held at once in the backward sweep; the reference holds all of them whatever this says. */
   readonly segmentSteps: number;
 }
 
@@ -34,10 +34,12 @@ export function workOf(shape: WorkShape): readonly WorkLine[] {
   const { system } = program;
   const steps = grid.times.length - 1;
   const gradient = program.wants.any;
-  const twoPhases = program.phases === 2 && gradient;
-  // Two phases: sums, then h on the run's own leaf, then the backward sweep; each evaluation sweeps the sources forward.
-  const evaluations = twoPhases ? 3 : 1;
-  const tracerSweeps = (twoPhases ? 2 : 1) + (gradient && shape.segmentSteps < steps ? 1 : 0);
+  const twoPhases = program.phases === 2;
+  // Two phases: sums, then h on the run's own leaf, then (for a gradient) everything backward; each sweeps the sources.
+  const evaluations = (twoPhases ? 2 : 1) + (twoPhases && gradient ? 1 : 0);
+  // h and the sums are evaluated in each phase that knows them: once without a gradient.
+  const visits = twoPhases && gradient ? 2 : 1;
+  const tracerSteps = visits * steps + (gradient ? recomputed(steps, shape.segmentSteps) : 0);
   const backwardLeaves = shards + (shape.sourcesLeaf || twoPhases ? 1 : 0);
   const n = system.tracers?.rows ?? 0;
   const m = system.sources?.rows ?? 0;
@@ -60,21 +62,26 @@ export function workOf(shape: WorkShape): readonly WorkLine[] {
   };
   const both = (group: GroupProgram | null, rows: number, forward: number, backward: number): void => {
     const flows = flowsOf(group?.step ?? null);
-    add(group?.flow ?? null, 'forward', rows, flows * steps * forward);
-    if (gradient) add(group?.flowVjp ?? null, 'backward', rows, flows * steps * backward);
+    add(group?.flow ?? null, 'forward', rows, flows * forward);
+    if (gradient) add(group?.flowVjp ?? null, 'backward', rows, flows * backward);
   };
-  both(program.sources, m, evaluations, backwardLeaves);
-  both(program.tracers, n, tracerSweeps, 1);
+  both(program.sources, m, evaluations * steps, backwardLeaves * steps);
+  both(program.tracers, n, tracerSteps, steps);
   for (const [index, term] of program.terms.entries()) {
     const points = grid.terms[index]?.length ?? 0;
-    const linear = term.rows?.linear ?? true;
-    add(term.rows?.value ?? null, 'forward', n, points * (twoPhases && linear ? 2 : twoPhases ? 2 : 1));
+    add(term.rows?.value ?? null, 'forward', n, points * visits);
     if (gradient) add(term.rows?.vjp ?? null, 'backward', n, points);
-    add(term.scalar?.value ?? null, 'forward', 1, points * (twoPhases ? 2 : 1));
-    if (gradient) add(term.scalar?.vjp ?? null, 'backward', 1, points * (twoPhases ? 2 : 1));
+    add(term.scalar?.value ?? null, 'forward', 1, points * visits);
+    if (gradient) add(term.scalar?.vjp ?? null, 'backward', 1, points * visits);
   }
   add(program.values, 'forward', n, 1);
   return lines.sort((a, b) => (a.direction === b.direction ? 0 : a.direction === 'forward' ? -1 : 1));
+}
+
+/** Steps that the backward sweep computes again: those of every segment but the last, whose states are still held. */
+function recomputed(steps: number, segmentSteps: number): number {
+  const held = Math.max(1, Math.min(segmentSteps, steps));
+  return steps === 0 ? 0 : (Math.ceil(steps / held) - 1) * held;
 }
 
 /** Evaluations of the flow in one step: the stages. */
