@@ -56,7 +56,7 @@ function head({ name, size, precision }: Explanation): string {
     `${counted(size.shards, 'shard')} of ${counted(size.blocks, 'block')}`,
     size.phases === 1 ? 'one phase' : 'two phases',
   ];
-  return `${name}: ${parts.join(', ')}\n`;
+  return `${wrapped(`${name}: ${parts.join(', ')}`, columns).join('\n')}\n`;
 }
 
 function section(title: string, lines: readonly string[]): string {
@@ -97,11 +97,11 @@ export function jacobianText({ rows, columns, kinds }: Jacobian): readonly strin
   }
   if (sources.length > 0)
     notes.push('∂sources′/∂sources: M rows: swept once forward, and once a shard backward');
-  return [...aligned(table), '', ...notes];
+  return [...aligned(table), '', ...notes.flatMap((note) => wrapped(note))];
 }
 
 function formulasText({ formulas }: Explanation): readonly string[] {
-  return formulas.flatMap((s, n) => [...(n === 0 ? [] : ['']), s.title, ...equations(s.lines)]);
+  return formulas.flatMap((s, n) => [...(n === 0 ? [] : ['']), ...wrapped(s.title), ...equations(s.lines)]);
 }
 
 /** One equation a line, at the same equals sign; a long right-hand side goes on below itself, at an operator. */
@@ -110,22 +110,46 @@ function equations(lines: FormulaSection['lines']): readonly string[] {
   return lines.flatMap(({ name, text }) => {
     const left = `  ${name}${' '.repeat(width - symbols(name))} = `;
     const indent = ' '.repeat(width + 5);
-    const [first = '', ...rest] = wrapped(breakable(text), columns - 2 - width - 5, '');
-    return [left, ...rest.map(() => `${indent}  `)].map(
-      (start, k) => start + unbroken(k === 0 ? first : (rest[k - 1] ?? '')),
-    );
+    const [first = '', ...rest] = brokenFormula(text, columns - 2 - width - 7);
+    return [left + first, ...rest.map((line) => `${indent}  ${line}`)];
   });
 }
 
 /** Columns a text takes: a combining macron takes none. */
 const symbols = (text: string): number => text.normalize('NFD').replace(/\p{M}/gu, '').length;
 
-/** Blanks at which no line may end become no-break spaces: those inside of function calls, and behind an operator. */
-function breakable(text: string): string {
-  return text.replace(/, /g, ',\u00a0').replace(/ ([-+*/<>=!]=?) /g, ' $1\u00a0');
+/**
+ * A formula as lines of at most `width` columns. A line ends before an operator: before the outermost one that leaves it
+ * no shorter than a third, before a sum rather than a product, and as late as it can.
+ */
+function brokenFormula(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (symbols(rest) > width) {
+    const at = bestBreak(rest, width);
+    if (at === null) break;
+    lines.push(rest.slice(0, at));
+    rest = rest.slice(at + 1);
+  }
+  return [...lines, rest];
 }
 
-const unbroken = (text: string): string => text.replaceAll('\u00a0', ' ');
+const product = /^ [*/] /;
+const operator = /^ [-+*/] /;
+
+function bestBreak(text: string, width: number): number | null {
+  let best: { readonly at: number; readonly rank: number } | null = null;
+  for (let at = 0, depth = 0; at < Math.min(text.length, width); at++) {
+    const character = text.charAt(at);
+    if ('([{'.includes(character)) depth++;
+    else if (')]}'.includes(character)) depth--;
+    else if (character === ' ' && at > width / 3 && operator.test(text.slice(at, at + 3))) {
+      const rank = 2 * depth + (product.test(text.slice(at, at + 3)) ? 1 : 0);
+      if (best === null || rank <= best.rank) best = { at, rank };
+    }
+  }
+  return best?.at ?? null;
+}
 
 function workText({ work, totals }: Explanation): readonly string[] {
   const { forwardPairs, backwardPairs } = totals;
@@ -174,13 +198,14 @@ function memoryText({ memory, traffic, size }: Explanation): readonly string[] {
 function denseText({ dense, size, totals }: Explanation): readonly string[] {
   if (dense === null) return [];
   const stagePairs = size.tracers * size.sources * size.stages * size.steps;
-  return [
+  const lines = [
     `a tape of every pair: ${dense.valuesPerPair} values × ${grouped(stagePairs)} pairs = ${bytesText(dense.tapeBytes)}; here: none`,
     `∂X′/∂X of one step as a dense block: ${bytesText(dense.denseBlockBytes)}; as the diagonal it is: ${bytesText(dense.diagonalBlockBytes)}; here: not stored`,
     `one pass over the pairs for each input: ${dense.passesPerInput} passes a stage; here: ${dense.passesFused} (${(dense.passesPerInput / dense.passesFused).toFixed(1)} ×)`,
     `a launch for each pass, stage and step: ${grouped(dense.launches)}; here: the time loop is inside the kernel`,
     `pairs visited: ${grouped(stagePairs * dense.passesPerInput)} by the tracers alone; here: ${grouped(totals.forwardPairs + totals.backwardPairs)} with the sources`,
   ];
+  return lines.flatMap((line) => wrapped(line));
 }
 
 function kernelsText({ kernels }: Explanation): readonly string[] {
