@@ -16,7 +16,12 @@ const only = (from, allowed) => ({
 
 module.exports = {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     only(file('errors'), []),
     only(room('kernels'), []),
     {
@@ -32,17 +37,34 @@ module.exports = {
     only(file('protocol'), [room('kernels'), room('job'), room('partition')]),
     only(room('exchange'), [file('protocol'), file('config'), file('log'), room('job'), room('partition')]),
     only(room('coordinator'), [
-      room('kernels'), room('job'), room('partition'), file('protocol'), room('exchange'), room('arrays'), file('config'), file('log'),
+      room('kernels'),
+      room('job'),
+      room('partition'),
+      file('protocol'),
+      room('exchange'),
+      room('arrays'),
+      file('config'),
+      file('log'),
     ]),
     only(room('worker'), [
-      room('kernels'), room('job'), room('partition'), file('protocol'), room('exchange'), room('arrays'), file('config'), file('log'),
+      room('kernels'),
+      room('job'),
+      room('partition'),
+      file('protocol'),
+      room('exchange'),
+      room('arrays'),
+      file('config'),
+      file('log'),
     ]),
     {
       name: 'cli-uses-the-public-api',
       comment: 'a command has no logic of its own: argv → index.ts → text',
       severity: 'error',
       from: { path: room('cli') },
-      to: { path: '^src/', pathNot: [room('cli'), file('index'), file('errors'), file('config'), file('log')] },
+      to: {
+        path: '^src/',
+        pathNot: [room('cli'), file('index'), file('errors'), file('config'), file('log')],
+      },
     },
   ],
   options: {

@@ -67,7 +67,8 @@ export class SkewflowError extends Error {
 
 /** Whether `e` is an error of this project, and of that tag when one is given. */
 export function isSkewflowError(e: unknown, tag?: ErrorTag): e is SkewflowError {
-  if (!(e instanceof Error) || !('tag' in e) || typeof e.tag !== 'string' || !(e.tag in errorTable)) return false;
+  if (!(e instanceof Error) || !('tag' in e) || typeof e.tag !== 'string' || !(e.tag in errorTable))
+    return false;
   return tag === undefined || e.tag === tag;
 }
 

@@ -67,7 +67,7 @@ const isSlot = (name: string): boolean => /^slot\d+$/.test(name);
 const bankName = (name: string): string =>
   isSlot(name)
     ? `slot(${name.slice(4)})`
-    : `b_${[...name].map((c) => (/\w/.test(c) && c < '\u007f' ? c : `u${c.codePointAt(0)?.toString(16)}`)).join('')}`;
+    : `b_${Array.from(name, (c) => (/\w/.test(c) && c < '\u007f' ? c : `u${c.codePointAt(0)?.toString(16)}`)).join('')}`;
 
 function statement(s: Statement, flow: (s: Exclude<Statement, { kind: 'combine' }>) => string): string {
   if (s.kind !== 'combine') return flow(s);

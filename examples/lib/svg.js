@@ -19,6 +19,17 @@ export function colour(value) {
   return `rgb(${mix.join(',')})`;
 }
 
+/** Text in lines of at most so many characters. */
+function lines(text, charactersMax) {
+  const out = [''];
+  for (const word of text.split(' ')) {
+    const last = out.at(-1);
+    if (last !== '' && last.length + 1 + word.length > charactersMax) out.push(word);
+    else out[out.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return out;
+}
+
 /** Nice tick positions covering [low, high]. */
 function ticks(low, high, count = 5) {
   const raw = (high - low) / count;
@@ -45,7 +56,7 @@ export function plot({
   width = 720,
   height = 620,
 }) {
-  const box = { left: 70, right: 24, top: 74, bottom: 56 };
+  const box = { left: 70, right: 24, top: 82, bottom: 56 };
   let [x0, x1, y0, y1] = [...x, ...y];
   const w = width - box.left - box.right;
   const h = height - box.top - box.bottom;
@@ -108,10 +119,13 @@ export function plot({
       writeFileSync(
         path,
         `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="12">
+<title>${escaped(title)}</title>
 <style>.grid{stroke:#e4e4e4;fill:none}text{fill:#444}</style>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="${box.left}" y="32" font-size="18" font-weight="600">${escaped(title)}</text>
-<text x="${box.left}" y="54" font-size="12.5">${escaped(subtitle)}</text>
+${lines(subtitle, (w + box.right) / 6.4)
+  .map((line, n) => `<text x="${box.left}" y="${50 + 16 * n}" font-size="12">${escaped(line)}</text>`)
+  .join('\n')}
 ${body.join('\n')}
 <svg x="${box.left}" y="${box.top}" width="${w}" height="${h}" viewBox="${box.left} ${box.top} ${w} ${h}">
 ${marks.join('\n')}

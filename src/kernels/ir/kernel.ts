@@ -30,7 +30,11 @@ export interface Kernel {
   /** Values stored to planes at the end of a row: outputs[b].values[c] goes to plane c of that bank. */
   readonly planes: readonly { readonly bank: string; readonly values: readonly ValueId[] }[];
   /** Values added over the rows of a block, by component of `params` or of the sums. */
-  readonly rowSums: readonly { readonly target: 'params' | 'sums'; readonly component: number; readonly value: ValueId }[];
+  readonly rowSums: readonly {
+    readonly target: 'params' | 'sums';
+    readonly component: number;
+    readonly value: ValueId;
+  }[];
 }
 
 export interface Bank {
@@ -106,9 +110,16 @@ export interface KernelScatter {
 /** Where each leaf lives: what lowering a row function to a kernel needs to know of the program. */
 export interface Layout {
   /** The own row's field: its bank and first component. */
-  readonly own: (field: string, at: Moment) => { readonly bank: string; readonly component: number; readonly components: number };
+  readonly own: (
+    field: string,
+    at: Moment,
+  ) => { readonly bank: string; readonly component: number; readonly components: number };
   /** A bound row's field: its table, first column and the table's column count. */
-  readonly row: (over: string, field: string, at: Moment) => { readonly table: string; readonly column: number; readonly columns: number };
+  readonly row: (
+    over: string,
+    field: string,
+    at: Moment,
+  ) => { readonly table: string; readonly column: number; readonly columns: number };
   /** First component of a parameter in `params`. */
   readonly param: (field: string) => number;
   /** Component count of a pair field. */

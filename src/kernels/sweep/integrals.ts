@@ -30,6 +30,7 @@ import { simplify } from '../simplify/simplify.ts';
 import { isZero } from '../simplify/structure.ts';
 import type { Field, LossTerm, System } from '../system.ts';
 import { affineIn } from './affine.ts';
+import { momentsOf } from './moments.ts';
 
 /** A term as it is evaluated. `every-point`: at every grid point, with the weights of the trapezoid. */
 export type PlacedTerm = Omit<LossTerm, 'at'> & {
@@ -54,7 +55,8 @@ const outermost: Loop = { over: 'sources', depth: 0 };
 /**
  * The terms of the loss with every integral turned into something evaluated at grid points.
  *
- * @throws SkewflowError('JobFileError') for an integral that is not linear in its sums over tracers, or without a scheme
+ * @throws SkewflowError('JobFileError') for an integral that is not linear in its sums over tracers, that reads other
+ *   moments than the present, or without a scheme
  */
 export function placeIntegrals(system: System): Integrals {
   const sources: Running[] = [];
@@ -68,6 +70,7 @@ export function placeIntegrals(system: System): Integrals {
         `the integral of \`${term.text}\` needs \`integrate\`: without it there is no time to integrate over`,
       );
     }
+    refuseOtherTimes(term);
     const parts = integrand(system, term);
     if (system.scheme === 'leapfrog') return { ...term, at: { kind: 'every-point' } };
     const field: Field = { name: `∫${index}`, width: 1 };
@@ -84,6 +87,25 @@ export function placeIntegrals(system: System): Integrals {
     };
   });
   return { terms, sources, tracers };
+}
+
+/** What is integrated is a rate at the present: a flow, which knows neither other moments nor times by number. */
+function refuseOtherTimes(term: LossTerm): void {
+  const moment = momentsOf([term.value, ...term.sums.map((s) => s.body)])[0];
+  if (moment !== undefined) {
+    throw new SkewflowError(
+      'JobFileError',
+      `the integral of \`${term.text}\` reads a field at \`${moment}\`: what is integrated may read the present only. ` +
+        'Give the values of the other moment as a constant field',
+    );
+  }
+  const sliced = term.with.find((w) => w.slices > 1);
+  if (sliced !== undefined) {
+    throw new SkewflowError(
+      'JobFileError',
+      `\`${sliced.name}\` has ${sliced.slices} slices, and an integral has no list of times: give one slice, for all times`,
+    );
+  }
 }
 
 interface Integrand {

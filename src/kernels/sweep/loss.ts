@@ -4,7 +4,7 @@
  * A term that is affine in its sums over tracers, L = Σ_k c_k·Σ_i s_k(x_i) + r with c_k of params and time alone, is
  * one number a row, Σ_k c_k·s_k(x_i), and r: one phase is enough. Every other term needs its sums first (two phases).
  */
-import { concat, type Expr, input, now } from '../ir/expr.ts';
+import { concat, type Expr, input } from '../ir/expr.ts';
 import { substitute } from '../ir/substitute.ts';
 import { postorder } from '../ir/walk.ts';
 import { simplify } from '../simplify/simplify.ts';
@@ -12,6 +12,7 @@ import { isZero } from '../simplify/structure.ts';
 import type { TracerSum } from '../system.ts';
 import { affineIn } from './affine.ts';
 import type { PlacedTerm } from './integrals.ts';
+import { momentsOf } from './moments.ts';
 import type { TermProgram, TermRows, TermScalar } from './program.ts';
 import type { Reach } from './reach.ts';
 import { forwardRows, leavesSomething, type OwnFields, transposedRows } from './rows.ts';
@@ -120,14 +121,4 @@ function lowerScalar(name: string, expr: Expr, { reach, backward }: TermInputs):
     value: forwardRows(name, new Map([['h', expr]])),
     vjp: vjp !== null && leavesSomething(vjp) ? vjp : null,
   };
-}
-
-/** Moments besides `now`, in the order they are met. */
-function momentsOf(roots: readonly Expr[]): readonly string[] {
-  const labels = postorder(...roots).flatMap((e) =>
-    e.kind === 'input' && (e.leaf.role === 'own' || e.leaf.role === 'row') && e.leaf.at !== now
-      ? [e.leaf.at]
-      : [],
-  );
-  return [...new Set(labels)];
 }

@@ -39,7 +39,10 @@ export interface Program {
 export interface GroupProgram {
   /** One step for this group; null: nothing of it evolves. */
   readonly step: StepProgram | null;
-  /** Plane `slope`: d/dt of all evolving components, in state order. Reads bank `state` (the stage state). */
+  /**
+   * Plane `slope`: d/dt of all evolving components, in state order. Reads bank `state` (the stage state), `constant` and,
+   * for an integral of the loss, `with:<field>` of arrays that are the same at all times.
+   */
   readonly flow: RowFunction | null;
   /**
    * Reads bank `state` (the stage state) and `cotangent:slope` (κ). Leaves plane `state` (ζ = F_xᵀκ), plane
@@ -172,7 +175,8 @@ export interface TermRows {
   /** Plane `terms`: as many components as `by`. */
   readonly value: RowFunction;
   /**
-   * Reads `cotangent:terms` (for a linear term 1 on every real row; else ∂h/∂S, for min and max only at the winner).
+   * Reads `cotangent:terms`: on every real row the point's weight (linear), else the seed ∂L/∂S, which has the weight in it,
+   * for min and max only at the winner.
    * Planes `state`, `state@<moment>`, `constant`; row sums; scatters (to sources at the term's time, sets).
    */
   readonly vjp: RowFunction | null;
@@ -183,7 +187,7 @@ export interface TermScalar {
   readonly expr: Expr;
   /** Plane `h`, width 1. */
   readonly value: RowFunction;
-  /** Reads `cotangent:h`; row sums over params and over `sum` leaves (∂h/∂S); scatters to sources and sets. */
+  /** Reads `cotangent:h`, the point's weight; row sums over params and over `sum` leaves (∂h/∂S); scatters to sources and sets. */
   readonly vjp: RowFunction | null;
 }
 

@@ -205,6 +205,9 @@ function emitGather(module: ModuleBuilder, shapes: Shapes, scatters: boolean): F
   );
 }
 
+/** Exported: a sweep of several threads begins and ends with it. */
+export const barrierName = 'barrier';
+
 /** Turns a thread looks before it sleeps: about 20 µs on the machine of kernels.md. */
 const spins = 4000;
 
@@ -214,7 +217,7 @@ const spins = 4000;
  */
 function emitBarrier(module: ModuleBuilder, context: ContextBuilder): FunctionRef {
   return module.define(
-    'barrier',
+    barrierName,
     { parameters: [['context', 'i32']], results: [] },
     (b, c) => {
       const [at, round, left] = [
@@ -263,7 +266,6 @@ function emitBarrier(module: ModuleBuilder, context: ContextBuilder): FunctionRe
         },
       )(b);
     },
-    'internal',
   );
 }
 

@@ -164,8 +164,12 @@ describe('integrals', () => {
     expect(program.tracers?.integralComponents).toBe(0);
   });
 
-  it('are refused when they are not linear in their sums, or when there is no time', () => {
+  it('are refused when they are not linear in their sums, read other times, or when there is no time', () => {
     expect(() => integral('log(sum(i, sqnorm(x)))')).toThrow(/not linear in its sums over tracers/);
+    expect(() => integral('sum(i, sqdist(x, x@start))')).toThrow(/reads a field at `start`/);
+    const seen = { slices: [[[1, 1]], [[2, 2]]], group: 'tracers' as const };
+    const sliced = { integral: 'sum(i, sqdist(x, seen))', with: { seen } };
+    expect(() => compiled({ ...coupled, loss: [sliced] })).toThrow(/`seen` has 2 slices, and an integral/);
     expect(() => integral('max(i, sqnorm(x))')).toThrow(/not linear in its sums over tracers/);
     expect(() => compiled({ tracers: { x: [[1]] }, loss: [{ integral: 'sum(i, x)' }] })).toThrow(
       /needs `integrate`/,

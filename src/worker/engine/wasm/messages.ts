@@ -49,6 +49,8 @@ export interface Task {
   readonly points: readonly Int32Array[];
   /** Entries of S of each term. */
   readonly sumsOf: readonly Int32Array[];
+  /** Whether all threads share every sweep over the sources. */
+  readonly together: boolean;
   /** Whether partials hold Γ and gradients. */
   readonly backward: boolean;
   /** Moment label ↦ grid point. */
@@ -64,6 +66,8 @@ export interface Task {
 
 export interface LeafTask {
   readonly id: LeafId;
+  /** Its partial in `map.units` where sweeps are shared; −1: none of its own. */
+  readonly partial: number;
   /** null: the sources leaf. */
   readonly shard: ShardTask | null;
 }
@@ -74,7 +78,7 @@ export interface ShardTask {
   readonly image: SharedArrayBuffer;
   readonly blocks: number;
   readonly units: number;
-  /** First of the shard's partials in `map.units`; −1: one unit, which stays with its thread. */
+  /** First of the shard's partials in `map.units`, the root's at last; −1: one unit, which stays with its thread. */
   readonly firstPartial: number;
   /** First of its counters in the control record (one a pair of nodes, level after level). */
   readonly firstCounter: number;
@@ -109,7 +113,19 @@ export interface GradientPiece {
 }
 
 /** i32s at the head of the control record. */
-export const controlWords = { nextUnit: 0, aborted: 1, sources: 2, lock: 3, counters: 16 } as const;
+export const controlWords = {
+  nextUnit: 0,
+  aborted: 1,
+  sources: 2,
+  lock: 3,
+  /** Threads that found no more units; whether the shared sweeps follow. */
+  idle: 4,
+  sweeps: 5,
+  counters: 16,
+} as const;
+
+/** States of the shared sweeps. */
+export const sweepsState = { undecided: 0, follow: 1, dropped: 2 } as const;
 
 /** States of the sources' forward sweep. */
 export const sourcesState = { waiting: 0, running: 1, done: 2, failed: 3 } as const;

@@ -5,7 +5,9 @@ import { invariant } from '../../../errors.ts';
 import type { FramePlan } from '../../../kernels/wasm/context.ts';
 import { memoryImport, scratchNames, valueBank } from '../../../kernels/wasm/emit-program.ts';
 import { type MemoryMap, type ThreadMap, tableBytes } from '../../../kernels/wasm/memory-map.ts';
-import { rowsOf, type Shapes } from '../../../kernels/wasm/shapes.ts';
+import { vectorBytes } from '../../../kernels/wasm/frame.ts';
+import { blockRows, rowsOf, type Shapes } from '../../../kernels/wasm/shapes.ts';
+import { sourceBlocks } from '../../../kernels/wasm/source-functions.ts';
 import type { GroupPlan, SweepPlan } from '../../../kernels/wasm/sweep-plan.ts';
 import type { Task } from './messages.ts';
 
@@ -151,20 +153,7 @@ function fillContexts(station: Station): void {
     zeroScratch(station, group, own.tracerWork);
   }
   if (plan.sources !== null) {
-    const banks = Object.entries(shared.sourceWithBanks).map(([name, at]) => [`bank ${name}`, at] as const);
-    setFields(station, plan.sources, own.sources, {
-      ...times,
-      ...Object.fromEntries(banks),
-      work: own.sourceWork,
-      states: shared.states,
-      constants: shared.sourceConstantBank,
-      barrier: shared.barrier,
-      accumulators: own.accumulators,
-      threads: 1,
-      firstRow: 0,
-      rows: shapes.sources.rows,
-      bytes: shapes.sources.stride,
-    });
+    setFields(station, plan.sources, own.sources, { ...times, barrier: shared.barrier });
     const addresses = { stride: shapes.sources.stride, work: own.sourceWork, bank: () => 0, plane: () => 0 };
     fillFrames(station, plan.sources, own.sources, addresses);
     zeroScratch(station, plan.sources, own.sourceWork);
@@ -186,6 +175,48 @@ function fillContexts(station: Station): void {
     }
     zeroScratch(station, plan.scalars, own.scalarWork);
   }
+}
+
+/** How many threads sweep over the sources together: at most one for each block of them. */
+export const sourceThreads = ({ plan, task }: Station): number =>
+  task.together ? Math.min(task.threads, sourceBlocks(plan.shapes)) : 1;
+
+/**
+ * Says which sources this thread sweeps over, and where: all of them in its own work area, or together with others its
+ * share of the blocks in the area of the first thread. Returns the address of the area's banks and sums.
+ */
+export function takeSources(station: Station, together: boolean): ThreadMap {
+  const { plan, own, map, task } = station;
+  const group = plan.sources;
+  const [first = own] = map.threads;
+  const at = together ? first : own;
+  if (group === null) return at;
+  const { shapes } = plan;
+  const blocks = sourceBlocks(shapes);
+  const threads = together ? sourceThreads(station) : 1;
+  const share = (thread: number): number =>
+    Math.min(shapes.sources.rows, Math.floor((thread * blocks) / threads) * blockRows);
+  const [begin, end] = together ? [share(task.thread), share(task.thread + 1)] : [0, shapes.sources.rows];
+  const shift = begin * shapes.scalar;
+  const banks = Object.entries(map.shared.sourceWithBanks).map(([name, b]) => [`bank ${name}`, b + shift] as const);
+  setFields(station, group, own.sources, {
+    ...Object.fromEntries(banks),
+    work: at.sourceWork + shift,
+    states: map.shared.states + shift,
+    constants: map.shared.sourceConstantBank + shift,
+    accumulators: at.accumulators,
+    threads,
+    firstRow: begin,
+    rows: end - begin,
+    bytes: Math.ceil(((end - begin) * shapes.scalar) / vectorBytes) * vectorBytes,
+  });
+  for (const frame of group.context.frames) {
+    for (const pair of frame.layout.pairGradients) {
+      const number = shapes.pairs.findIndex((p) => p.name === pair.field);
+      station.words[(own.sources + frame.offset + pair.address) >> 2] = at.pairGradients[number] ?? 0;
+    }
+  }
+  return at;
 }
 
 function fillFrames(station: Station, group: GroupPlan, context: number, addresses: Addresses): void {
