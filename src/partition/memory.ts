@@ -9,7 +9,7 @@
 import { SkewflowError } from '../errors.ts';
 import type { Grid, Program, StepProgram } from '../kernels/sweep/program.ts';
 import { blockRows } from './plan.ts';
-import { planUnits } from './units.ts';
+import { planUnits, sharesSweeps } from './units.ts';
 
 export interface MemoryShape {
   readonly program: Program;
@@ -44,6 +44,10 @@ export function memoryNeed(shape: MemoryShape): MemoryNeed {
   const blocks = shardRows.map((rows) => Math.ceil(rows / blockRows));
   const threads = Math.max(1, shape.threads);
   const units = planUnits(blocks, threads);
+  const swept = program.sources?.step == null ? 0 : sizes.sources;
+  const keepsPartials = sizes.backward && sharesSweeps(swept, threads, blocks.length + 1);
+  // The leaf of the sources has a partial too.
+  const partials = keepsPartials ? units.units.reduce((n, u) => n + u, 1) : units.shared;
   const tileBytes = tileOf(sizes, steps, segmentSteps);
   const partial = partialBytes(sizes, program, steps, grid.sums);
   const threadBytes =
@@ -52,8 +56,7 @@ export function memoryNeed(shape: MemoryShape): MemoryNeed {
     sourceWorkBytes(program, sizes) +
     units.stack * partial +
     slackBytes;
-  const sharedBytes =
-    trajectoryBytes(sizes, steps) + tableBytes(program, grid, sizes) + units.shared * partial;
+  const sharedBytes = trajectoryBytes(sizes, steps) + tableBytes(program, grid, sizes) + partials * partial;
   const residentBytes = blocks.reduce((n, b) => n + b, 0) * sizes.imageComponents * sizes.plane;
   return {
     residentBytes,

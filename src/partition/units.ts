@@ -3,6 +3,8 @@
  * shard's tree. Nothing here reaches the bits.
  */
 
+import { blockRows } from './plan.ts';
+
 /** Units a thread should find at least, so that the last of them keep all threads busy. */
 const unitsPerThread = 4;
 
@@ -26,6 +28,14 @@ export function planUnits(blocks: readonly number[], threads: number): UnitPlan 
     shared: units.reduce((n, u) => n + (u > 1 ? u : 0), 0),
     stack: 1 + Math.ceil(Math.log2(largest)),
   };
+}
+
+/**
+ * Whether threads sweep over the sources together, one leaf after another, instead of each on its own. That needs more
+ * than one block of sources, and pays while there are few leaves.
+ */
+export function sharesSweeps(sources: number, threads: number, leaves: number): boolean {
+  return threads > 1 && sources > blockRows && leaves < 4 * threads;
 }
 
 /** Blocks of every unit but the last of a shard: a power of two. */

@@ -216,57 +216,53 @@ const spins = 4000;
  * It orders memory: what was written before is seen after.
  */
 function emitBarrier(module: ModuleBuilder, context: ContextBuilder): FunctionRef {
-  return module.define(
-    barrierName,
-    { parameters: [['context', 'i32']], results: [] },
-    (b, c) => {
-      const [at, round, left] = [
-        b.local('i32', 'at'),
-        b.local('i32', 'round'),
-        b.local('i32', 'left'),
-      ] as const;
-      const threads = load('i32.load', get(c), context.field('threads'));
-      const arrive = code('i32.eq', plus(atomicAdd(get(at), 0), 1), threads);
-      const sameRound = code('i32.eq', atomicLoad(get(at), 4), get(round));
-      when(
-        code('i32.gt_s', threads, i32(1)),
-        set(at, load('i32.load', get(c), context.field('barrier'))),
-        set(round, atomicLoad(get(at), 4)),
-        (body) => {
-          arrive(body);
-          body.if(
-            () => {
-              seq(
-                atomicStore(get(at), i32(0), 0),
-                (x) => {
-                  atomicAdd(get(at), 4)(x);
-                  x.emit('drop');
-                },
-                (x) => {
-                  get(at)(x);
-                  x.i32(0x7fff_ffff).emit('memory.atomic.notify', 4).emit('drop');
-                },
-              )(body);
-            },
-            () => {
-              seq(
-                set(left, i32(spins)),
-                loopWhile(
-                  code('i32.and', sameRound, code('i32.gt_s', get(left), i32(0))),
-                  set(left, plus(get(left), -1)),
-                ),
-                loopWhile(sameRound, (x) => {
-                  get(at)(x);
-                  get(round)(x);
-                  x.emit('i64.const', -1n).emit('memory.atomic.wait32', 4).emit('drop');
-                }),
-              )(body);
-            },
-          );
-        },
-      )(b);
-    },
-  );
+  return module.define(barrierName, { parameters: [['context', 'i32']], results: [] }, (b, c) => {
+    const [at, round, left] = [
+      b.local('i32', 'at'),
+      b.local('i32', 'round'),
+      b.local('i32', 'left'),
+    ] as const;
+    const threads = load('i32.load', get(c), context.field('threads'));
+    const arrive = code('i32.eq', plus(atomicAdd(get(at), 0), 1), threads);
+    const sameRound = code('i32.eq', atomicLoad(get(at), 4), get(round));
+    when(
+      code('i32.gt_s', threads, i32(1)),
+      set(at, load('i32.load', get(c), context.field('barrier'))),
+      set(round, atomicLoad(get(at), 4)),
+      (body) => {
+        arrive(body);
+        body.if(
+          () => {
+            seq(
+              atomicStore(get(at), i32(0), 0),
+              (x) => {
+                atomicAdd(get(at), 4)(x);
+                x.emit('drop');
+              },
+              (x) => {
+                get(at)(x);
+                x.i32(0x7fff_ffff).emit('memory.atomic.notify', 4).emit('drop');
+              },
+            )(body);
+          },
+          () => {
+            seq(
+              set(left, i32(spins)),
+              loopWhile(
+                code('i32.and', sameRound, code('i32.gt_s', get(left), i32(0))),
+                set(left, plus(get(left), -1)),
+              ),
+              loopWhile(sameRound, (x) => {
+                get(at)(x);
+                get(round)(x);
+                x.emit('i64.const', -1n).emit('memory.atomic.wait32', 4).emit('drop');
+              }),
+            )(body);
+          },
+        );
+      },
+    )(b);
+  });
 }
 
 const atomicAdd =

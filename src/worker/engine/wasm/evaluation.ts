@@ -5,6 +5,7 @@
  * second of two neighbours adds them, and whoever reaches the root runs the shard's sweep over the sources.
  */
 import { invariant } from '../../../errors.ts';
+import { barrierName } from '../../../kernels/wasm/source-functions.ts';
 import { leftCount } from '../../../partition/tree.ts';
 import { unitBlocks } from '../../../partition/units.ts';
 import type { NonFinite, Partial } from '../engine.ts';
@@ -16,11 +17,21 @@ import {
   type LeafTask,
   type ShardTask,
   sourcesState,
+  sweepsState,
   type Visited,
 } from './messages.ts';
 import { mergePartials, readSums } from './partials.ts';
-import { evaluateSourcesLeaf, runSourcesForward, sweepBackward } from './source-leaf.ts';
-import type { Station } from './station.ts';
+import {
+  clearSweep,
+  evaluateScalars,
+  evaluateSourcesLeaf,
+  finishSweep,
+  runSourcesForward,
+  runSweep,
+  sourcesAnswer,
+  sweepBackward,
+} from './source-leaf.ts';
+import { exported, type Station, sourceThreads, takeSources } from './station.ts';
 import { evaluateBlock, type Failure } from './tracer-block.ts';
 
 export type Post = (message: FromThread) => void;
@@ -28,31 +39,118 @@ export type Post = (message: FromThread) => void;
 export function evaluate(station: Station, post: Post): void {
   if (shareSources(station, post)) {
     for (let unit = nextUnit(station); unit !== null; unit = nextUnit(station)) runUnit(station, unit, post);
+    if (station.task.keepsPartials && sweepsFollow(station)) shareSweeps(station, post);
   }
   post({ kind: 'done', visited: visitedRows(station) });
 }
 
 // --- the sources first ------------------------------------------------------------------------------------
 
-/** One thread runs the sources forward, the others wait. False: their states blew up, and every leaf has been told. */
+/** One thread, or several together, run the sources forward; the others wait. False: they blew up, and every leaf has been told. */
 function shareSources(station: Station, post: Post): boolean {
   const { control, task } = station;
   const word = controlWords.sources;
-  if (
-    Atomics.compareExchange(control, word, sourcesState.waiting, sourcesState.running) ===
-    sourcesState.waiting
-  ) {
-    const failure = runSourcesForward(station);
-    for (const [leaf, { id }] of failure === null ? [] : task.leaves.entries()) {
-      invariant(failure !== null, 'leaves are told of a failure');
-      post({ kind: 'leaf', leaf, partial: { ...failure, leaf: id } });
+  const { waiting, running, done, failed } = sourcesState;
+  const runs = task.together
+    ? task.thread < sourceThreads(station)
+    : Atomics.compareExchange(control, word, waiting, running) === waiting;
+  if (runs) {
+    const failure = runSourcesForward(station, task.together);
+    if (!task.together || task.thread === 0) {
+      for (const [leaf, { id }] of failure === null ? [] : task.leaves.entries()) {
+        invariant(failure !== null, 'leaves are told of a failure');
+        post({ kind: 'leaf', leaf, partial: { ...failure, leaf: id } });
+      }
+      settle(control, word, failure === null ? done : failed);
     }
-    Atomics.store(control, word, failure === null ? sourcesState.done : sourcesState.failed);
-    Atomics.notify(control, word);
   }
-  while (Atomics.load(control, word) === sourcesState.running)
-    Atomics.wait(control, word, sourcesState.running);
-  return Atomics.load(control, word) === sourcesState.done;
+  return settled(control, word, (state) => state === done || state === failed) === done;
+}
+
+/** Stores a word that others wait for. */
+function settle(control: Int32Array, word: number, value: number): void {
+  Atomics.store(control, word, value);
+  Atomics.notify(control, word);
+}
+
+/** Waits until a word satisfies. */
+function settled(control: Int32Array, word: number, satisfies: (value: number) => boolean): number {
+  for (;;) {
+    const value = Atomics.load(control, word);
+    if (satisfies(value)) return value;
+    Atomics.wait(control, word, value);
+  }
+}
+
+// --- shared sweeps over the sources -----------------------------------------------------------------------
+
+/** Waits for the last unit. The first thread decides for all, since an abort may come between two looks. */
+function sweepsFollow({ control, task }: Station): boolean {
+  Atomics.add(control, controlWords.idle, 1);
+  Atomics.notify(control, controlWords.idle);
+  const { undecided, follow, dropped } = sweepsState;
+  if (task.thread === 0) {
+    settled(control, controlWords.idle, (idle) => idle === task.threads);
+    settle(
+      control,
+      controlWords.sweeps,
+      Atomics.load(control, controlWords.aborted) === 0 ? follow : dropped,
+    );
+  }
+  return settled(control, controlWords.sweeps, (state) => state !== undecided) === follow;
+}
+
+/** Leaf after leaf, the threads sweep over their shares of the sources; the first prepares and finishes each. */
+function shareSweeps(station: Station, post: Post): void {
+  const { own, task, map } = station;
+  if (task.thread >= sourceThreads(station)) return;
+  const at = takeSources(station, true);
+  for (const [number, leaf] of task.leaves.entries()) {
+    const partial = map.units[leaf.partial];
+    invariant(partial !== undefined, 'every leaf keeps its partial for the shared sweeps');
+    const first = task.thread === 0;
+    const parts = first && leaf.shard === null ? evaluateScalars(station, partial) : null;
+    if (first) clearSweep(station, at);
+    meet(station);
+    runSweep(station, partial);
+    meet(station);
+    if (!first) continue;
+    const failure = leaf.shard === null ? null : readFailure(station, leaf.shard);
+    if (failure !== null) {
+      post({
+        kind: 'leaf',
+        leaf: number,
+        partial: { kind: 'non-finite', leaf: leaf.id, group: 'tracers', ...failure },
+      });
+      continue;
+    }
+    const gradient = finishSweep(station, at, partial, leaf.id);
+    post({ kind: 'leaf', leaf: number, partial: answerOf(station, leaf, partial, parts, gradient) });
+  }
+  function meet({ plan }: Station): void {
+    if (plan.sources !== null) exported(station, barrierName)(own.sources);
+  }
+}
+
+function answerOf(
+  station: Station,
+  leaf: LeafTask,
+  partial: number,
+  parts: ReturnType<typeof evaluateScalars> | null,
+  gradient: Float64Array | NonFinite,
+): Partial {
+  if (parts !== null && 'kind' in parts) return parts;
+  if (!(gradient instanceof Float64Array)) return gradient;
+  if (parts !== null) return sourcesAnswer(station, parts, gradient);
+  return {
+    kind: 'partial',
+    leaf: leaf.id,
+    ...readSums(station, partial),
+    loss: 0,
+    gradient,
+    seeds: null,
+    sourceStates: null,
+  };
 }
 
 // --- units ------------------------------------------------------------------------------------------------
@@ -80,7 +178,8 @@ function runUnit(station: Station, unit: Unit, post: Post): void {
   }
   const root = climb(station, shard, unit, runBlocks(station, shard, unit));
   post({ kind: 'progress', blocks: unit.blocks });
-  if (root !== null)
+  // Where sweeps are shared, a shard is finished after all units.
+  if (root !== null && !station.task.keepsPartials)
     post({ kind: 'leaf', leaf: unit.leaf, partial: finishShard(station, leaf, shard, root) });
 }
 
@@ -137,20 +236,9 @@ export function countersOf(units: number): number {
 function finishShard(station: Station, leaf: LeafTask, shard: ShardTask, partial: number): Partial {
   const failure = readFailure(station, shard);
   if (failure !== null) return { kind: 'non-finite', leaf: leaf.id, group: 'tracers', ...failure };
-  const gradient: Float64Array | NonFinite =
+  const gradient =
     station.task.want === 'gradient' ? sweepBackward(station, partial, leaf.id) : new Float64Array(0);
-  if (!(gradient instanceof Float64Array)) return gradient;
-  const { sums, winners } = readSums(station, partial);
-  return {
-    kind: 'partial',
-    leaf: leaf.id,
-    sums,
-    winners,
-    loss: 0,
-    gradient,
-    seeds: null,
-    sourceStates: null,
-  };
+  return answerOf(station, leaf, partial, null, gradient);
 }
 
 function stackAt({ own }: Station, depth: number): number {

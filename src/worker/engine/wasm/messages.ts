@@ -49,8 +49,10 @@ export interface Task {
   readonly points: readonly Int32Array[];
   /** Entries of S of each term. */
   readonly sumsOf: readonly Int32Array[];
-  /** Whether all threads share every sweep over the sources. */
+  /** Whether threads share the sweeps over the sources. */
   readonly together: boolean;
+  /** Whether every leaf keeps its partial until the shared backward sweeps. */
+  readonly keepsPartials: boolean;
   /** Whether partials hold Γ and gradients. */
   readonly backward: boolean;
   /** Moment label ↦ grid point. */

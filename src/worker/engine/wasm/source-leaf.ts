@@ -4,19 +4,21 @@
  */
 import { termNames } from '../../../kernels/wasm/emit-program.ts';
 import { constantGradient, sweepNames } from '../../../kernels/wasm/group-sweep.ts';
-import { tableBytes } from '../../../kernels/wasm/memory-map.ts';
+import { type ThreadMap, tableBytes } from '../../../kernels/wasm/memory-map.ts';
 import { accumulatorLength, sourceBlocks } from '../../../kernels/wasm/source-functions.ts';
 import { recordBytes, visitMode } from '../../../kernels/wasm/sweep-plan.ts';
 import type { LeafId, NonFinite, Partial } from '../engine.ts';
 import { clearPartial } from './partials.ts';
-import { bankAt, exported, type Station, setFields, zeroBank, zeroBytes } from './station.ts';
+import { bankAt, exported, type Station, setFields, takeSources, zeroBank, zeroBytes } from './station.ts';
 
-/** Runs the sources forward; null: every state is finite. */
-export function runSourcesForward(station: Station): NonFinite | null {
+/** Runs the sources forward, this thread's share of them or all; null: every state is finite. */
+export function runSourcesForward(station: Station, together: boolean): NonFinite | null {
   const { plan, own, task } = station;
   if (plan.sources === null) return null;
+  takeSources(station, together);
   exported(station, sweepNames('sources').forward)(own.sources, 0, task.steps, 0);
-  return sourcesBlowUp(station);
+  // A forward sweep ends with a barrier: all threads see all states, and one of them looks.
+  return together && task.thread > 0 ? null : sourcesBlowUp(station);
 }
 
 /** The first grid point and lowest row at which the sources are not finite; the last point is looked at first. */
@@ -42,14 +44,29 @@ function stateRow(station: Station, point: number): number {
   return -1;
 }
 
-/** The leaf without tracers. */
+/** What the scalar parts leave in a partial besides Γ and gradients. */
+interface ScalarParts {
+  readonly loss: number;
+  /** ∂h/∂S. */
+  readonly seeds: Float64Array;
+}
+
+/** The leaf without tracers, on one thread. */
 export function evaluateSourcesLeaf(station: Station, partial: number): Partial {
+  const parts = evaluateScalars(station, partial);
+  if ('kind' in parts) return parts;
+  const gradient =
+    station.task.want === 'gradient' ? sweepBackward(station, partial, 'sources') : new Float64Array(0);
+  return gradient instanceof Float64Array ? sourcesAnswer(station, parts, gradient) : gradient;
+}
+
+/** Values and seeds of every term's scalar part, into a fresh partial. */
+export function evaluateScalars(station: Station, partial: number): NonFinite | ScalarParts {
   const { plan, map, own, task, doubles } = station;
   clearPartial(station, partial, false);
   const lossAt = partial + map.partial.loss;
   // ∂h/∂S is collected where S of a shard would lie: this leaf has no sums of its own.
   const seedsAt = partial + map.partial.sums;
-  const sums = task.reductions.length;
   if (plan.scalars !== null) {
     setFields(station, plan.scalars, own.scalars, {
       gamma: partial + map.partial.gamma,
@@ -70,15 +87,22 @@ export function evaluateSourcesLeaf(station: Station, partial: number): Partial 
       }
     }
   }
-  const loss = doubles[lossAt >> 3] ?? 0;
-  const seeds = Float64Array.from(doubles.subarray(seedsAt >> 3, (seedsAt >> 3) + sums));
+  const first = seedsAt >> 3;
+  const seeds = Float64Array.from(doubles.subarray(first, first + task.reductions.length));
   for (const [i, term] of plan.terms.entries()) {
     // Linear terms enter the loss as they are.
     if (term.rows?.linear === true) for (const n of task.sumsOf[i] ?? []) seeds[n] = 1;
   }
-  const gradient =
-    task.want === 'gradient' ? sweepBackward(station, partial, 'sources') : new Float64Array(0);
-  if (!(gradient instanceof Float64Array)) return gradient;
+  return { loss: doubles[lossAt >> 3] ?? 0, seeds };
+}
+
+export function sourcesAnswer(
+  station: Station,
+  { loss, seeds }: ScalarParts,
+  gradient: Float64Array,
+): Partial {
+  const { task } = station;
+  const sums = task.reductions.length;
   return {
     kind: 'partial',
     leaf: 'sources',
@@ -108,38 +132,58 @@ function statesOf({ plan, map, task, scalars, shift }: Station): Float64Array {
   return out;
 }
 
-/** The sources' backward sweep with the Γ of a partial; the gradient in the order of the program's layout. */
+/** The backward sweep with the Γ of a partial on this thread alone: the gradient in the order of the program's layout. */
 export function sweepBackward(station: Station, partial: number, leaf: LeafId): Float64Array | NonFinite {
-  const { plan, own, map, task } = station;
+  const at = takeSources(station, false);
+  clearSweep(station, at);
+  runSweep(station, partial);
+  return finishSweep(station, at, partial, leaf);
+}
+
+/** Makes the area of a sweep ready: nothing has been added to anything. */
+export function clearSweep(station: Station, at: ThreadMap): void {
+  const { plan } = station;
   const { shapes } = plan;
-  const group = plan.sources;
-  if (group !== null) {
-    const blocks = sourceBlocks(shapes);
-    const length = accumulatorLength(shapes);
-    setFields(station, group, own.sources, { gamma: partial + map.partial.gamma });
-    zeroBank(station, group, own.sourceWork, 'λ');
-    zeroBank(station, group, own.sourceWork, constantGradient);
-    zeroBytes(station, own.accumulators, blocks * length * 8);
-    for (const [n, pair] of shapes.pairs.entries()) {
-      zeroBytes(station, own.pairGradients[n] ?? 0, shapes.sources.rows ** 2 * pair.width * shapes.scalar);
-    }
-    exported(station, sweepNames('sources').backward)(own.sources, 0, task.steps, 0);
-    collectTails(station, partial, blocks, length);
+  if (plan.sources === null) return;
+  zeroBank(station, plan.sources, at.sourceWork, 'λ');
+  zeroBank(station, plan.sources, at.sourceWork, constantGradient);
+  zeroBytes(station, at.accumulators, sourceBlocks(shapes) * accumulatorLength(shapes) * 8);
+  for (const [n, pair] of shapes.pairs.entries()) {
+    zeroBytes(station, at.pairGradients[n] ?? 0, shapes.sources.rows ** 2 * pair.width * shapes.scalar);
   }
-  const gradient = assemble(station, partial);
+}
+
+/** This thread's share of the sweep, as `takeSources` has said. */
+export function runSweep(station: Station, partial: number): void {
+  const { plan, own, map, task } = station;
+  if (plan.sources === null) return;
+  setFields(station, plan.sources, own.sources, { gamma: partial + map.partial.gamma });
+  exported(station, sweepNames('sources').backward)(own.sources, 0, task.steps, 0);
+}
+
+/** What a sweep has left, as the gradient of a leaf. */
+export function finishSweep(
+  station: Station,
+  at: ThreadMap,
+  partial: number,
+  leaf: LeafId,
+): Float64Array | NonFinite {
+  if (station.plan.sources !== null) collectTails(station, at, partial);
+  const gradient = assemble(station, at, partial);
   const bad = gradient.findIndex((g) => !Number.isFinite(g));
   if (bad === -1) return gradient;
-  const piece = task.gradient.find((p) => bad < p.offset + p.rows * p.width);
+  const piece = station.task.gradient.find((p) => bad < p.offset + p.rows * p.width);
   const row = piece === undefined ? 0 : Math.floor((bad - piece.offset) / piece.width);
   return { kind: 'non-finite', leaf, group: 'sources', what: 'gradient', row, step: 0 };
 }
 
 /** Adds to the partial's tail what the blocks of sources have summed, and the gradient of their own constants. */
-function collectTails(station: Station, partial: number, blocks: number, length: number): void {
-  const { plan, own, map, doubles, scalars, shift } = station;
+function collectTails(station: Station, own: ThreadMap, partial: number): void {
+  const { plan, map, doubles, scalars, shift } = station;
   const { shapes } = plan;
+  const length = accumulatorLength(shapes);
   const tail = (partial + map.partial.tail) >> 3;
-  for (let b = 0; b < blocks; b++) {
+  for (let b = 0; b < sourceBlocks(shapes); b++) {
     const from = (own.accumulators >> 3) + (b + 1) * length - shapes.tail.length;
     for (let n = 0; n < shapes.tail.length; n++)
       doubles[tail + n] = (doubles[tail + n] ?? 0) + (doubles[from + n] ?? 0);
@@ -156,8 +200,8 @@ function collectTails(station: Station, partial: number, blocks: number, length:
   }
 }
 
-function assemble(station: Station, partial: number): Float64Array {
-  const { plan, own, map, task, doubles, scalars, shift } = station;
+function assemble(station: Station, own: ThreadMap, partial: number): Float64Array {
+  const { plan, map, task, doubles, scalars, shift } = station;
   const { shapes } = plan;
   const gradient = new Float64Array(task.gradientLength);
   const tail = (partial + map.partial.tail) >> 3;

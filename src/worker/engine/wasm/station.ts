@@ -4,8 +4,8 @@
 import { invariant } from '../../../errors.ts';
 import type { FramePlan } from '../../../kernels/wasm/context.ts';
 import { memoryImport, scratchNames, valueBank } from '../../../kernels/wasm/emit-program.ts';
-import { type MemoryMap, type ThreadMap, tableBytes } from '../../../kernels/wasm/memory-map.ts';
 import { vectorBytes } from '../../../kernels/wasm/frame.ts';
+import { type MemoryMap, type ThreadMap, tableBytes } from '../../../kernels/wasm/memory-map.ts';
 import { blockRows, rowsOf, type Shapes } from '../../../kernels/wasm/shapes.ts';
 import { sourceBlocks } from '../../../kernels/wasm/source-functions.ts';
 import type { GroupPlan, SweepPlan } from '../../../kernels/wasm/sweep-plan.ts';
@@ -198,7 +198,9 @@ export function takeSources(station: Station, together: boolean): ThreadMap {
     Math.min(shapes.sources.rows, Math.floor((thread * blocks) / threads) * blockRows);
   const [begin, end] = together ? [share(task.thread), share(task.thread + 1)] : [0, shapes.sources.rows];
   const shift = begin * shapes.scalar;
-  const banks = Object.entries(map.shared.sourceWithBanks).map(([name, b]) => [`bank ${name}`, b + shift] as const);
+  const banks = Object.entries(map.shared.sourceWithBanks).map(
+    ([name, b]) => [`bank ${name}`, b + shift] as const,
+  );
   setFields(station, group, own.sources, {
     ...Object.fromEntries(banks),
     work: at.sourceWork + shift,

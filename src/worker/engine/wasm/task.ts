@@ -6,7 +6,7 @@ import type { GradientSlot, Program } from '../../../kernels/sweep/program.ts';
 import type { Extent, MemoryMap } from '../../../kernels/wasm/memory-map.ts';
 import type { Shapes } from '../../../kernels/wasm/shapes.ts';
 import type { SweepPlan } from '../../../kernels/wasm/sweep-plan.ts';
-import { planUnits, unitBlocks } from '../../../partition/units.ts';
+import { planUnits, sharesSweeps, unitBlocks } from '../../../partition/units.ts';
 import type { Evaluation, EvaluationPlan, LeafId } from '../engine.ts';
 import { countersOf } from './evaluation.ts';
 import {
@@ -28,6 +28,10 @@ export interface EvaluationLayout {
     readonly resident: Resident | null;
     readonly units: number;
   }[];
+  /** Whether threads share the sweeps over the sources. */
+  readonly together: boolean;
+  /** Whether every leaf keeps its partial until the shared backward sweeps. */
+  readonly keepsPartials: boolean;
   readonly sums: number;
 }
 
@@ -48,6 +52,9 @@ export function extentOf(
     return { id, resident };
   });
   const blocks = bound.flatMap(({ resident }) => (resident === null ? [] : [resident.blocks]));
+  const sweeps = request.want === 'gradient';
+  const swept = plan.sources === null ? 0 : plan.shapes.sources.rows;
+  const together = sharesSweeps(swept, threadsMax, bound.length);
   const plans = planUnits(blocks, threadsMax);
   let shard = 0;
   const leaves = bound.map(({ id, resident }) => ({
@@ -62,16 +69,19 @@ export function extentOf(
     extent: {
       steps: grid.times.length - 1,
       segmentSteps,
-      threads: Math.max(1, Math.min(threadsMax, units)),
+      threads: together ? threadsMax : Math.max(1, Math.min(threadsMax, units)),
       points: grid.terms.map((t) => t.length),
       kept: kept.length,
       sums: grid.sums,
-      units: plans.shared,
+      // A shared sweep comes after all units: until then every leaf keeps its partial.
+      units: together && sweeps ? leaves.reduce((n, l) => n + l.units, 0) : plans.shared,
       stack: plans.stack,
       backward: plan.backward && (request.want === 'gradient' || asksSeeds),
     },
     kept,
     leaves,
+    together,
+    keepsPartials: together && sweeps,
     sums: grid.sums,
   };
 }
@@ -101,29 +111,26 @@ export function planTask(
   let counter: number = controlWords.counters;
   const units: number[] = [];
   const planned = layout.leaves.map(({ id, resident, units: count }, leaf) => {
+    const kept = count > 1 || layout.keepsPartials;
+    const firstPartial = kept ? partial : -1;
+    if (kept) partial += count;
     if (resident === null) {
-      units.push(leaf, 0, 0);
-      return { id, resident, units: count, firstPartial: -1, firstCounter: 0 };
+      // Where sweeps are shared, so is this leaf: it has no unit.
+      if (!layout.keepsPartials) units.push(leaf, 0, 0);
+      return { id, resident, units: count, firstPartial, firstCounter: 0 };
     }
     const size = unitBlocks(resident.blocks, count);
     for (let first = 0; first < resident.blocks; first += size) {
       units.push(leaf, first, Math.min(size, resident.blocks - first));
     }
-    const made = {
-      id,
-      resident,
-      units: count,
-      firstPartial: count > 1 ? partial : -1,
-      firstCounter: counter,
-    };
-    if (count > 1) partial += count;
+    const made = { id, resident, units: count, firstPartial, firstCounter: counter };
     counter += countersOf(count);
     return made;
   });
   const failuresAt = Math.ceil(counter / 2) * 8;
   const control = new SharedArrayBuffer(failuresAt + planned.length * failureDoubles * 8);
   const leaves = planned.map(({ id, resident, ...p }, leaf): LeafTask => {
-    if (resident === null) return { id, shard: null };
+    if (resident === null) return { id, shard: null, partial: p.firstPartial };
     const shard: ShardTask = {
       range: resident.range,
       image: resident.image,
@@ -134,7 +141,7 @@ export function planTask(
       failure: failuresAt + leaf * failureDoubles * 8,
       outputs: planOutputs(program, plan, request, resident.range),
     };
-    return { id, shard };
+    return { id, shard, partial: p.firstPartial };
   });
   return {
     map,
@@ -150,6 +157,8 @@ export function planTask(
     reductions: reductionsOf(plan, request),
     points: grid.terms.map((t) => Int32Array.from(t, (p) => p.point)),
     sumsOf: grid.terms.map((t) => Int32Array.from(t.filter((p) => p.sum >= 0).map((p) => p.sum))),
+    together: layout.together,
+    keepsPartials: layout.keepsPartials,
     backward: extent.backward,
     moments: Object.fromEntries(grid.moments),
     kept: Int32Array.from(layout.kept),
