@@ -10,15 +10,13 @@ export interface Difference {
 const levelsMax = 14;
 /** Each level's step is so much smaller. */
 const ratio = 4;
-/** Levels that may pass without a better estimate; after that the steps are lost in rounding. */
-const patience = 4;
-
 /**
  * d/ds f(s) at 0 from f(±h), f(±h/4), f(±h/16), …: the tableau of C. Ridders, "Accurate computation of F'(x) and F'(x)F''(x)",
  * Advances in Engineering Software 4 (1982) 75–76.
  *
  * The error of a central difference is a series in h², so each column of the tableau removes one more power; the entry
- * that agrees best with its neighbours is taken. A level where f is not finite starts the tableau anew.
+ * that agrees best with its neighbours is taken. A level where f is not finite starts the tableau anew, and none is
+ * computed where rounding alone is more than is known already.
  *
  * @param f - the loss along the direction
  * @param h - the first and largest step
@@ -31,15 +29,15 @@ export async function derivativeAt0(
 ): Promise<Difference> {
   let best: Difference = { value: Number.NaN, uncertainty: Number.POSITIVE_INFINITY };
   let above: readonly number[] = [];
-  for (let level = 0, idle = 0; level < levelsMax && idle < patience; level++) {
+  for (let level = 0; level < levelsMax; level++) {
     const s = h / ratio ** level;
-    const central = ((await f(s)) - (await f(-s))) / (2 * s);
+    const [ahead, behind] = [await f(s), await f(-s)];
+    const central = (ahead - behind) / (2 * s);
     if (!Number.isFinite(central)) {
       above = [];
       continue;
     }
     const row = [central];
-    const known = best.uncertainty;
     for (const [k, left] of above.entries()) {
       const previous = row[k] as number;
       const next = previous + (previous - left) / (ratio ** (2 * (k + 1)) - 1);
@@ -48,8 +46,8 @@ export async function derivativeAt0(
       row.push(next);
     }
     above = row;
-    if (best.uncertainty <= enough) break;
-    idle = best.uncertainty < known || !Number.isFinite(known) ? 0 : idle + 1;
+    const rounding = (Number.EPSILON * Math.max(Math.abs(ahead), Math.abs(behind))) / s;
+    if (best.uncertainty <= Math.max(enough, rounding)) break;
   }
   return best;
 }

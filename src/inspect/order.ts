@@ -91,7 +91,9 @@ class Series {
     this.#declared = declared;
   }
 
+  /** Takes the next refinement; once the order is settled, no more: the next may be rounding. */
   add(value: Float64Array): void {
+    if (this.done) return;
     if (this.#last !== null && norm(value) > 0) this.#differences.push(distance(this.#last, value));
     this.#last = value;
   }

