@@ -56,6 +56,19 @@ module.exports = {
       file('config'),
       file('log'),
     ]),
+    // What a job would do and whether it is right, asked of the same parts that run it.
+    only(room('inspect'), [
+      room('kernels'),
+      room('job'),
+      room('partition'),
+      room('arrays'),
+      room('worker'),
+      room('coordinator'),
+      file('protocol'),
+      file('prepare'),
+      file('config'),
+    ]),
+    only(file('examples'), []),
     {
       name: 'cli-uses-the-public-api',
       comment: 'a command has no logic of its own: argv → index.ts → text',
