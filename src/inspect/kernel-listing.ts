@@ -2,7 +2,6 @@
 import type { Kernel } from '../kernels/ir/kernel.ts';
 import { lower } from '../kernels/lower/lower.ts';
 import type { Program } from '../kernels/sweep/program.ts';
-import { memoryImport } from '../kernels/wasm/emit-program.ts';
 import type { Lane } from '../kernels/wasm/frame.ts';
 import { emitKernelModule } from '../kernels/wasm/row-kernel.ts';
 import { rowFunctions } from './row-functions.ts';
@@ -14,12 +13,15 @@ export interface KernelListing {
   readonly text: string;
 }
 
+/** A listing of its own is a module of its own, which imports a memory as the engine's does. */
+const memory = { module: 'env', name: 'memory', pagesMin: 1, pagesMax: 65_536, shared: true } as const;
+
 /** The row kernels of a program in the lanes of its precision, with relaxed multiply-adds. */
 export function kernelListings(program: Program, precision: 'f32' | 'f64'): readonly KernelListing[] {
   const lane = precision === 'f32' ? 'f32x4' : 'f64x2';
   return rowFunctions(program).map(({ fn, own }) => {
     const kernel = lower(fn, program.layout.of(own));
-    const { listing } = emitKernelModule(kernel, { lane, fma: true }, memoryImport);
+    const { listing } = emitKernelModule(kernel, { lane, fma: true }, memory);
     return { name: fn.name, lane, text: listing };
   });
 }
