@@ -8,22 +8,25 @@ import type { GroupProgram, Program, StepProgram, TermProgram } from '../sweep/p
 import { type ConstantPool, constantPool } from './constant-pool.ts';
 import { type ContextBuilder, contextBuilder } from './context.ts';
 import type { Lane } from './frame.ts';
-import { constantGradient, constantPart, emitBackward, emitForward, sweepNames } from './group-sweep.ts';
+import { emitBackward, emitForward } from './group-sweep.ts';
 import { makeSite, type Site } from './kernel-call.ts';
 import { type FunctionRef, ModuleBuilder } from './module.ts';
+import {
+  constantGradient,
+  constantPart,
+  memoryImport,
+  scratchNames,
+  seedBank,
+  sweepNames,
+  termBanks,
+  termNames,
+  valueBank,
+} from './names.ts';
 import { defineRowKernel } from './row-kernel.ts';
 import { rowsOf, type Shapes, shapesOf } from './shapes.ts';
 import { emitSourceFunctions } from './source-functions.ts';
 import { type GroupPlan, recordBytes, type SweepPlan, type TermPlan } from './sweep-plan.ts';
-import {
-  emitTerm,
-  emitValues,
-  emitVisit,
-  seedBank,
-  type TermEmission,
-  termBanks,
-  type VisitedTerm,
-} from './term-visit.ts';
+import { emitTerm, emitValues, emitVisit, type TermEmission, type VisitedTerm } from './term-visit.ts';
 import { emitVectorFunctions, type VectorFunctions } from './vectors.ts';
 import { reserveStep, type WorkBuilder, workBuilder } from './work.ts';
 
@@ -38,21 +41,6 @@ export interface EmitOptions {
   /** Multiply-adds by relaxed instructions. */
   readonly fma: boolean;
 }
-
-/** The module's only import: the memory all threads share. Its maximum is the 4 GiB of 32-bit addresses. */
-export const memoryImport = {
-  module: 'env',
-  name: 'memory',
-  pagesMin: 1,
-  pagesMax: 65_536,
-  shared: true,
-} as const;
-
-/** Exported functions of the terms. */
-export const termNames = (term: number): { readonly rows: string; readonly scalar: string } => ({
-  rows: `term${term}`,
-  scalar: `term${term}.scalar`,
-});
 
 export function emitProgram(program: Program, options: EmitOptions): EmittedProgram {
   const module = new ModuleBuilder(memoryImport);
@@ -121,12 +109,6 @@ function siteIn(tools: Tools, room: Room, fn: RowFunction, layout: Layout): Site
   }
   return site;
 }
-
-/** Work banks of vectors that kernels add to; every call leaves them zero again. */
-export const scratchNames = {
-  rowSums: 'row sums',
-  scatter: (table: string): string => `scatter ${table}`,
-} as const;
 
 function emitTracers(tools: Tools, program: Program, group: GroupProgram): GroupPlan {
   const { module, shapes, helpers } = tools;
@@ -307,6 +289,3 @@ function termPlan(term: TermProgram): TermPlan {
     moments: term.moments,
   };
 }
-
-/** Work bank of a value of the tracers. */
-export const valueBank = (name: string): string => `value ${name}`;

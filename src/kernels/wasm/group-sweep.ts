@@ -37,6 +37,7 @@ import { addPlanes, addressOf, type CombineContext, combineCode, type PlaceOf } 
 import type { ContextBuilder } from './context.ts';
 import { callKernel, type Destinations, moveSums, type Site } from './kernel-call.ts';
 import type { FunctionRef, ModuleBuilder } from './module.ts';
+import { constantGradient, constantPart } from './names.ts';
 import { blockRows, type GroupShape, rowsOf, type Shapes, tailOffset } from './shapes.ts';
 import type { SourceFunctions } from './source-functions.ts';
 import type { VectorFunctions } from './vectors.ts';
@@ -66,14 +67,6 @@ const sweepParameters = [
   ['to', 'i32'],
   ['mode', 'i32'],
 ] as const;
-
-/** Names of the exported functions of a group. */
-export const sweepNames = (
-  group: 'sources' | 'tracers',
-): { readonly forward: string; readonly backward: string } => ({
-  forward: `${group}.forward`,
-  backward: `${group}.backward`,
-});
 
 /** Locals every sweep has, loaded from the context. */
 interface SweepLocals {
@@ -245,10 +238,6 @@ function flowVjp(
     moveSums(vjp, l.context, e.helpers, (over) => rowsOf(e.shapes, over), destinations(e, l, slot, shift)),
   );
 }
-
-/** The gradient of constant fields: this call's part, and the sum over the sweep. */
-export const constantPart = 'constant part';
-export const constantGradient = 'constant gradient';
 
 const writes = (site: Site | null, plane: string): boolean =>
   site?.kernel.planes.some((p) => p.bank === plane) ?? false;

@@ -6,8 +6,7 @@
  *   units      one partial for every unit of a shard that several threads share
  */
 import { vectorBytes } from './frame.ts';
-import { imageComponents } from './shapes.ts';
-import { accumulatorLength, sourceBlocks } from './source-functions.ts';
+import { accumulatorLength, imageComponents, sourceBlocks } from './shapes.ts';
 import { type GroupPlan, recordBytes, type SweepPlan } from './sweep-plan.ts';
 
 /** What decides the sizes besides the plan. */

@@ -163,3 +163,10 @@ export function tailOffset(shapes: Shapes, table: string): number {
 /** Rows of the sources or of a set. */
 export const rowsOf = (shapes: Shapes, over: string): number =>
   over === 'sources' ? shapes.sources.rows : (shapes.sets.find((s) => s.name === over)?.rows ?? 0);
+
+/** f64s of what one block of sources adds up: cotangents of all rows, then the tail. */
+export function accumulatorLength(shapes: Shapes): number {
+  return Math.ceil((shapes.sources.rows * shapes.sources.stateComponents) / 2) * 2 + shapes.tail.length;
+}
+
+export const sourceBlocks = (shapes: Shapes): number => Math.ceil(shapes.sources.rows / blockRows);

@@ -28,7 +28,8 @@ import type { ContextBuilder } from './context.ts';
 import { lanes } from './frame.ts';
 import type { Destinations } from './kernel-call.ts';
 import type { FunctionRef, ModuleBuilder } from './module.ts';
-import { blockRows, type Shapes, tailOffset } from './shapes.ts';
+import { barrierName } from './names.ts';
+import { accumulatorLength, blockRows, type Shapes, sourceBlocks, tailOffset } from './shapes.ts';
 import { loadScalar, storeScalar } from './vectors.ts';
 
 export interface SourceFunctions {
@@ -41,13 +42,6 @@ export interface SourceFunctions {
   /** Sums of the block that is `shift` bytes into the planes. */
   readonly destinations: (context: Local, shift: Code) => Destinations;
 }
-
-/** f64s of one block's sums. */
-export function accumulatorLength(shapes: Shapes): number {
-  return Math.ceil((shapes.sources.rows * shapes.sources.stateComponents) / 2) * 2 + shapes.tail.length;
-}
-
-export const sourceBlocks = (shapes: Shapes): number => Math.ceil(shapes.sources.rows / blockRows);
 
 /** `scatters`: whether rows add to one another at all. */
 export function emitSourceFunctions(
@@ -204,9 +198,6 @@ function emitGather(module: ModuleBuilder, shapes: Shapes, scatters: boolean): F
     'internal',
   );
 }
-
-/** Exported: a sweep of several threads begins and ends with it. */
-export const barrierName = 'barrier';
 
 /** Turns a thread looks before it sleeps: about 20 µs on the machine of kernels.md. */
 const spins = 4000;

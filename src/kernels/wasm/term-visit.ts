@@ -34,9 +34,9 @@ import {
 } from './code.ts';
 import { addPlanes } from './combine.ts';
 import type { ContextBuilder } from './context.ts';
-import { constantGradient, constantPart } from './group-sweep.ts';
 import { callKernel, type Destinations, moveSums, type Site } from './kernel-call.ts';
 import type { FunctionRef, ModuleBuilder } from './module.ts';
+import { constantGradient, constantPart, seedBank, termBanks, valuesName } from './names.ts';
 import { rowsOf, type Shapes, tailOffset } from './shapes.ts';
 import { termRecord, visitMode } from './sweep-plan.ts';
 import type { VectorFunctions } from './vectors.ts';
@@ -58,15 +58,8 @@ export interface TermEmission {
   readonly moments: readonly string[];
 }
 
-/** Banks of a term's own: outputs, their cotangents, seeds. */
-export const termBanks = (name: string): { readonly value: string; readonly cotangent: string } => ({
-  value: `${name} value`,
-  cotangent: `${name} cotangent`,
-});
-export const seedBank = (moment: string | null): string => (moment === null ? 'seed' : `seed@${moment}`);
-
 /** Which plane the values are in. */
-export const valuePlane = (kind: 'rows' | 'scalar'): string => (kind === 'rows' ? 'terms' : 'h');
+const valuePlane = (kind: 'rows' | 'scalar'): string => (kind === 'rows' ? 'terms' : 'h');
 
 export function emitTerm(e: TermEmission): FunctionRef {
   return e.module.define(
@@ -330,9 +323,6 @@ export function emitVisit(
     },
   );
 }
-
-/** Exported under a name of its own: the row kernel is called `values`. */
-export const valuesName = 'values at';
 
 /** (context, point, state): planes of the values at a grid point. */
 export function emitValues(e: Pick<TermEmission, 'context' | 'module' | 'shapes'>, site: Site): FunctionRef {

@@ -6,13 +6,15 @@ import { SkewflowError } from '../../../errors.ts';
 import type { FromThread, ToThread } from './messages.ts';
 
 export interface Crew {
-  /** Makes sure that thread number `index` runs. */
+  /** Makes sure that threads 0 … index run. */
   readonly start: (index: number) => void;
-  readonly running: () => number;
+  /** Changes when the threads are others than before, which know nothing. */
+  readonly generation: () => number;
   readonly send: (index: number, message: ToThread) => void;
   /** Where messages and losses of threads go from now on; null: nobody waits, and idle threads keep no process alive. */
   readonly listen: (listener: CrewListener | null) => void;
-  readonly dispose: () => Promise<void>;
+  /** Ends all threads; new ones start when they are needed. For threads that wait for one that failed. */
+  readonly dismiss: () => Promise<void>;
 }
 
 export interface CrewListener {
@@ -24,36 +26,43 @@ export interface CrewListener {
 const silent: CrewListener = { message: () => {}, lost: () => {} };
 
 export function makeCrew(): Crew {
-  const workers: Worker[] = [];
+  let workers: Worker[] = [];
   let listener = silent;
-  let disposed = false;
-  const start = (index: number): void => {
-    while (workers.length <= index) {
-      const number = workers.length;
-      const worker = startThread();
-      worker.on('message', (message: FromThread) => listener.message(number, message));
-      worker.on('error', (error) => listener.lost(lostThread(error)));
-      worker.on('exit', () => {
-        if (!disposed) listener.lost(lostThread(null));
-      });
-      if (listener === silent) worker.unref();
-      workers.push(worker);
-    }
+  let generation = 0;
+  const dismiss = async (): Promise<void> => {
+    const ending = workers;
+    workers = [];
+    generation += 1;
+    await Promise.all(ending.map((w) => w.terminate()));
+  };
+  const lost = (worker: Worker, cause: unknown): void => {
+    // One that was dismissed is not lost.
+    if (!workers.includes(worker)) return;
+    void dismiss();
+    listener.lost(lostThread(cause));
   };
   return {
-    start,
-    running: () => workers.length,
+    start: (index) => {
+      while (workers.length <= index) {
+        const number = workers.length;
+        const worker = startThread();
+        worker.on('message', (message: FromThread) => listener.message(number, message));
+        worker.on('error', (error) => lost(worker, error));
+        worker.on('exit', () => lost(worker, null));
+        if (listener === silent) worker.unref();
+        workers.push(worker);
+      }
+    },
+    generation: () => generation,
     send: (index, message) => workers[index]?.postMessage(message),
     listen: (next) => {
       listener = next ?? silent;
-      for (const worker of workers)
+      for (const worker of workers) {
         if (next === null) worker.unref();
         else worker.ref();
+      }
     },
-    dispose: async () => {
-      disposed = true;
-      await Promise.all(workers.map((w) => w.terminate()));
-    },
+    dismiss,
   };
 }
 

@@ -5,7 +5,7 @@
  * second of two neighbours adds them, and whoever reaches the root runs the shard's sweep over the sources.
  */
 import { invariant } from '../../../errors.ts';
-import { barrierName } from '../../../kernels/wasm/source-functions.ts';
+import { barrierName } from '../../../kernels/wasm/names.ts';
 import { leftCount } from '../../../partition/tree.ts';
 import { unitBlocks } from '../../../partition/units.ts';
 import type { NonFinite, Partial } from '../engine.ts';

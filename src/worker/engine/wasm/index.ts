@@ -12,12 +12,15 @@ const kernelVersion = 1;
 
 export interface WasmEngineOptions {
   readonly precision: Precision;
+  /** Threads that will be wanted; the first two start at once, while programs are still compiled. By default none. */
+  readonly threads?: number;
 }
 
-export function openWasmEngine({ precision }: WasmEngineOptions): Engine {
+export function openWasmEngine({ precision, threads = 0 }: WasmEngineOptions): Engine {
   const lane = precision === 'f32' ? 'f32x4' : 'f64x2';
   const relaxed = relaxedMadd();
   const crew = makeCrew();
+  if (threads > 0) crew.start(Math.min(threads, 2) - 1);
   let sessions = 0;
   let turn: Promise<unknown> = Promise.resolve();
   return {
@@ -42,6 +45,6 @@ export function openWasmEngine({ precision }: WasmEngineOptions): Engine {
         },
       });
     },
-    [Symbol.asyncDispose]: () => crew.dispose(),
+    [Symbol.asyncDispose]: () => crew.dismiss(),
   };
 }

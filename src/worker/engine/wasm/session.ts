@@ -12,7 +12,7 @@ import { rowsOf } from '../../../kernels/wasm/shapes.ts';
 import type { Counters, Evaluation, EvaluationPlan, EvaluationSink, Session } from '../engine.ts';
 import type { Crew } from './crew.ts';
 import { writeInputs } from './inputs.ts';
-import { controlWords, type FromThread, type Visited } from './messages.ts';
+import { controlWords, type FromThread, type Task, type Visited } from './messages.ts';
 import { emitRows } from './outputs.ts';
 import { makeResident, type Resident } from './resident.ts';
 import { extentOf, planTask } from './task.ts';
@@ -35,10 +35,12 @@ export interface SessionParts {
 export function makeSession(parts: SessionParts): Session {
   const { program, emitted, crew } = parts;
   const shards = new Map<number, Resident>();
+  /** Threads of this generation that know the program, and the memory. */
+  let generation = -1;
   const loaded = new Set<number>();
   const visited = new Map<string, number>();
   let memory: WebAssembly.Memory | null = null;
-  let knowsMemory = new Set<number>();
+  const knowsMemory = new Set<number>();
 
   const count = (rows: readonly Visited[]): void => {
     for (const v of rows) visited.set(v.name, (visited.get(v.name) ?? 0) + v.rows);
@@ -56,8 +58,69 @@ export function makeSession(parts: SessionParts): Session {
     if (memory !== null && memory.buffer.byteLength >= bytes) return memory;
     const pages = Math.ceil(bytes / pageBytes);
     memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    knowsMemory = new Set();
+    knowsMemory.clear();
     return memory;
+  };
+
+  /** Tells the threads what they do not know yet, then the task, and listens until all are done. */
+  const converse = (
+    task: Task,
+    at: WebAssembly.Memory,
+    threads: number,
+    sink: EvaluationSink,
+  ): Promise<void> =>
+    new Promise((resolve, reject) => {
+      let working = threads;
+      crew.listen({
+        lost: reject,
+        message: (_, message) => {
+          try {
+            if (message.kind === 'done') working -= 1;
+            hear(task, message, sink);
+            if (working === 0) resolve();
+          } catch (error) {
+            reject(error);
+          }
+        },
+      });
+      crew.start(threads - 1);
+      if (generation !== crew.generation()) {
+        generation = crew.generation();
+        loaded.clear();
+        knowsMemory.clear();
+      }
+      const session = parts.number;
+      for (let thread = 0; thread < threads; thread++) {
+        if (!loaded.has(thread)) {
+          crew.send(thread, { kind: 'load', session, module: parts.module, plan: emitted.plan });
+          loaded.add(thread);
+        }
+        if (!knowsMemory.has(thread)) {
+          crew.send(thread, { kind: 'memory', session, memory: at });
+          knowsMemory.add(thread);
+        }
+        crew.send(thread, { kind: 'evaluate', session, task: { ...task, thread } });
+      }
+    });
+
+  const hear = (task: Task, message: FromThread, sink: EvaluationSink): void => {
+    switch (message.kind) {
+      case 'done':
+        count(message.visited);
+        break;
+      case 'failed':
+        throw new SkewflowError('DeviceError', 'a computing thread failed', {}, { cause: message.error });
+      case 'leaf': {
+        const shard = task.leaves[message.leaf]?.shard ?? null;
+        if (shard !== null && message.partial.kind === 'partial') {
+          emitRows(shard, emitted.plan.shapes.scalar, sink);
+        }
+        sink.partial(message.partial);
+        break;
+      }
+      case 'progress':
+        sink.progress?.(message.blocks);
+    }
   };
 
   const run = async (request: Evaluation, sink: EvaluationSink, signal?: AbortSignal): Promise<void> => {
@@ -74,54 +137,11 @@ export function makeSession(parts: SessionParts): Session {
     };
     signal?.addEventListener('abort', abort);
     try {
-      await new Promise<void>((resolve, reject) => {
-        let working = layout.extent.threads;
-        crew.listen({
-          lost: reject,
-          message: (_, message: FromThread) => {
-            switch (message.kind) {
-              case 'progress':
-                sink.progress?.(message.blocks);
-                break;
-              case 'leaf': {
-                const leaf = task.leaves[message.leaf];
-                if (leaf?.shard != null && message.partial.kind === 'partial') {
-                  emitRows(leaf.shard, emitted.plan.shapes.scalar, sink);
-                }
-                sink.partial(message.partial);
-                break;
-              }
-              case 'failed':
-                // The others may wait for this thread at a barrier: they are of no use any more.
-                reject(
-                  new SkewflowError('DeviceError', 'a computing thread failed', {}, { cause: message.error }),
-                );
-                break;
-              case 'done':
-                count(message.visited);
-                working -= 1;
-                if (working === 0) resolve();
-            }
-          },
-        });
-        for (let thread = 0; thread < layout.extent.threads; thread++) {
-          crew.start(thread);
-          if (!loaded.has(thread)) {
-            crew.send(thread, {
-              kind: 'load',
-              session: parts.number,
-              module: parts.module,
-              plan: emitted.plan,
-            });
-            loaded.add(thread);
-          }
-          if (!knowsMemory.has(thread)) {
-            crew.send(thread, { kind: 'memory', session: parts.number, memory: at });
-            knowsMemory.add(thread);
-          }
-          crew.send(thread, { kind: 'evaluate', session: parts.number, task: { ...task, thread } });
-        }
-      });
+      await converse(task, at, layout.extent.threads, sink);
+    } catch (error) {
+      // Threads may wait for one that failed, or go on with what nobody wants: they are of no use any more.
+      await crew.dismiss();
+      throw error;
     } finally {
       crew.listen(null);
       signal?.removeEventListener('abort', abort);

@@ -2,10 +2,10 @@
  * What the sources do on their own: their trajectory, the scalar parts of the loss, and the backward sweep that turns
  * a partial's Γ into the gradient of a leaf.
  */
-import { termNames } from '../../../kernels/wasm/emit-program.ts';
-import { constantGradient, sweepNames } from '../../../kernels/wasm/group-sweep.ts';
+
 import { type ThreadMap, tableBytes } from '../../../kernels/wasm/memory-map.ts';
-import { accumulatorLength, sourceBlocks } from '../../../kernels/wasm/source-functions.ts';
+import { constantGradient, sweepNames, termNames } from '../../../kernels/wasm/names.ts';
+import { accumulatorLength, sourceBlocks } from '../../../kernels/wasm/shapes.ts';
 import { recordBytes, visitMode } from '../../../kernels/wasm/sweep-plan.ts';
 import type { LeafId, NonFinite, Partial } from '../engine.ts';
 import { clearPartial } from './partials.ts';

@@ -3,11 +3,10 @@
  */
 import { invariant } from '../../../errors.ts';
 import type { FramePlan } from '../../../kernels/wasm/context.ts';
-import { memoryImport, scratchNames, valueBank } from '../../../kernels/wasm/emit-program.ts';
 import { vectorBytes } from '../../../kernels/wasm/frame.ts';
 import { type MemoryMap, type ThreadMap, tableBytes } from '../../../kernels/wasm/memory-map.ts';
-import { blockRows, rowsOf, type Shapes } from '../../../kernels/wasm/shapes.ts';
-import { sourceBlocks } from '../../../kernels/wasm/source-functions.ts';
+import { memoryImport, scratchNames, valueBank } from '../../../kernels/wasm/names.ts';
+import { blockRows, rowsOf, type Shapes, sourceBlocks } from '../../../kernels/wasm/shapes.ts';
 import type { GroupPlan, SweepPlan } from '../../../kernels/wasm/sweep-plan.ts';
 import type { Task } from './messages.ts';
 

@@ -4,12 +4,17 @@
  * With fewer steps held than there are, the states at the beginnings of segments are kept and each segment runs
  * forward again before its backward sweep: the same code on the same inputs, so the same bits.
  */
-import { termNames, valueBank } from '../../../kernels/wasm/emit-program.ts';
 import { lanes, vectorBytes } from '../../../kernels/wasm/frame.ts';
-import { constantGradient, sweepNames } from '../../../kernels/wasm/group-sweep.ts';
+import {
+  constantGradient,
+  sweepNames,
+  termBanks,
+  termNames,
+  valueBank,
+  valuesName,
+} from '../../../kernels/wasm/names.ts';
 import { blockRows, imageComponents } from '../../../kernels/wasm/shapes.ts';
 import { type GroupPlan, recordBytes, visitMode } from '../../../kernels/wasm/sweep-plan.ts';
-import { termBanks, valuesName } from '../../../kernels/wasm/term-visit.ts';
 import type { OutputTask, ShardTask } from './messages.ts';
 import { clearPartial } from './partials.ts';
 import {

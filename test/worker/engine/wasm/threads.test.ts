@@ -102,4 +102,26 @@ describe('an evaluation of the WASM engine', () => {
     await loaded.session.release(0);
     await expect(loaded.evaluate()).rejects.toMatchObject({ tag: 'ProtocolError' });
   });
+
+  it('fails as its receiver fails, and the engine goes on with new threads', async () => {
+    await using engine = openWasmEngine({ precision: 'f32' });
+    const problem = systemOf(carried(600, 5));
+    await using loaded = await load(engine, problem, { threads: 2 });
+    const before = await loaded.evaluate();
+    const request: Evaluation = {
+      inputs: { grid: loaded.grid, fields: problem.fields },
+      leaves: [0],
+      want: 'sums',
+      seeds: null,
+      sums: null,
+      rows: { gradient: [], final: false, trajectory: [], values: false },
+    };
+    const sink = {
+      partial: () => {
+        throw new Error('the disk is full');
+      },
+    };
+    await expect(loaded.session.evaluate(request, sink)).rejects.toThrow('the disk is full');
+    expect((await loaded.evaluate()).loss).toBe(before.loss);
+  });
 });
