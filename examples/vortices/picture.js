@@ -14,7 +14,7 @@ export function picture(out, path) {
     subtitle:
       'Colour: the height each speck started at. Arrows: where to move a vortex to stir more (∂L/∂y). Rings: |∂L/∂γ|.',
     x: [-1.6, 1.6],
-    y: [-1.45, 1.8],
+    y: [-1.95, 1.5],
     equal: true,
     xLabel: 'x',
     yLabel: 'y',
