@@ -77,12 +77,13 @@ export function make(folder, count = 100_000) {
     }
   const { uniform } = random(2026);
   const rayleigh = (mode) => mode * Math.sqrt(-2 * Math.log(1 - uniform()));
-  const [x, u] = [new Float64Array(3 * count), new Float64Array(3 * count)];
+  const [x, u, a] = [new Float64Array(3 * count), new Float64Array(3 * count), new Float64Array(count)];
   for (let i = 0; i < count; i++) {
     const angle = () => 2 * Math.PI * uniform();
+    a[i] = 2 + 1.4 * uniform();
     const [position, velocity] = state(
       gaussian,
-      2 + 1.4 * uniform(),
+      a[i],
       Math.min(rayleigh(0.1), 0.35),
       rayleigh(6 * degree),
       angle(),
@@ -102,6 +103,7 @@ export function make(folder, count = 100_000) {
   writeNpz(join(folder, 'belt.npz'), {
     x: { data: x, shape: [count, 3] },
     u: { data: u, shape: [count, 3] },
+    a: { data: a, shape: [count] },
   });
 }
 

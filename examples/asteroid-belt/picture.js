@@ -12,15 +12,9 @@ function influence(out) {
 }
 
 export function picture(out, path) {
-  const { shape, data } = readNpy(join(out, 'trajectory/x.npy'));
-  const v = readNpy(join(out, 'trajectory/u.npy')).data;
-  const [, rows] = shape;
-  const GM = 0.01720209895 ** 2 * 1.00134;
-  const axis = (t, i) => {
-    const at = 3 * (t * rows + i);
-    const radius = Math.hypot(data[at], data[at + 1], data[at + 2]);
-    return 1 / (2 / radius - (v[at] ** 2 + v[at + 1] ** 2 + v[at + 2] ** 2) / GM);
-  };
+  const end = readNpy(join(out, 'values/axis.npy')).data;
+  const start = readNpz(join(import.meta.dirname, 'belt.npz')).a.data;
+  const rows = start.length;
   const ranking = influence(out)
     .filter((b) => b.name !== 'Sun')
     .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
@@ -37,7 +31,7 @@ export function picture(out, path) {
   const stride = Math.max(1, Math.floor(rows / 20_000));
   const bands = Array.from({ length: 10 }, () => []);
   for (let i = 0; i < rows; i += stride) {
-    const [a, b] = [axis(0, i), axis(1, i)];
+    const [a, b] = [start[i], end[i]];
     bands[Math.min(Math.floor(Math.abs(b - a) * 200), 9)].push([a, b - a]);
   }
   for (const [b, list] of bands.entries())

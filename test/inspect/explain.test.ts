@@ -45,7 +45,7 @@ describe('the work explained is the work counted', () => {
     ['vortices', []],
     ['surface', []],
     ['mixture', []],
-    ['asteroid-belt', ['integrate.steps=24', 'output.every=24']],
+    ['asteroid-belt', ['integrate.steps=24']],
   ] as const)('the example %s', async (name, set) => {
     const folder = join(await temporaryFolder(), name);
     const { job } = await createExample(name, folder);
