@@ -56,8 +56,7 @@ export function makeSession(parts: SessionParts): Session {
       );
     }
     if (memory !== null && memory.buffer.byteLength >= bytes) return memory;
-    const pages = Math.ceil(bytes / pageBytes);
-    memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    memory = sharedMemory(bytes);
     knowsMemory.clear();
     return memory;
   };
@@ -165,6 +164,16 @@ export function makeSession(parts: SessionParts): Session {
       memory = null;
     },
   };
+}
+
+function sharedMemory(bytes: number): WebAssembly.Memory {
+  const pages = Math.ceil(bytes / pageBytes);
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    const message = `the job needs ${bytes} bytes of memory, and the machine does not give them`;
+    throw new SkewflowError('MemoryError', message, { needed: bytes, available: null }, { cause });
+  }
 }
 
 function countersOf(
