@@ -143,12 +143,12 @@ if (wanted('cold')) {
 
 if (wanted('memory')) {
   for (const n of [100_000, 1_000_000]) {
-    const script = `const { warm } = await import('./bench/warm.ts'); const { lddmm } = await import('./bench/jobs.ts');
-      await using job = await warm(lddmm(${n}, 100, 20), ${threads}); await job.evaluate('gradient'); console.log(process.resourceUsage().maxRSS);`;
-    const { stdout } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-      encoding: 'utf8',
-    });
-    const bytes = Number(stdout.trim()) * 1024;
+    const { stdout } = spawnSync(
+      process.execPath,
+      ['--import', 'tsx', join(import.meta.dirname, 'peak-memory.ts'), `${n}`],
+      { encoding: 'utf8' },
+    );
+    const bytes = Number(stdout);
     const states = n * 3 * 4 * 20;
     process.stdout.write(
       `peak memory, N = ${n}, T = 20: ${(bytes / 2 ** 20).toFixed(0)} MiB (all states of all rows would be ${(states / 2 ** 20).toFixed(0)} MiB more)\n`,
