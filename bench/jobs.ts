@@ -65,6 +65,14 @@ type Tracers = NonNullable<JobObject['tracers']>;
 const rows: Tracers = { x: { uniform: [-1, 1], dim: 3, seed: 3 }, rows: 20_000 };
 const flat: Tracers = { x: { uniform: [-1, 1], dim: 2, seed: 3 }, rows: 20_000 };
 
+/** Weights, biases and outputs of a hundred units. */
+const network: NonNullable<JobObject['sources']> = {
+  w: { normal: [0, 1], dim: 3, seed: 1 },
+  b: { normal: [0, 1], dim: 1, seed: 2 },
+  a: { normal: [0, 0.05], dim: 3, seed: 5 },
+  rows: 100,
+};
+
 /** Formulas nobody tuned for: held against C generated from the same kernels. */
 export const untuned: Readonly<Record<string, JobObject>> = {
   'vortices rk4': {
@@ -101,12 +109,7 @@ export const untuned: Readonly<Record<string, JobObject>> = {
     gradient: ['y', 'v', 'm'],
   },
   'sigmoid network euler': {
-    sources: {
-      w: { normal: [0, 1], dim: 3, seed: 1 },
-      b: { normal: [0, 1], dim: 1, seed: 2 },
-      a: { normal: [0, 0.05], dim: 3, seed: 5 },
-      rows: 100,
-    },
+    sources: network,
     tracers: rows,
     flow: { x: 'sum(j, a[j] * sigmoid(dot(w[j], x) + b[j])) - x' },
     integrate: { scheme: 'euler', from: 0, to: 1, steps: 20 },
@@ -114,12 +117,7 @@ export const untuned: Readonly<Record<string, JobObject>> = {
     gradient: ['w', 'b', 'a'],
   },
   'tanh network dopri5': {
-    sources: {
-      w: { normal: [0, 1], dim: 3, seed: 1 },
-      b: { normal: [0, 1], dim: 1, seed: 2 },
-      a: { normal: [0, 0.05], dim: 3, seed: 5 },
-      rows: 100,
-    },
+    sources: network,
     tracers: rows,
     flow: { x: 'sum(j, a[j] * tanh(dot(w[j], x) + b[j])) - x' },
     integrate: { scheme: 'dopri5', from: 0, to: 1, steps: 5 },

@@ -2,13 +2,14 @@
 import { shapeOf } from '../coordinator/coordinator.ts';
 import { rowsWanted } from '../coordinator/result.ts';
 import type { Job } from '../job/job.ts';
+import { blockRows } from '../kernels/block.ts';
 import type { Kernel, Step } from '../kernels/ir/kernel.ts';
 import { lower } from '../kernels/lower/lower.ts';
 import { opNamed } from '../kernels/ops/table.ts';
 import type { Grid, Program } from '../kernels/sweep/program.ts';
 import { sharedArrays } from '../partition/fields.ts';
 import { type MemoryNeed, memoryNeed } from '../partition/memory.ts';
-import { blockRows, type ShardRange } from '../partition/plan.ts';
+import type { ShardRange } from '../partition/plan.ts';
 import type { RowsWanted } from '../protocol.ts';
 import { type DenseCost, denseCost } from './dense.ts';
 import { type FormulaSection, formulasOf } from './formulas.ts';

@@ -7,8 +7,8 @@
  *   resident   the rows of the shards
  */
 import { SkewflowError } from '../errors.ts';
+import { blockRows } from '../kernels/block.ts';
 import type { Grid, Program, StepProgram } from '../kernels/sweep/program.ts';
-import { blockRows } from './plan.ts';
 import { planUnits, sharesSweeps } from './units.ts';
 
 export interface MemoryShape {

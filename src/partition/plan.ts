@@ -3,9 +3,7 @@
  * sum over shards depend on the job and on nothing else.
  */
 import { invariant } from '../errors.ts';
-
-/** Rows of a block: the unit of summation inside a shard (mathematics: a block's sums meet in a tree over blocks). */
-export const blockRows = 256;
+import { blockRows } from '../kernels/block.ts';
 
 /** Rows [begin, end) of the tracers; `index` is the shard's place in the tree. */
 export interface ShardRange {

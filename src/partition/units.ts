@@ -3,7 +3,7 @@
  * shard's tree. Nothing here reaches the bits.
  */
 
-import { blockRows } from './plan.ts';
+import { blockRows } from '../kernels/block.ts';
 
 /** Units a thread should find at least, so that the last of them keep all threads busy. */
 const unitsPerThread = 4;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blockRows, blocksOf, planShards } from '../../src/partition/plan.ts';
+import { blockRows } from '../../src/kernels/block.ts';
+import { blocksOf, planShards } from '../../src/partition/plan.ts';
 
 const jobs = { rows: fc.nat({ max: 3_000_000 }), shards: fc.integer({ min: 1, max: 4096 }) };
 

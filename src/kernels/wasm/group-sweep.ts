@@ -14,6 +14,7 @@
  * Bank `z` of step k is slot 0 of step k and `z'` is slot 0 of step k + 1: nothing is copied between steps.
  */
 import { invariant } from '../../errors.ts';
+import { blockRows } from '../block.ts';
 import type { FlowVjpStatement, Statement, StepProgram } from '../sweep/program.ts';
 import type { Body, Local } from './body.ts';
 import {
@@ -38,7 +39,7 @@ import type { ContextBuilder } from './context.ts';
 import { callKernel, type Destinations, moveSums, type Site } from './kernel-call.ts';
 import type { FunctionRef, ModuleBuilder } from './module.ts';
 import { constantGradient, constantPart } from './names.ts';
-import { blockRows, type GroupShape, rowsOf, type Shapes, tailOffset } from './shapes.ts';
+import { type GroupShape, rowsOf, type Shapes, tailOffset } from './shapes.ts';
 import type { SourceFunctions } from './source-functions.ts';
 import type { VectorFunctions } from './vectors.ts';
 import type { WorkBuilder } from './work.ts';

@@ -1,13 +1,12 @@
 /**
  * How large everything of a program is: rows, components and strides, before time and threads are known.
  */
+
 import { invariant } from '../../errors.ts';
+import { blockRows } from '../block.ts';
 import type { GroupProgram, Program } from '../sweep/program.ts';
 import type { Field, Group } from '../system.ts';
 import { type Lane, lanes, vectorBytes } from './frame.ts';
-
-/** Rows of a block: the unit of summation. */
-export const blockRows = 256;
 
 /** Plain data: sent to the threads. */
 export interface Shapes {

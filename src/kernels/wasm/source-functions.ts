@@ -5,6 +5,8 @@
  * Sources are worked on in blocks of rows, each with f64 sums of its own ([row][component] cotangents, then the tail),
  * so that the order of every sum is that of the blocks, whichever thread did which.
  */
+
+import { blockRows } from '../block.ts';
 import type { Local } from './body.ts';
 import {
   add,
@@ -29,7 +31,7 @@ import { lanes } from './frame.ts';
 import type { Destinations } from './kernel-call.ts';
 import type { FunctionRef, ModuleBuilder } from './module.ts';
 import { barrierName } from './names.ts';
-import { accumulatorLength, blockRows, type Shapes, sourceBlocks, tailOffset } from './shapes.ts';
+import { accumulatorLength, type Shapes, sourceBlocks, tailOffset } from './shapes.ts';
 import { loadScalar, storeScalar } from './vectors.ts';
 
 export interface SourceFunctions {

@@ -6,6 +6,7 @@
  * the thread count, the tile or what else the engine holds.
  */
 import type { Grid, Program } from '../../kernels/sweep/program.ts';
+import type { ShardRange } from '../../partition/plan.ts';
 
 export type EngineName = 'reference' | 'wasm' | 'webgpu';
 export type Precision = 'f32' | 'f64';
@@ -40,13 +41,6 @@ export interface Session extends AsyncDisposable {
   /** Evaluate leaves of the tree; results come in any order, each exactly once. Rejects with EngineError only. */
   readonly evaluate: (request: Evaluation, sink: EvaluationSink, signal?: AbortSignal) => Promise<void>;
   readonly counters: () => Counters;
-}
-
-/** Rows [begin, end) of the tracers. `index` is the shard's place in the tree. */
-export interface ShardRange {
-  readonly index: number;
-  readonly begin: number;
-  readonly end: number;
 }
 
 /** A leaf of the tree: a shard, or the coordinator's own (sources and direct seeds, no tracers). */

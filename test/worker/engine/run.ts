@@ -5,6 +5,7 @@
 import { compileProgram } from '../../../src/kernels/sweep/compile.ts';
 import { placeGrid } from '../../../src/kernels/sweep/grid.ts';
 import type { Grid, Program } from '../../../src/kernels/sweep/program.ts';
+import type { ShardRange } from '../../../src/partition/plan.ts';
 import { growTree } from '../../../src/partition/tree.ts';
 import type {
   Engine,
@@ -17,7 +18,6 @@ import type {
   RowData,
   RowOutputs,
   Session,
-  ShardRange,
 } from '../../../src/worker/engine/engine.ts';
 import { addSums, type By, reductionsOf } from '../../../src/worker/engine/reference/sums.ts';
 import type { Problem } from '../../kernels/systems.ts';

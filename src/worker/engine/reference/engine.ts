@@ -4,6 +4,7 @@
  */
 import { invariant, SkewflowError } from '../../../errors.ts';
 import type { Program } from '../../../kernels/sweep/program.ts';
+import { blocksOf } from '../../../partition/plan.ts';
 import type { Engine, Session } from '../engine.ts';
 import { contextOf, runner } from './context.ts';
 import { evaluateShard, type Shard } from './shard-leaf.ts';
@@ -51,7 +52,7 @@ function openSession(program: Program): Session {
           const { partial, rows: store } = evaluateShard(context, shard, request);
           if (partial.kind === 'partial') for (const output of store.all()) sink.rows?.(output);
           sink.partial(partial);
-          sink.progress?.(Math.ceil((shard.range.end - shard.range.begin) / 256));
+          sink.progress?.(blocksOf(shard.range));
         }
       }
     },

@@ -1,6 +1,7 @@
 /** The results of a shard that have one row a tracer, collected block after block. */
 import type { Field } from '../../../kernels/system.ts';
-import type { RowData, RowOutputs, ShardRange } from '../engine.ts';
+import type { ShardRange } from '../../../partition/plan.ts';
+import type { RowData, RowOutputs } from '../engine.ts';
 import { columnsOf } from './arrays.ts';
 import type { Context } from './context.ts';
 

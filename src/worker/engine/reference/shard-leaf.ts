@@ -2,17 +2,17 @@
  * What a shard contributes: its tracers go forward and backward in blocks, whose sums meet in the tree.
  */
 import { invariant } from '../../../errors.ts';
+import { blockRows } from '../../../kernels/block.ts';
+import type { ShardRange } from '../../../partition/plan.ts';
+import { blocksOf } from '../../../partition/plan.ts';
 import { growTree } from '../../../partition/tree.ts';
-import type { Evaluation, NonFinite, Partial, ShardRange } from '../engine.ts';
+import type { Evaluation, NonFinite, Partial } from '../engine.ts';
 import { type BlockResult, evaluateBlock } from './block.ts';
 import type { Context } from './context.ts';
 import { addCotangents } from './gradients.ts';
 import { type RowStore, rowStore } from './row-store.ts';
 import { sweepSources } from './sources-leaf.ts';
 import { addSums, reductionsOf } from './sums.ts';
-
-/** Rows of a block: the unit of summation (mathematics: same bits, however many workers). */
-const blockRows = 256;
 
 export interface Shard {
   readonly range: ShardRange;
@@ -29,7 +29,7 @@ export function evaluateShard(context: Context, shard: Shard, request: Evaluatio
   const { range } = shard;
   const size = range.end - range.begin;
   const store = rowStore(context, range, request.rows, request.want === 'gradient');
-  const count = Math.ceil(size / blockRows);
+  const count = blocksOf(range);
   const by = reductionsOf(context.program, context.grid);
   const tree = growTree<BlockResult>(count, (left, right) => ({
     sums: addSums(by, left.sums, right.sums),

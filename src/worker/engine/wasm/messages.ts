@@ -3,7 +3,8 @@
  */
 import type { MemoryMap } from '../../../kernels/wasm/memory-map.ts';
 import type { SweepPlan } from '../../../kernels/wasm/sweep-plan.ts';
-import type { LeafId, NonFinite, Partial, ShardRange } from '../engine.ts';
+import type { ShardRange } from '../../../partition/plan.ts';
+import type { LeafId, NonFinite, Partial } from '../engine.ts';
 
 export type ToThread =
   | { readonly kind: 'evaluate'; readonly session: number; readonly task: Task }

@@ -3,7 +3,8 @@
  */
 import type { Program } from '../../../kernels/sweep/program.ts';
 import type { SweepPlan } from '../../../kernels/wasm/sweep-plan.ts';
-import type { Evaluation, EvaluationSink, Reals, ShardRange } from '../engine.ts';
+import type { ShardRange } from '../../../partition/plan.ts';
+import type { Evaluation, EvaluationSink, Reals } from '../engine.ts';
 import type { OutputTask, ShardTask } from './messages.ts';
 
 /** The outputs asked for, with memory that all threads write to. */

@@ -2,8 +2,10 @@
  * How a shard's rows are kept: blocks of planes in the lane's scalar, as a thread copies them, one block after another.
  */
 import { SkewflowError } from '../../../errors.ts';
-import { blockRows, imageComponents, type Shapes } from '../../../kernels/wasm/shapes.ts';
-import type { Reals, ShardRange } from '../engine.ts';
+import { blockRows } from '../../../kernels/block.ts';
+import { imageComponents, type Shapes } from '../../../kernels/wasm/shapes.ts';
+import type { ShardRange } from '../../../partition/plan.ts';
+import type { Reals } from '../engine.ts';
 
 export interface Resident {
   readonly range: ShardRange;

@@ -2,11 +2,12 @@
  * One thread's view of an evaluation: typed views of the shared memory, the program's functions, contexts filled in.
  */
 import { invariant } from '../../../errors.ts';
+import { blockRows } from '../../../kernels/block.ts';
 import type { FramePlan } from '../../../kernels/wasm/context.ts';
 import { vectorBytes } from '../../../kernels/wasm/frame.ts';
 import { type MemoryMap, type ThreadMap, tableBytes } from '../../../kernels/wasm/memory-map.ts';
 import { memoryImport, scratchNames, valueBank } from '../../../kernels/wasm/names.ts';
-import { blockRows, rowsOf, type Shapes, sourceBlocks } from '../../../kernels/wasm/shapes.ts';
+import { rowsOf, type Shapes, sourceBlocks } from '../../../kernels/wasm/shapes.ts';
 import type { GroupPlan, SweepPlan } from '../../../kernels/wasm/sweep-plan.ts';
 import type { Task } from './messages.ts';
 

@@ -4,6 +4,8 @@
  * With fewer steps held than there are, the states at the beginnings of segments are kept and each segment runs
  * forward again before its backward sweep: the same code on the same inputs, so the same bits.
  */
+
+import { blockRows } from '../../../kernels/block.ts';
 import { lanes, vectorBytes } from '../../../kernels/wasm/frame.ts';
 import {
   constantGradient,
@@ -13,7 +15,7 @@ import {
   valueBank,
   valuesName,
 } from '../../../kernels/wasm/names.ts';
-import { blockRows, imageComponents } from '../../../kernels/wasm/shapes.ts';
+import { imageComponents } from '../../../kernels/wasm/shapes.ts';
 import { type GroupPlan, recordBytes, visitMode } from '../../../kernels/wasm/sweep-plan.ts';
 import type { OutputTask, ShardTask } from './messages.ts';
 import { clearPartial } from './partials.ts';
