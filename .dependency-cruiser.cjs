@@ -11,7 +11,7 @@ const only = (from, allowed) => ({
   name: `${from.replace(/\W/g, '')}-imports`,
   severity: 'error',
   from: { path: from },
-  to: { path: '^src/', pathNot: [from, file('errors'), ...allowed] },
+  to: { path: '^src/', pathNot: [from, file('errors'), file('version'), ...allowed] },
 });
 
 module.exports = {

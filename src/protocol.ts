@@ -27,6 +27,10 @@ export type RunId = z.infer<typeof RunId>;
 export const SeatId = z.string().min(1).max(64).brand<'SeatId'>();
 export type SeatId = z.infer<typeof SeatId>;
 
+/** One process and device that computes; the same over all seats it takes. */
+export const WorkerId = z.string().min(1).max(128).brand<'WorkerId'>();
+export type WorkerId = z.infer<typeof WorkerId>;
+
 /** SHA-256 of everything an iteration's phase is given, hex. */
 export const ParameterDigest = z.string().length(64).brand<'ParameterDigest'>();
 export type ParameterDigest = z.infer<typeof ParameterDigest>;
@@ -97,6 +101,10 @@ export const RunSheet = z.strictObject({
   run: RunId,
   /** SHA-256 of the job; a worker computes only what it has read under this digest. */
   jobDigest: z.string(),
+  /** Seats on offer at once; fewer than `min` and the run waits, more than `max` are never taken. No part of the digest. */
+  seats: z.strictObject({ min: z.int().positive(), max: z.int().positive() }),
+  /** Free workers take seats of higher priority first, then of the run that has fewest. */
+  priority: z.int().min(0).max(1000),
 });
 export type RunSheet = z.infer<typeof RunSheet>;
 
@@ -104,6 +112,10 @@ export type RunSheet = z.infer<typeof RunSheet>;
 export const Join = z.strictObject({
   protocolVersion: Version,
   seat: SeatId,
+  /** Who sits there: a leaf that breaks several workers is told from one that met several broken workers. */
+  worker: WorkerId,
+  /** Version of the package the worker runs; another than the coordinator's is refused by name. */
+  version: z.string().max(64),
   engine: z.enum(['reference', 'wasm', 'webgpu']),
   /** Engines with equal numerics classes give equal bits for equal jobs. */
   numerics: z.string(),

@@ -3,7 +3,7 @@
  * the distributed path without Redis.
  */
 import { randomUUID } from 'node:crypto';
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism, hostname, totalmem } from 'node:os';
 import { readConfig } from './config.ts';
 import { coordinate, type Evaluated, type Progress } from './coordinator/coordinator.ts';
 import { gradientTensors, norms, rowsWanted, sourceTensors, type Tensors } from './coordinator/result.ts';
@@ -18,7 +18,7 @@ import { numbersPerRow, readPart, shardedArrays } from './partition/fields.ts';
 import { memoryNeed, refuseBeyondMemory } from './partition/memory.ts';
 import type { ShardRange } from './partition/plan.ts';
 import { gridOf, type Prepared, prepare } from './prepare.ts';
-import { protocolVersion, type RowsWanted, RunId } from './protocol.ts';
+import { protocolVersion, type RowsWanted, RunId, WorkerId } from './protocol.ts';
 import { type OutputFolder, openPlace, type Results } from './results.ts';
 import { version } from './version.ts';
 import { type EngineChoice, openEngine } from './worker/engine/discover.ts';
@@ -160,11 +160,13 @@ async function evaluate(
   const { job, program, grid, shards, times, fields, segmentSteps } = prepared;
   const { precision } = job;
   const { signal, log, threads, memoryBytes } = settings;
-  await using exchange = inProcessExchange({ seats: 1 });
+  await using exchange = inProcessExchange();
   const desk = await exchange.open({
     protocolVersion,
     run: RunId.parse(randomUUID()),
     jobDigest: job.digest,
+    seats: { min: 1, max: 1 },
+    priority: 0,
   });
   const assignment: Assignment = {
     program,
@@ -181,6 +183,7 @@ async function evaluate(
     exchange,
     engine: () => openEngine(settings.engine, { precision, threads, memoryBytes }),
     open: async () => assignment,
+    worker: WorkerId.parse(`${hostname()}:${process.pid}`),
     threads,
     log,
     signal: AbortSignal.any([signal, stop.signal]),

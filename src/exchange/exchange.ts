@@ -22,8 +22,12 @@ import type {
 } from '../protocol.ts';
 
 export interface Exchange extends AsyncDisposable {
-  /** Take the run over: a new epoch begins, and desks opened before are fenced. */
-  readonly open: (sheet: RunSheet) => Promise<Desk>;
+  /**
+   * Take the run over: a new epoch begins, and desks opened before are fenced. Offers `sheet.seats.max` seats.
+   *
+   * @param epochMin - the new epoch is above this one too: the epoch of a checkpoint, which outlives a store that forgot
+   */
+  readonly open: (sheet: RunSheet, epochMin?: number) => Promise<Desk>;
   /** The next free seat of any run; rejects with the signal's reason when it aborts. */
   readonly lease: (signal: AbortSignal) => Promise<Seat>;
 }
@@ -38,10 +42,25 @@ export interface Desk {
   /** The current iteration becomes this one; postings for any other are late from here on. */
   readonly publish: (iteration: Iteration) => Promise<Receipt>;
   readonly assign: (plan: SeatPlan) => Promise<Receipt>;
+  /** The run as the desks before left it: what was asked, who sits, what was answered. */
+  readonly standing: () => Promise<Standing>;
+  /** Refuse or retire a seat: its worker learns why by `watch`, and whatever it sends from now on is `fenced`. */
+  readonly dismiss: (seat: SeatId, error: ErrorReport) => Promise<Receipt>;
   /** Everything that happened since the last call, in order; waits until there is something, or the signal aborts. */
   readonly events: (signal: AbortSignal) => Promise<readonly DeskEvent[]>;
   /** The run is over; seats learn of it by `watch`. */
   readonly end: (end: RunEnd) => Promise<Receipt>;
+}
+
+/** What a desk finds when it opens. */
+export interface Standing {
+  readonly iteration: Iteration | null;
+  readonly plan: SeatPlan | null;
+  readonly end: RunEnd | null;
+  /** Seats that are held, as their workers joined; those that stopped living meanwhile are told as `left` later. */
+  readonly joins: readonly Join[];
+  /** First postings of the current phase. */
+  readonly postings: readonly Posting[];
 }
 
 export type DeskEvent =
@@ -49,9 +68,13 @@ export type DeskEvent =
   /** The worker could not go on; the seat is given up. */
   | { readonly kind: 'broke'; readonly seat: SeatId; readonly error: ErrorReport }
   | { readonly kind: 'joined'; readonly join: Join }
+  /** The store lost everything it held: the run is to be opened and published again. */
+  | { readonly kind: 'emptied' }
   /** The seat was given up, or (`lost`) its worker has not been heard of for longer than a lease lasts. */
   | { readonly kind: 'left'; readonly seat: SeatId; readonly lost: boolean }
-  | { readonly kind: 'posted'; readonly posting: Posting };
+  | { readonly kind: 'posted'; readonly posting: Posting }
+  /** The store has not answered for so long, or (0) answers again. */
+  | { readonly kind: 'unreachable'; readonly forMs: number };
 
 /** What a worker holds of a run. */
 export interface Seat {
@@ -74,4 +97,6 @@ export interface RunView {
   readonly iteration: Iteration | null;
   readonly plan: SeatPlan | null;
   readonly end: RunEnd | null;
+  /** Why this seat is dismissed; null: it is not. */
+  readonly dismissed: ErrorReport | null;
 }

@@ -2,31 +2,44 @@
  * How do they meet in one process? The exchange as plain objects: what Redis keeps in keys and streams is kept in maps.
  */
 import { randomUUID } from 'node:crypto';
-import type { Iteration, LeafName, Posting, RunEnd, RunId, RunSheet, SeatPlan } from '../protocol.ts';
-import { SeatId } from '../protocol.ts';
+import {
+  type ErrorReport,
+  type Iteration,
+  type Join,
+  type LeafName,
+  type Posting,
+  type RunEnd,
+  type RunId,
+  type RunSheet,
+  SeatId,
+  type SeatPlan,
+} from '../protocol.ts';
 import type { Desk, DeskEvent, Exchange, Receipt, RunView, Seat } from './exchange.ts';
 
 export interface InProcessOptions {
-  /** Seats offered for each run. */
-  readonly seats: number;
+  /**
+   * Whether postings are kept for a desk that takes a run over. Default false: nobody takes over what ends with the
+   * process, and the answers of thousands of shards would be held twice.
+   */
+  readonly retain?: boolean;
 }
 
 /** An exchange for coordinators and workers of one process; nothing outlives it. */
-export function inProcessExchange({ seats }: InProcessOptions): Exchange {
+export function inProcessExchange({ retain = false }: InProcessOptions = {}): Exchange {
   const runs = new Map<RunId, Run>();
   const offers: Run[] = [];
   const offered = new Bell();
 
   return {
-    open: async (sheet) => {
+    open: async (sheet, epochMin = 0) => {
       let run = runs.get(sheet.run);
       if (run === undefined) {
-        run = newRun(sheet);
+        run = newRun(sheet, retain);
         runs.set(sheet.run, run);
-        for (let s = 0; s < seats; s++) offers.push(run);
+        for (let s = 0; s < sheet.seats.max; s++) offers.push(run);
         offered.ring();
       }
-      run.epoch += 1;
+      run.epoch = Math.max(run.epoch, epochMin) + 1;
       return deskOf(run, run.epoch);
     },
     lease: async (signal) => {
@@ -34,7 +47,7 @@ export function inProcessExchange({ seats }: InProcessOptions): Exchange {
         signal.throwIfAborted();
         const run = offers.shift();
         if (run === undefined) await offered.wait(signal);
-        else if (run.end === null) return seatOf(run, () => offerAgain(run));
+        else if (run.end === null) return takeSeat(run, () => offerAgain(run));
       }
     },
     [Symbol.asyncDispose]: async () => {
@@ -60,22 +73,33 @@ interface Run {
   iteration: Iteration | null;
   plan: SeatPlan | null;
   end: RunEnd | null;
-  /** Leaves of the current phase that have an answer. */
-  readonly answered: Set<LeafName>;
+  /** Leaves of the current phase that have an answer; the answer itself only where it is retained. */
+  readonly answered: Map<LeafName, Posting | null>;
+  readonly retain: boolean;
+  /** Seats that are held. */
+  readonly seats: Map<SeatId, Holder>;
   readonly events: DeskEvent[];
   readonly changed: Bell;
   readonly happened: Bell;
 }
 
-function newRun(sheet: RunSheet): Run {
+/** Who holds a seat: what it joined with, and why it was dismissed. */
+interface Holder {
+  join: Join | null;
+  dismissed: ErrorReport | null;
+}
+
+function newRun(sheet: RunSheet, retain: boolean): Run {
   return {
     sheet,
+    retain,
+    seats: new Map(),
     epoch: 0,
     stamp: 0,
     iteration: null,
     plan: null,
     end: null,
-    answered: new Set(),
+    answered: new Map(),
     events: [],
     changed: new Bell(),
     happened: new Bell(),
@@ -101,6 +125,18 @@ function deskOf(run: Run, epoch: number): Desk {
         run.answered.clear();
       }),
     assign: async (plan) => commit(() => (run.plan = plan)),
+    standing: async () => ({
+      iteration: run.iteration,
+      plan: run.plan,
+      end: run.end,
+      joins: [...run.seats.values()].flatMap(({ join }) => (join === null ? [] : [join])),
+      postings: [...run.answered.values()].flatMap((posting) => (posting === null ? [] : [posting])),
+    }),
+    dismiss: async (seat, error) =>
+      commit(() => {
+        const holder = run.seats.get(seat);
+        if (holder !== undefined) holder.dismissed ??= error;
+      }),
     events: async (signal) => {
       while (run.events.length === 0) await run.happened.wait(signal);
       signal.throwIfAborted();
@@ -110,38 +146,44 @@ function deskOf(run: Run, epoch: number): Desk {
   };
 }
 
-function seatOf(run: Run, giveBack: () => void): Seat {
+function takeSeat(run: Run, giveBack: () => void): Seat {
   const id = SeatId.parse(randomUUID());
-  let held = true;
+  const holder: Holder = { join: null, dismissed: null };
+  run.seats.set(id, holder);
+  /** Whether what this seat sends counts. */
+  const holds = (): boolean => run.seats.has(id) && holder.dismissed === null;
   const tell = (event: DeskEvent): void => {
     run.events.push(event);
     run.happened.ring();
   };
   const receive = (posting: Posting): Receipt => {
-    if (!held) return 'fenced';
+    if (!holds()) return 'fenced';
     if (run.end !== null || !answers(posting, run.iteration)) return 'late';
     if (run.answered.has(posting.leaf)) return 'twice';
-    run.answered.add(posting.leaf);
+    run.answered.set(posting.leaf, run.retain ? posting : null);
     tell({ kind: 'posted', posting });
     return 'accepted';
   };
   return {
     id,
     sheet: run.sheet,
-    join: async (join) => tell({ kind: 'joined', join }),
+    join: async (join) => {
+      if (!holds()) return;
+      holder.join = join;
+      tell({ kind: 'joined', join });
+    },
     watch: async (seen, signal): Promise<RunView> => {
       while (run.stamp === seen) await run.changed.wait(signal);
       signal.throwIfAborted();
       const { stamp, iteration, plan, end } = run;
-      return { stamp, iteration, plan, end };
+      return { stamp, iteration, plan, end, dismissed: holder.dismissed };
     },
     post: async (postings) => postings.map(receive),
     beat: async (beat) => {
-      if (held) tell({ kind: 'beat', beat });
+      if (holds()) tell({ kind: 'beat', beat });
     },
     leave: async (error) => {
-      if (!held) return;
-      held = false;
+      if (!run.seats.delete(id)) return;
       tell(error === null ? { kind: 'left', seat: id, lost: false } : { kind: 'broke', seat: id, error });
       giveBack();
     },

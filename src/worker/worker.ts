@@ -6,12 +6,20 @@
  *                      └─▶ (the run has ended) ─▶ leave
  */
 import { invariant } from '../errors.ts';
-import { reportOf } from '../exchange/error-report.ts';
+import { errorOf, reportOf } from '../exchange/error-report.ts';
 import type { Exchange, RunView, Seat } from '../exchange/exchange.ts';
 import type { Grid, Program } from '../kernels/sweep/program.ts';
 import type { Log } from '../log.ts';
 import type { ShardRange } from '../partition/plan.ts';
-import { type Iteration, type LeafName, type Posting, protocolVersion, type RunSheet } from '../protocol.ts';
+import {
+  type Iteration,
+  type LeafName,
+  type Posting,
+  protocolVersion,
+  type RunSheet,
+  type WorkerId,
+} from '../protocol.ts';
+import { version } from '../version.ts';
 import type {
   Engine,
   Evaluation,
@@ -44,6 +52,7 @@ export interface WorkerOptions {
   readonly exchange: Exchange;
   readonly engine: () => Promise<Engine>;
   readonly open: (sheet: RunSheet) => Promise<Assignment>;
+  readonly worker: WorkerId;
   readonly threads: number;
   readonly log: Log;
   /** Aborting stops the work at once and gives the seat up. */
@@ -63,6 +72,7 @@ export async function serveOneRun(options: WorkerOptions): Promise<void> {
   try {
     await using service = await Service.begin(seat, options);
     for (let view = await seat.watch(-1, options.signal); view.end === null; ) {
+      if (view.dismissed !== null) throw errorOf(view.dismissed);
       const leaves = service.unanswered(view);
       if (view.iteration !== null && leaves.length > 0) await service.answer(view.iteration, leaves);
       view = await seat.watch(view.stamp, options.signal);
@@ -98,7 +108,8 @@ class Service implements AsyncDisposable {
   static async begin(seat: Seat, options: WorkerOptions): Promise<Service> {
     const [work, engine] = await Promise.all([options.open(seat.sheet), options.engine()]);
     const { name, numerics } = engine;
-    await seat.join({ protocolVersion, seat: seat.id, engine: name, numerics, threads: options.threads });
+    const { worker, threads } = options;
+    await seat.join({ protocolVersion, seat: seat.id, worker, version, engine: name, numerics, threads });
     return new Service(seat, options, work, engine);
   }
 
@@ -141,7 +152,10 @@ class Service implements AsyncDisposable {
         const view = await this.#seat.watch(stamp, signal);
         stamp = view.stamp;
         const current =
-          view.end === null && view.iteration !== null && keyOf(view.iteration) === keyOf(iteration);
+          view.end === null &&
+          view.dismissed === null &&
+          view.iteration !== null &&
+          keyOf(view.iteration) === keyOf(iteration);
         if (!current) stop.abort(superseded);
       }
     } catch (error) {

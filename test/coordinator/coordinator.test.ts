@@ -8,7 +8,7 @@ import { placeGrid } from '../../src/kernels/sweep/grid.ts';
 import type { Log } from '../../src/log.ts';
 import { numbersPerRow, readPart, shardedArrays } from '../../src/partition/fields.ts';
 import { planShards } from '../../src/partition/plan.ts';
-import { protocolVersion, type RowsWanted, RunId } from '../../src/protocol.ts';
+import { protocolVersion, type RowsWanted, RunId, WorkerId } from '../../src/protocol.ts';
 import type { Engine } from '../../src/worker/engine/engine.ts';
 import { openReferenceEngine } from '../../src/worker/engine/reference/engine.ts';
 import { type HeldRowStore, holdRows } from '../../src/worker/rows.ts';
@@ -100,13 +100,20 @@ async function runOver(
     residentBytesMax: setting.residentBytesMax ?? 2 ** 30,
     rows: store,
   };
-  await using exchange: Exchange = inProcessExchange({ seats: setting.workers ?? 1 });
-  const desk = await exchange.open({ protocolVersion, run: RunId.parse('test'), jobDigest: 'none' });
+  await using exchange: Exchange = inProcessExchange();
+  const desk = await exchange.open({
+    protocolVersion,
+    run: RunId.parse('test'),
+    jobDigest: 'none',
+    seats: { min: 1, max: setting.workers ?? 1 },
+    priority: 0,
+  });
   const stop = new AbortController();
   const workers = Array.from({ length: setting.workers ?? 1 }, () =>
     serveOneRun({
       exchange,
       engine: setting.engine ?? (async () => openReferenceEngine()),
+      worker: WorkerId.parse('test'),
       open: async () => assignment,
       threads: 1,
       log: quiet,

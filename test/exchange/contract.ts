@@ -66,10 +66,28 @@ function postingOf(
   });
 }
 
+function joinOf(seat: Seat): Join {
+  return Join.parse({
+    protocolVersion,
+    seat: seat.id,
+    worker: 'host:1',
+    version: '0.0.0',
+    engine: 'reference',
+    numerics: 'reference/f64',
+    threads: 1,
+  });
+}
+
 export function describeExchange({ name, open }: ExchangeUnderTest): void {
   describe(`the ${name} exchange`, () => {
     const run = RunId.parse('run-1');
-    const sheet = RunSheet.parse({ protocolVersion, run, jobDigest: 'f'.repeat(64) });
+    const sheet = RunSheet.parse({
+      protocolVersion,
+      run,
+      jobDigest: 'f'.repeat(64),
+      seats: { min: 1, max: 1 },
+      priority: 0,
+    });
     const patience = (): AbortSignal => AbortSignal.timeout(10_000);
     let exchange: Exchange;
     let desk: Desk;
@@ -182,13 +200,7 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
     });
 
     it('tells the desk who joins, beats, breaks and leaves, in order', async () => {
-      const join = Join.parse({
-        protocolVersion,
-        seat: seat.id,
-        engine: 'reference',
-        numerics: 'reference/f64',
-        threads: 1,
-      });
+      const join = joinOf(seat);
       await seat.join(join);
       await seat.beat({ protocolVersion, seat: seat.id, blocks: 3, pairs: 300 });
       await seat.leave({ tag: 'DeviceError', message: 'lost', details: { bytes: 4 } });
@@ -217,6 +229,33 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
       const next = await exchange.lease(patience());
       expect(next.id).not.toBe(seat.id);
       expect(await next.post([postingOf(next, 0, 'sums', 0)])).toEqual(['accepted']);
+    });
+
+    it('shows a desk that takes over what was asked, who sits and what was answered', async () => {
+      const join = joinOf(seat);
+      const iteration = iterationOf(desk, 3, 'gradient');
+      await seat.join(join);
+      await desk.publish(iteration);
+      await seat.post([postingOf(seat, 3, 'gradient', 1)]);
+      const later = await exchange.open(sheet, 40);
+      expect(later.epoch).toBeGreaterThan(40);
+      expect(await later.standing()).toEqual({
+        iteration,
+        plan: null,
+        end: null,
+        joins: [join],
+        postings: [postingOf(seat, 3, 'gradient', 1)],
+      });
+    });
+
+    it('tells a dismissed seat why, and takes nothing more from it', async () => {
+      await desk.publish(iterationOf(desk, 0, 'sums'));
+      const before = await seat.watch(-1, patience());
+      const waiting = seat.watch(before.stamp, patience());
+      const error = { tag: 'ProtocolError', message: 'another version', details: {} };
+      expect(await desk.dismiss(seat.id, error)).toBe('accepted');
+      expect((await waiting).dismissed).toEqual(error);
+      expect(await seat.post([postingOf(seat, 0, 'sums', 0)])).toEqual(['fenced']);
     });
 
     it('ends a run once, for every seat', async () => {

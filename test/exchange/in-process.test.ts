@@ -1,4 +1,4 @@
 import { inProcessExchange } from '../../src/exchange/in-process.ts';
 import { describeExchange } from './contract.ts';
 
-describeExchange({ name: 'in-process', open: async () => inProcessExchange({ seats: 1 }) });
+describeExchange({ name: 'in-process', open: async () => inProcessExchange({ retain: true }) });
