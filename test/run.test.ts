@@ -357,14 +357,6 @@ describe('run refuses', () => {
     expect(events.map((event) => event.phase)).toEqual(['reading']);
   });
 
-  it('an optimisation, for now, and says what to do', async () => {
-    const job: JobObject = { ...carried, optimize: { over: ['p'], method: 'lbfgs' } };
-    await expect(run(job)).rejects.toMatchObject({
-      tag: 'JobFileError',
-      message: expect.stringContaining('not yet'),
-    });
-  });
-
   it('a signal that is aborted already', async () => {
     await expect(run(carried, { signal: AbortSignal.abort(), engine: 'reference' })).rejects.toMatchObject({
       tag: 'AbortedError',
