@@ -68,6 +68,8 @@ module.exports = {
       file('prepare'),
       file('config'),
     ]),
+    // Pictures of results: a history, and the arrays of a folder.
+    only(room('plot'), [room('coordinator'), room('arrays')]),
     only(file('examples'), []),
     {
       name: 'cli-uses-the-public-api',

@@ -129,6 +129,23 @@ export async function devices(): Promise<readonly DeviceReport[]> {
   return found();
 }
 
+/**
+ * Draw what a folder of results holds, as SVG files in it: `convergence.svg` of an optimisation, `final.svg` and
+ * `trajectory.svg` of fields with two components or more (the two that spread most), `gradient.svg` of the norms.
+ *
+ * @param folder - a folder that `run` wrote
+ * @returns the paths written
+ * @throws InputError when it is no folder of results, or holds nothing to draw
+ *
+ * @example
+ * await run('job.yaml', { out: 'out' });
+ * await plot('out'); // ['out/final.svg', 'out/gradient.svg']
+ */
+export async function plot(folder: string): Promise<readonly string[]> {
+  const { plotFolder } = await import('./plot/folder.ts');
+  return plotFolder(folder);
+}
+
 /** The examples that come with the package: name and first sentence. */
 export async function listExamples(): Promise<readonly Example[]> {
   const { listExamples: list } = await import('./examples.ts');

@@ -59,7 +59,7 @@ const small: JobObject = {
 /** The plain evaluator, which starts at once, for what does not depend on the engine. */
 const plainly: RunOptions = { engine: 'reference' };
 
-const withoutSeconds = ({ history }: RunResult): unknown => history.map(({ seconds: _, ...row }) => row);
+const withoutSeconds = ({ history }: RunResult): unknown => history.map((row) => ({ ...row, seconds: 0 }));
 
 const rejection = (running: Promise<unknown>): Promise<Error> =>
   running.then(

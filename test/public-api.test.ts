@@ -19,6 +19,7 @@ it('exports these names and no others: a change here is a change of the public A
       "listExamples: function",
       "loadJob: function",
       "parseBytes: function",
+      "plot: function",
       "run: function",
       "schema: function",
       "version: string",

@@ -253,6 +253,7 @@ describe('run into a folder', () => {
       'loss',
       'name',
       'numerics',
+      'optimization',
       'pairs',
       'pairsPerSecond',
       'precision',

@@ -11,6 +11,7 @@ import { completionCommand } from './completion.ts';
 import { devicesCommand } from './devices.ts';
 import { explainCommand } from './explain.ts';
 import { initCommand } from './init.ts';
+import { plotCommand } from './plot.ts';
 import { runCommand } from './run.ts';
 import { schemaCommand } from './schema.ts';
 
@@ -51,6 +52,7 @@ Exit codes: 0 done, 1 the job failed, 2 the job file or the command is wrong, 3 
     );
   const commands = [
     runCommand(finish),
+    plotCommand(),
     checkCommand(finish),
     explainCommand(),
     devicesCommand(finish),

@@ -132,7 +132,7 @@ describe('skewflow init', () => {
       .trimEnd()
       .split('\n')
       .map((line) => /^(\S+) {2,}\S/.exec(line)?.[1]);
-    expect(names).toEqual(['asteroid-belt', 'issue-301', 'mixture', 'surface', 'vortices']);
+    expect(names).toEqual(['asteroid-belt', 'fit', 'issue-301', 'mixture', 'surface', 'vortices']);
   });
 
   test('makes a folder whose job runs and whose picture can be drawn', async () => {

@@ -1,0 +1,126 @@
+/** What is drawn of a folder of results, and how a history is written and read. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type JobObject, plot, run } from '../../src/index.ts';
+import { convergencePlot } from '../../src/plot/convergence.ts';
+import { historyText, readHistory } from '../../src/plot/history.ts';
+import { temporaryFolder } from '../arrays/folder.ts';
+
+const job: JobObject = {
+  name: 'drawn',
+  sources: {
+    q: [
+      [0.1, 0.2],
+      [0.7, -0.3],
+    ],
+    p: [
+      [0.3, 0.1],
+      [-0.2, 0.4],
+    ],
+  },
+  tracers: { x: { uniform: [-1, 1], dim: 3, seed: 3 }, age: { uniform: [0, 1], seed: 5 }, rows: 70 },
+  flow: { x: 'sum(j, exp(-sqnorm(slice(x, 0, 2) - q[j])) * concat(p[j], 0.1))', q: 'p', age: '-age' },
+  integrate: { scheme: 'heun', from: 0, to: 1, steps: 4 },
+  loss: 'mean(i, sqnorm(x - 0.3)) + 0.01 * mean(i, age)',
+  optimize: { over: ['p'], iterations: 5 },
+  gradient: ['p', 'q'],
+  output: { save: ['final', 'trajectory'], every: 2 },
+};
+
+const count = (svg: string, pattern: RegExp): number => svg.match(pattern)?.length ?? 0;
+
+describe('plot', () => {
+  it('draws convergence, final states, trajectories and gradient norms', async () => {
+    const out = join(await temporaryFolder(), 'out');
+    const { history, gradientNorms } = await run(job, { out, engine: 'reference' });
+    const files = ['convergence.svg', 'final.svg', 'trajectory.svg', 'gradient.svg'].map((file) =>
+      join(out, file),
+    );
+    expect(await plot(out)).toEqual(files);
+    const [convergence, final, trajectory, gradient] = (await Promise.all(
+      files.map((file) => readFile(file, 'utf8')),
+    )) as [string, string, string, string];
+    expect(count(convergence, /<circle/gu)).toBe(2 * history.length);
+    // q (2 rows) and x (70 rows), before and after; `age` has one component and is no cloud.
+    expect(count(final, /<circle/gu)).toBe(2 * (2 + 70));
+    expect(final).not.toContain('age');
+    expect(count(trajectory, /stroke-width="0.8"/gu)).toBe(2 + 70);
+    expect(gradient).toContain(`∂L/∂q: ${Number(gradientNorms['q']!.toPrecision(6))}`);
+    for (const svg of [convergence, final, trajectory, gradient]) {
+      expect(svg).toContain('drawn: ');
+      expect(svg).not.toMatch(/NaN|Infinity|undefined/u);
+    }
+  });
+
+  it('says what to ask for when there is nothing to draw, and what a folder of results is', async () => {
+    const folder = await temporaryFolder();
+    await expect(plot(folder)).rejects.toMatchObject({
+      tag: 'InputError',
+      message: expect.stringContaining('no result.json'),
+    });
+    const { optimize: _, gradient: __, output: ___, ...plain } = job;
+    await run(plain, { out: join(folder, 'out'), engine: 'reference' });
+    await expect(plot(join(folder, 'out'))).rejects.toThrow(/nothing to draw: add `gradient`/u);
+  });
+});
+
+const row = (iteration: number, loss: number) => ({
+  iteration,
+  evaluations: iteration + 1,
+  loss,
+  gradientNorm: Math.abs(loss) / 3 + 1e-9,
+  step: 0.1,
+  seconds: 0.25 * iteration,
+});
+
+describe('a history', () => {
+  it('is read as it was written', () => {
+    const number = fc.double({ noNaN: true, noDefaultInfinity: true });
+    const rows = fc.array(
+      fc.record({
+        iteration: fc.nat(),
+        evaluations: fc.nat(),
+        loss: number,
+        gradientNorm: number,
+        step: number,
+      }),
+      { minLength: 1 },
+    );
+    fc.assert(
+      fc.property(rows, (written) => {
+        // −0 is written 0: no reader of a CSV tells them apart.
+        const history = written.map((r) => ({
+          ...r,
+          loss: r.loss + 0,
+          gradientNorm: r.gradientNorm + 0,
+          step: r.step + 0,
+          seconds: 1.25,
+        }));
+        expect(readHistory(historyText(history))).toEqual(history);
+      }),
+    );
+  });
+
+  it('is not read from anything else', () => {
+    expect(readHistory('a,b\n1,2\n')).toBeNull();
+    expect(readHistory(historyText([row(0, 1.1)]).replace('1.1', 'x'))).toBeNull();
+  });
+
+  it.each([
+    ['losses of both signs', [1.3, 0.2, -0.7, -0.71]],
+    ['losses that reach zero', [13.1, 0.2, 1e-9, 0]],
+    ['one step', [0.3]],
+    ['losses that stand still', [0.3, 0.3]],
+  ])('is drawn with %s', (_, losses) => {
+    const svg = convergencePlot(
+      'fit',
+      losses.map((loss, k) => row(k, loss)),
+    );
+    expect(svg).not.toMatch(/NaN|Infinity/u);
+    expect(count(svg, /<circle/gu)).toBe(
+      losses.filter((l, _k, all) => !(all.includes(0) && l === 0)).length + losses.length,
+    );
+  });
+});
