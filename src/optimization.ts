@@ -11,6 +11,7 @@ import {
   encodeDescent,
   type HistoryRow,
 } from './coordinator/descent.ts';
+import type { Reason } from './coordinator/optimizers/optimizer.ts';
 import type { Tensors } from './coordinator/result.ts';
 import { invariant, isSkewflowError, SkewflowError } from './errors.ts';
 import type { Optimize } from './job/job.ts';
@@ -27,7 +28,7 @@ export interface OptimizationSummary {
    * Why it is over: the gradient, or the decrease of the loss, is below its tolerance; nothing lower can be told at this
    * precision; or a limit is reached.
    */
-  readonly reason: 'decrease' | 'evaluations' | 'gradient' | 'iterations' | 'precision';
+  readonly reason: Reason;
   /** ‖∇L‖∞ of the free variables at the last step; components that push against a bound are left out. */
   readonly gradientNorm: number;
   /** The step at which this process took the run up; null: it began it. */

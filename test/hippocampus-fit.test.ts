@@ -1,4 +1,8 @@
-/** A real fit beside dense float64 PyTorch of the same formulas; `hippocampus-fit/from-torch.py` made the numbers. */
+/**
+ * A real fit beside dense float64 PyTorch of the same formulas; `hippocampus-fit/from-torch.py` made the numbers.
+ *
+ * Sequences are run in single precision, which a fit is; that double precision has PyTorch's digits is seen at one point.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -25,25 +29,17 @@ const apart = (a: readonly number[], b: readonly number[]): number =>
   Math.max(...a.map((value, k) => Math.abs(value / b[k]! - 1)));
 
 describe.skipIf(!present)(`the fit of a real surface (skipped where ${data} is absent)`, () => {
-  test.each([
-    ['single', 'f32', 20, 1e-5],
-    ['double', 'f64', 4, 1e-12],
-  ] as const)(
-    'gradient descent in %s precision has PyTorch’s loss sequence',
-    async (_, precision, iterations, error) => {
-      const { rate, losses } = torch.gradientDescent;
-      const { history } = await run(
-        hippocampusFit(precision, { over: ['p'], method: 'gd', rate, iterations }),
-      );
-      expect(history.length).toBe(iterations + 1);
-      expect(
-        apart(
-          history.map(({ loss }) => loss),
-          losses,
-        ),
-      ).toBeLessThan(error);
-    },
-  );
+  test('gradient descent has PyTorch’s loss sequence over 20 iterations', async () => {
+    const { rate, losses } = torch.gradientDescent;
+    const { history } = await run(hippocampusFit('f32', { over: ['p'], method: 'gd', rate, iterations: 20 }));
+    expect(history.length).toBe(21);
+    expect(
+      apart(
+        history.map(({ loss }) => loss),
+        losses,
+      ),
+    ).toBeLessThan(1e-5);
+  });
 
   test('loss and gradient at the tenth iterate of L-BFGS are PyTorch’s', async () => {
     const job = hippocampusFit('f64');
