@@ -43,6 +43,7 @@ module.exports = {
       file('protocol'),
       room('exchange'),
       room('arrays'),
+      room('telemetry'),
       file('config'),
       file('log'),
     ]),
@@ -53,6 +54,7 @@ module.exports = {
       file('protocol'),
       room('exchange'),
       room('arrays'),
+      room('telemetry'),
       file('config'),
       file('log'),
     ]),
@@ -68,6 +70,8 @@ module.exports = {
       file('prepare'),
       file('config'),
     ]),
+    // What a process tells of itself; it knows nothing of runs.
+    only(room('telemetry'), []),
     only(file('examples'), []),
     {
       name: 'cli-uses-the-public-api',
