@@ -37,7 +37,7 @@ export async function validate(object: Manifest): Promise<void> {
 function modelled(object: Manifest): Manifest {
   if (object.kind !== 'ScaledObject') return object;
   const { advanced, ...spec } = object.spec as { advanced: Record<string, unknown> };
-  const { scalingModifiers, ...known } = advanced;
+  const { scalingModifiers: _newer, ...known } = advanced;
   return { ...object, spec: { ...spec, advanced: known } };
 }
 
@@ -65,10 +65,12 @@ export function unknownFields(objects: readonly Manifest[]): readonly string[] {
     types: [],
   };
   const host = ts.createCompilerHost(options);
-  const { fileExists, getSourceFile } = host;
-  host.fileExists = (name) => name === file || fileExists(name);
+  const plain = { ...host };
+  host.fileExists = (name) => name === file || plain.fileExists(name);
   host.getSourceFile = (name, ...rest) =>
-    name === file ? ts.createSourceFile(name, text, ts.ScriptTarget.ES2022) : getSourceFile(name, ...rest);
+    name === file
+      ? ts.createSourceFile(name, text, ts.ScriptTarget.ES2022)
+      : plain.getSourceFile(name, ...rest);
   const program = ts.createProgram([file], options, host);
   return ts.getPreEmitDiagnostics(program).map((diagnostic) => {
     const line =
