@@ -43,6 +43,7 @@ module.exports = {
       file('protocol'),
       room('exchange'),
       room('arrays'),
+      room('telemetry'),
       file('config'),
       file('log'),
     ]),
@@ -53,6 +54,7 @@ module.exports = {
       file('protocol'),
       room('exchange'),
       room('arrays'),
+      room('telemetry'),
       file('config'),
       file('log'),
     ]),
@@ -70,6 +72,8 @@ module.exports = {
     ]),
     // Pictures of results: a history, and the arrays of a folder.
     only(room('plot'), [room('coordinator'), room('arrays')]),
+    // What a process tells of itself; it knows nothing of runs.
+    only(room('telemetry'), []),
     only(file('examples'), []),
     {
       name: 'cli-uses-the-public-api',
