@@ -66,15 +66,25 @@ export async function run(job: JobObject | string, options: RunOptions = {}): Pr
  *
  * @param job - path of a job file (YAML or JSON), or the same document as an object
  * @param set - changes to the job, as `--set`: `params.sigma=0.3`
+ * @param allowHosts - hosts its inputs may lie on although they are private or plain http: `host` or `host:port`
  * @throws FormulaError, JobFileError, ShapeError, InputError, UsageError: whatever is wrong with the job
+ * @throws OutOfReachError for a server with an input that does not answer
  *
  * @example
  * const job = await loadJob('job.yaml', ['params.sigma=0.3']);
  * job.system.tracers?.rows; // N
  */
-export async function loadJob(job: JobObject | string, set: readonly string[] = []): Promise<Job> {
-  const { loadJob: load } = await import('./job/load.ts');
-  return load(typeof job === 'string' ? { path: job, sets: set } : { object: job, sets: set });
+export async function loadJob(
+  job: JobObject | string,
+  set: readonly string[] = [],
+  allowHosts: readonly string[] = [],
+): Promise<Job> {
+  const [{ loadJob: load }, { readConfig }] = await Promise.all([
+    import('./job/load.ts'),
+    import('./config.ts'),
+  ]);
+  const reach = { allowHosts, s3: readConfig(process.env).s3 };
+  return load({ ...(typeof job === 'string' ? { path: job } : { object: job }), sets: set, reach });
 }
 
 /**

@@ -11,6 +11,7 @@ import type { Job } from './job/job.ts';
 import type { RowsWanted } from './protocol.ts';
 import type { RunSummary } from './run.ts';
 import { fileRows, type HeldRows, holdRows, type RowLayout, type RowStore } from './worker/rows.ts';
+import { zarrIn } from './zarr-results.ts';
 
 /** The results of one size: of sources, sets, pairs and params, or of tracers. */
 export interface Results {
@@ -44,7 +45,7 @@ export async function openPlace(
   out: OutputFolder | null,
 ): Promise<ResultPlace> {
   const layout = layoutOf(job, wanted);
-  return out === null ? resultsInMemory(layout) : resultsInFolder(job, layout, out);
+  return out === null ? resultsInMemory(layout) : resultsInFolder(job, wanted, layout, out);
 }
 
 /** Where the folder is to be, and whether one that is there is replaced. */
@@ -92,17 +93,19 @@ function resultsInMemory(layout: RowLayout): ResultPlace {
 
 /**
  * Results in a folder: `result.json`, `job.yaml`, `gradient.npz`, and .npy files under `gradient`, `values`, `final`,
- * `trajectory`.
+ * `trajectory`; in the format zarr the tracers' are one group, `tracers.zarr`.
  *
  * @throws UsageError when the folder exists and may not be replaced
  */
 async function resultsInFolder(
   job: Job,
+  wanted: RowsWanted,
   layout: RowLayout,
   { target, force }: OutputFolder,
 ): Promise<ResultPlace> {
   const folder = await createResultFolder(target, force);
-  const store = fileRows(layout, job.precision, folder.path);
+  const zarr = job.output.format === 'zarr' ? zarrIn(folder, job, wanted) : null;
+  const store = zarr?.rows ?? fileRows(layout, job.precision, folder.path);
   return {
     rows: store,
     folder: folder.target,
@@ -120,6 +123,7 @@ async function resultsInFolder(
           }
         }
       }
+      await zarr?.describe(shared.trajectory['t']?.data ?? null);
       await folder.writeText('job.yaml', job.source.text);
       const summary = summarise();
       await folder.writeText('result.json', `${JSON.stringify(summary, null, 2)}\n`);

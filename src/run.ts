@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { availableParallelism, totalmem } from 'node:os';
+import type { Reach } from './arrays/reach.ts';
 import { readConfig } from './config.ts';
 import { coordinate, type Evaluated, type Progress } from './coordinator/coordinator.ts';
 import { gradientTensors, norms, rowsWanted, sourceTensors, type Tensors } from './coordinator/result.ts';
@@ -43,6 +44,8 @@ export interface RunOptions {
   readonly memoryBytes?: number;
   /** Changes to the job, as `--set`: `params.sigma=0.3`. */
   readonly set?: readonly string[];
+  /** Hosts its inputs may lie on although they are private or plain http: `host` or `host:port`. Default: none. */
+  readonly allowHosts?: readonly string[];
   /** Called now and then, at most some ten times a second. */
   readonly onProgress?: (event: ProgressEvent) => void;
   /** Aborting stops the run: `run` rejects with AbortedError, and no folder is left. */
@@ -123,7 +126,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
 
   refuseAborted(settings.signal);
   tell({ phase: 'reading', iteration: 1, blocksDone: 0, blocksTotal: 0 });
-  await using open = await openJob(what, settings.set);
+  await using open = await openJob(what, settings);
   const { job } = open;
   refuseLater(job);
   const prepared = await prepare(job);
@@ -304,6 +307,7 @@ interface Settings {
   readonly threads: number;
   readonly memoryBytes: number;
   readonly set: readonly string[];
+  readonly reach: Reach;
   readonly onProgress: (event: ProgressEvent) => void;
   readonly signal: AbortSignal;
   readonly log: Log;
@@ -326,6 +330,7 @@ function settle(options: RunOptions): Settings {
     threads,
     memoryBytes,
     set: options.set ?? [],
+    reach: { allowHosts: options.allowHosts ?? [], s3: config.s3 },
     onProgress: options.onProgress ?? (() => {}),
     signal: options.signal ?? new AbortController().signal,
     log: logTo(config.logLevel),
@@ -335,9 +340,13 @@ function settle(options: RunOptions): Settings {
 /** The job with its arrays open, closed again when the run is over. */
 async function openJob(
   what: JobObject | string,
-  sets: readonly string[],
+  { set: sets, reach }: Settings,
 ): Promise<AsyncDisposable & { readonly job: Job }> {
-  const job = await loadJob(typeof what === 'string' ? { path: what, sets } : { object: what, sets });
+  const job = await loadJob({
+    ...(typeof what === 'string' ? { path: what } : { object: what }),
+    sets,
+    reach,
+  });
   return { job, [Symbol.asyncDispose]: () => closeJob(job) };
 }
 
@@ -358,12 +367,6 @@ function refuseLater(job: Job): void {
     throw new SkewflowError(
       'JobFileError',
       'optimize: not yet in this version, which evaluates the loss and its gradient once; take `optimize` out and use `gradient`',
-    );
-  }
-  if (job.output.format === 'zarr') {
-    throw new SkewflowError(
-      'JobFileError',
-      'output.format: zarr is not written yet in this version; use npy',
     );
   }
 }

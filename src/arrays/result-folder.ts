@@ -40,7 +40,7 @@ export async function createResultFolder(target: string, force = false): Promise
     const folder = dirname(file);
     if (!folders.has(folder))
       await mkdir(folder, { recursive: true }).catch((cause: unknown) => failed(target, cause));
-    folders.add(folder);
+    for (let above = folder; !folders.has(above); above = dirname(above)) folders.add(above);
     return file;
   };
   const discard = async (): Promise<void> => {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ObjectStore } from '../../src/objects/object-store.ts';
 import { openS3 } from '../../src/objects/s3.ts';
+import { listening } from '../http-server.ts';
 import { type Moto, motoMissing, motoPython, pageKeys, startMoto } from './moto.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text);
@@ -149,19 +149,3 @@ test('without credentials in the environment the variables are named', async () 
     message: expect.stringMatching(/^s3:\/\/a-bucket\/x: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY/u),
   });
 });
-
-async function listening(
-  answer: (...args: Parameters<Parameters<typeof createServer>[1] & {}>) => unknown,
-): Promise<AsyncDisposable & { readonly url: string }> {
-  const server = createServer((request, response) => void answer(request, response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('a port was asked for');
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
