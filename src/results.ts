@@ -5,9 +5,10 @@
 
 import { createNpy } from './arrays/npy-writer.ts';
 import { writeNpz } from './arrays/npz-writer.ts';
-import { createResultFolder } from './arrays/result-folder.ts';
+import { createResultFolder, type ResultFolder } from './arrays/result-folder.ts';
 import { rowsShape, type Tensor, type Tensors } from './coordinator/result.ts';
 import type { Job } from './job/job.ts';
+import type { S3Settings } from './objects/s3-settings.ts';
 import type { RowsWanted } from './protocol.ts';
 import type { RunSummary } from './run.ts';
 import { fileRows, type HeldRows, holdRows, type RowLayout, type RowStore } from './worker/rows.ts';
@@ -50,8 +51,16 @@ export async function openPlace(
 
 /** Where the folder is to be, and whether one that is there is replaced. */
 export interface OutputFolder {
+  /** A path, or `s3://bucket/prefix`. */
   readonly target: string;
   readonly force: boolean;
+  readonly s3: S3Settings;
+}
+
+async function beginFolder({ target, force, s3 }: OutputFolder): Promise<ResultFolder> {
+  if (!/^s3:\/\//iu.test(target)) return createResultFolder(target, force);
+  const { createS3ResultFolder } = await import('./arrays/s3-result-folder.ts');
+  return createS3ResultFolder(target, s3, force);
 }
 
 function layoutOf(job: Job, wanted: RowsWanted): RowLayout {
@@ -101,9 +110,9 @@ async function resultsInFolder(
   job: Job,
   wanted: RowsWanted,
   layout: RowLayout,
-  { target, force }: OutputFolder,
+  out: OutputFolder,
 ): Promise<ResultPlace> {
-  const folder = await createResultFolder(target, force);
+  const folder = await beginFolder(out);
   const zarr = job.output.format === 'zarr' ? zarrIn(folder, job, wanted) : null;
   const store = zarr?.rows ?? fileRows(layout, job.precision, folder.path);
   return {

@@ -30,8 +30,8 @@ import { type Assignment, serveOneRun } from './worker/worker.ts';
 /** How `run` goes about it. Nothing here reaches the numbers, except `set`, which changes the job. */
 export interface RunOptions {
   /**
-   * Folder the results are written to; true: `./<name>-out`, after the job's name. Default: none; then everything, the
-   * tracers' results too, is in the result.
+   * Folder the results are written to, or `s3://bucket/prefix`; true: `./<name>-out`, after the job's name. Default: none;
+   * then everything, the tracers' results too, is in the result.
    */
   readonly out?: string | true;
   /** Replace `out` if it exists. Default: false, and an existing folder is a UsageError before anything is computed. */
@@ -111,7 +111,7 @@ export interface RunResult extends RunSummary {
   readonly final: Tensors;
   /** States at saved times, where `output.save` names `trajectory`: times × rows × width each, and `t`. */
   readonly trajectory: Tensors;
-  /** The folder that was written, absolute; null without `out`. */
+  /** The folder that was written, absolute, or its `s3://` URL; null without `out`. */
   readonly folder: string | null;
   /** The facts above as one document: what `result.json` holds. */
   readonly summary: RunSummary;
@@ -351,8 +351,8 @@ async function openJob(
 }
 
 /** The folder the results go to; null: memory. */
-function folderOf(job: Job, { out, force }: Settings): OutputFolder | null {
-  return out === null ? null : { target: out === true ? `${job.name}-out` : out, force };
+function folderOf(job: Job, { out, force, reach }: Settings): OutputFolder | null {
+  return out === null ? null : { target: out === true ? `${job.name}-out` : out, force, s3: reach.s3 };
 }
 
 function refuseAborted(signal: AbortSignal): void {
