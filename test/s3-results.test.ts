@@ -61,7 +61,8 @@ describe.skipIf(motoPython === null)(`a run with \`--out s3://…\`${motoMissing
     expect(await read('s3://results/a/zarr/tracers.zarr#gradient/x', 1200)).toEqual([
       ...expected.gradient['x']!.data,
     ]);
-    expect(await readdir(temporary)).toEqual([]);
+    // Other tools keep folders of their own there.
+    expect((await readdir(temporary)).filter((name) => name.startsWith('skewflow-'))).toEqual([]);
   });
 
   it('replaces a result only with force, and nothing else at all', async () => {

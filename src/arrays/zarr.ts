@@ -186,7 +186,7 @@ function withChunksNear<A extends ZarrArray<DataType, Readable>>(array: A, label
       throw error;
     }
     let held = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
-    for (const [oldest, bytes] of [...sizes]) {
+    for (const [oldest, bytes] of sizes) {
       if (held <= decodedBytesMax || sizes.size === 1) break;
       forget(oldest);
       held -= bytes;

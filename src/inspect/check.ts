@@ -13,6 +13,7 @@ import { measureOrder, type OrderReport } from './order.ts';
 import { type Problem, takeRows } from './problem.ts';
 import { workOf } from './work.ts';
 
+/** How `check` goes about it. */
 export interface CheckOptions {
   /** What is checked. Default `auto`: the embedded WASM engine. */
   readonly engine?: EngineChoice;
@@ -25,6 +26,7 @@ export interface CheckOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a check found. All errors are relative: ‖difference‖₂ / ‖reference‖₂. */
 export interface CheckReport {
   readonly name: string;
   /** Numerics class of the engine under test. */

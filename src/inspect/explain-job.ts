@@ -6,6 +6,7 @@ import type { JobObject } from '../job/schema.ts';
 import { prepare } from '../prepare.ts';
 import { type Explanation, explainPlan } from './explain.ts';
 
+/** What `explain` tells beside the plan. */
 export interface ExplainOptions {
   /** Changes to the job, as `--set`. */
   readonly set?: readonly string[];
