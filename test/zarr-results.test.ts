@@ -34,7 +34,7 @@ const arrays = [
 
 /** What a run without a folder gives. */
 async function expected(): Promise<ReadonlyMap<string, Tensors[string]>> {
-  const result = await run(job);
+  const result = await run(job, { threads: 1 });
   return new Map(
     arrays.map((path) => {
       const [kind, name] = path.split('/') as ['final' | 'gradient' | 'trajectory' | 'values', string];
@@ -46,7 +46,7 @@ async function expected(): Promise<ReadonlyMap<string, Tensors[string]>> {
 describe('a run with `format: zarr`', () => {
   it('writes the tracers’ results as one group of raw chunks, the rest as npy and npz', async () => {
     const parent = await temporaryFolder();
-    const { folder } = await run(job, { out: join(parent, 'out') });
+    const { folder } = await run(job, { threads: 1, out: join(parent, 'out') });
     expect((await readdir(folder!)).sort()).toEqual([
       'gradient.npz',
       'job.yaml',
@@ -65,10 +65,11 @@ describe('a run with `format: zarr`', () => {
   it('leaves no group where nothing is of the size of the tracers, and no folder when it is stopped', async () => {
     const parent = await temporaryFolder();
     const plain = { ...job, gradient: ['p'], output: { format: 'zarr' as const }, values: {} };
-    const { folder } = await run(plain, { out: join(parent, 'out') });
+    const { folder } = await run(plain, { threads: 1, out: join(parent, 'out') });
     expect((await readdir(folder!)).sort()).toEqual(['gradient.npz', 'job.yaml', 'result.json']);
     const stop = new AbortController();
     const stopped = run(job, {
+      threads: 1,
       out: join(parent, 'stopped'),
       signal: stop.signal,
       onProgress: ({ phase }) => {
@@ -84,7 +85,7 @@ describe('a run with `format: zarr`', () => {
     `is opened by zarr-python and xarray as it is${python === null ? ' (skipped: no Python with xarray and zarr ≥ 3 here)' : ''}`,
     async () => {
       const parent = await temporaryFolder();
-      const { folder } = await run(job, { out: join(parent, 'out') });
+      const { folder } = await run(job, { threads: 1, out: join(parent, 'out') });
       const script = `
 import json, sys, warnings
 warnings.simplefilter("error")
