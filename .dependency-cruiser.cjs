@@ -31,7 +31,9 @@ module.exports = {
       from: { path: room('kernels') },
       to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-peer'] },
     },
-    only(room('arrays'), []),
+    // Bytes in a bucket, which arrays and results lie in.
+    only(room('objects'), []),
+    only(room('arrays'), [room('objects')]),
     only(room('job'), [room('kernels'), room('arrays')]),
     only(room('partition'), [room('kernels'), room('job')]),
     only(file('protocol'), [room('kernels'), room('job'), room('partition')]),

@@ -2,19 +2,22 @@
  * What does the environment say? Every variable the project reads, parsed once at the door.
  */
 import { SkewflowError } from './errors.ts';
+import { readS3Settings, type S3Environment, type S3Settings } from './objects/s3-settings.ts';
 
 export interface Config {
   /** `SKEWFLOW_LOG`: what is logged to stderr. Default `silent`: errors are thrown, not logged. */
   readonly logLevel: LogLevel;
   /** `SKEWFLOW_THREADS`: worker threads where no option says otherwise; null: one per core. */
   readonly threads: number | null;
+  /** `AWS_ACCESS_KEY_ID` … `AWS_ENDPOINT_URL_S3`: the storage behind `s3://`. */
+  readonly s3: S3Settings;
 }
 
 export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 /** The variables that are read. */
-export interface Environment {
+export interface Environment extends S3Environment {
   readonly SKEWFLOW_LOG?: string | undefined;
   readonly SKEWFLOW_THREADS?: string | undefined;
 }
@@ -28,6 +31,7 @@ export function readConfig(environment: Environment): Config {
   return Object.freeze({
     logLevel: levelOf(environment.SKEWFLOW_LOG),
     threads: countOf('SKEWFLOW_THREADS', environment.SKEWFLOW_THREADS),
+    s3: readS3Settings(environment),
   });
 }
 

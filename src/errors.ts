@@ -44,6 +44,7 @@ export const errorTable = {
   AbortedError: { exitCode: exitCodes.interrupted, retry: 'anywhere' },
 } as const;
 
+/** What kind of error it is: `ShapeError`, `InputError`, … Each has one remedy and one exit code. */
 export type ErrorTag = keyof typeof errorTable;
 
 /** An error a caller can act on. `message` says what was expected, what came and what to do. */

@@ -4,12 +4,14 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { SkewflowError } from './errors.ts';
 
+/** An example that comes with the package. */
 export interface Example {
   readonly name: string;
   /** The first sentence of its job file. */
   readonly title: string;
 }
 
+/** Where an example was made, and what to run in it. */
 export interface CreatedExample {
   /** As given. */
   readonly folder: string;

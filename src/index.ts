@@ -12,23 +12,35 @@ import type { Job } from './job/job.ts';
 import type { JobObject } from './job/schema.ts';
 import type { RunOptions, RunResult } from './run.ts';
 
+export type { GeneratorSpec } from './arrays/generators.ts';
+export type { NestedList, Shaped } from './arrays/inline.ts';
+export type { ArraySpec } from './arrays/open.ts';
+export type { ArraySource } from './arrays/source.ts';
 export type { HistoryRow } from './coordinator/descent.ts';
 export type { Tensor, Tensors } from './coordinator/result.ts';
 export { type ErrorTag, isSkewflowError, SkewflowError } from './errors.ts';
 export type { CreatedExample, Example } from './examples.ts';
 export type { CheckOptions, CheckReport } from './inspect/check.ts';
 export { checkText } from './inspect/check-text.ts';
-export type { DeviceReport } from './inspect/devices.ts';
-export type { Explanation } from './inspect/explain.ts';
+export type { DenseCost } from './inspect/dense.ts';
+export type { DeviceReport, PrecisionReport } from './inspect/devices.ts';
+export type { Explanation, KernelLine, MemoryLines, TrafficLines } from './inspect/explain.ts';
 export type { ExplainOptions } from './inspect/explain-job.ts';
 export { type ExplanationPart, explainText } from './inspect/explain-text.ts';
+export type { FormulaLine, FormulaSection } from './inspect/formulas.ts';
+export type { GradientLine } from './inspect/gradient-check.ts';
+export type { BlockKind, Jacobian, Line } from './inspect/jacobian.ts';
+export type { KernelListing } from './inspect/kernel-listing.ts';
+export type { MeasuredOrder, OrderReport, OrderVerdict } from './inspect/order.ts';
+export type { WorkLine } from './inspect/work.ts';
 export { parseBytes } from './job/bytes.ts';
-export type { Job } from './job/job.ts';
+export type { Integrate, Job, Optimize, Output } from './job/job.ts';
 export type { JobObject } from './job/schema.ts';
 export type { OptimizationSummary } from './optimization.ts';
 export type { ProgressEvent, RunOptions, RunResult, RunSummary } from './run.ts';
 export { version } from './version.ts';
 export type { EngineChoice } from './worker/engine/discover.ts';
+export type { EngineName, Precision } from './worker/engine/engine.ts';
 
 /**
  * Compute the loss of a job and its exact gradient, on this machine.
@@ -68,15 +80,25 @@ export async function run(job: JobObject | string, options: RunOptions = {}): Pr
  *
  * @param job - path of a job file (YAML or JSON), or the same document as an object
  * @param set - changes to the job, as `--set`: `params.sigma=0.3`
+ * @param allowHosts - hosts its inputs may lie on although they are private or plain http: `host` or `host:port`
  * @throws FormulaError, JobFileError, ShapeError, InputError, UsageError: whatever is wrong with the job
+ * @throws OutOfReachError for a server with an input that does not answer
  *
  * @example
  * const job = await loadJob('job.yaml', ['params.sigma=0.3']);
  * job.system.tracers?.rows; // N
  */
-export async function loadJob(job: JobObject | string, set: readonly string[] = []): Promise<Job> {
-  const { loadJob: load } = await import('./job/load.ts');
-  return load(typeof job === 'string' ? { path: job, sets: set } : { object: job, sets: set });
+export async function loadJob(
+  job: JobObject | string,
+  set: readonly string[] = [],
+  allowHosts: readonly string[] = [],
+): Promise<Job> {
+  const [{ loadJob: load }, { readConfig }] = await Promise.all([
+    import('./job/load.ts'),
+    import('./config.ts'),
+  ]);
+  const reach = { allowHosts, s3: readConfig(process.env).s3 };
+  return load({ ...(typeof job === 'string' ? { path: job } : { object: job }), sets: set, reach });
 }
 
 /**

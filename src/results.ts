@@ -5,15 +5,17 @@
 
 import { createNpy } from './arrays/npy-writer.ts';
 import { writeNpz } from './arrays/npz-writer.ts';
-import { createResultFolder } from './arrays/result-folder.ts';
+import { createResultFolder, type ResultFolder } from './arrays/result-folder.ts';
 import type { HistoryRow } from './coordinator/descent.ts';
 import { rowsShape, type Tensor, type Tensors } from './coordinator/result.ts';
 import type { Job } from './job/job.ts';
+import type { S3Settings } from './objects/s3-settings.ts';
 import { convergencePlot } from './plot/convergence.ts';
 import { historyText } from './plot/history.ts';
 import type { RowsWanted } from './protocol.ts';
 import type { RunSummary } from './run.ts';
 import { fileRows, type HeldRows, holdRows, type RowLayout, type RowStore } from './worker/rows.ts';
+import { zarrIn } from './zarr-results.ts';
 
 /** The results of one size: of sources, sets, pairs and params, or of tracers. */
 export interface Results {
@@ -50,13 +52,21 @@ export async function openPlace(
   out: OutputFolder | null,
 ): Promise<ResultPlace> {
   const layout = layoutOf(job, wanted);
-  return out === null ? resultsInMemory(layout) : resultsInFolder(job, layout, out);
+  return out === null ? resultsInMemory(layout) : resultsInFolder(job, wanted, layout, out);
 }
 
 /** Where the folder is to be, and whether one that is there is replaced. */
 export interface OutputFolder {
+  /** A path, or `s3://bucket/prefix`. */
   readonly target: string;
   readonly force: boolean;
+  readonly s3: S3Settings;
+}
+
+async function beginFolder({ target, force, s3 }: OutputFolder): Promise<ResultFolder> {
+  if (!/^s3:\/\//iu.test(target)) return createResultFolder(target, force);
+  const { createS3ResultFolder } = await import('./arrays/s3-result-folder.ts');
+  return createS3ResultFolder(target, s3, force);
 }
 
 function layoutOf(job: Job, wanted: RowsWanted): RowLayout {
@@ -100,17 +110,20 @@ function resultsInMemory(layout: RowLayout): ResultPlace {
 
 /**
  * Results in a folder: `result.json`, `job.yaml`, `gradient.npz`, and .npy files under `gradient`, `values`, `final`,
- * `trajectory`; of an optimisation `optimum.npz`, `history.csv`, `convergence.svg`.
+ * `trajectory` (in the format zarr the tracers' are one group, `tracers.zarr`); of an optimisation `optimum.npz`, `history.csv`,
+ * `convergence.svg`.
  *
  * @throws UsageError when the folder exists and may not be replaced
  */
 async function resultsInFolder(
   job: Job,
+  wanted: RowsWanted,
   layout: RowLayout,
-  { target, force }: OutputFolder,
+  out: OutputFolder,
 ): Promise<ResultPlace> {
-  const folder = await createResultFolder(target, force);
-  const store = fileRows(layout, job.precision, folder.path);
+  const folder = await beginFolder(out);
+  const zarr = job.output.format === 'zarr' ? zarrIn(folder, job, wanted) : null;
+  const store = zarr?.rows ?? fileRows(layout, job.precision, folder.path);
   return {
     rows: store,
     folder: folder.target,
@@ -134,6 +147,7 @@ async function resultsInFolder(
           }
         }
       }
+      await zarr?.describe(shared.trajectory['t']?.data ?? null);
       await folder.writeText('job.yaml', job.source.text);
       const summary = summarise();
       await folder.writeText('result.json', `${JSON.stringify(summary, null, 2)}\n`);

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { availableParallelism, hostname, totalmem } from 'node:os';
+import type { Reach } from './arrays/reach.ts';
 import { readConfig } from './config.ts';
 import { coordinate, type Evaluated, type Progress } from './coordinator/coordinator.ts';
 import type { Course } from './coordinator/course.ts';
@@ -32,8 +33,8 @@ import { type Assignment, serveOneRun } from './worker/worker.ts';
 /** How `run` goes about it. Nothing here reaches the numbers, except `set`, which changes the job. */
 export interface RunOptions {
   /**
-   * Folder the results are written to; true: `./<name>-out`, after the job's name. Default: none; then everything, the
-   * tracers' results too, is in the result.
+   * Folder the results are written to, or `s3://bucket/prefix`; true: `./<name>-out`, after the job's name. Default: none;
+   * then everything, the tracers' results too, is in the result.
    */
   readonly out?: string | true;
   /** Replace `out` if it exists. Default: false, and an existing folder is a UsageError before anything is computed. */
@@ -51,6 +52,8 @@ export interface RunOptions {
   readonly memoryBytes?: number;
   /** Changes to the job, as `--set`: `params.sigma=0.3`. */
   readonly set?: readonly string[];
+  /** Hosts its inputs may lie on although they are private or plain http: `host` or `host:port`. Default: none. */
+  readonly allowHosts?: readonly string[];
   /** Called now and then, at most some ten times a second. */
   readonly onProgress?: (event: ProgressEvent) => void;
   /**
@@ -128,7 +131,7 @@ export interface RunResult extends RunSummary {
   readonly optimum: Tensors;
   /** The steps of the optimisation, the start first; [] without `optimize`. */
   readonly history: readonly HistoryRow[];
-  /** The folder that was written, absolute; null without `out`. */
+  /** The folder that was written, absolute, or its `s3://` URL; null without `out`. */
   readonly folder: string | null;
   /** The facts above as one document: what `result.json` holds. */
   readonly summary: RunSummary;
@@ -144,9 +147,8 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
 
   refuseAborted(settings.signal);
   tell({ phase: 'reading', iteration: 1, blocksDone: 0, blocksTotal: 0 });
-  await using open = await openJob(what, settings.set);
+  await using open = await openJob(what, settings);
   const { job } = open;
-  refuseLater(job);
   const prepared = await prepare(job);
   const wanted = rowsWanted(job.system, job.output, prepared.grid);
   refuseAborted(settings.signal);
@@ -360,6 +362,7 @@ interface Settings {
   readonly threads: number;
   readonly memoryBytes: number;
   readonly set: readonly string[];
+  readonly reach: Reach;
   readonly onProgress: (event: ProgressEvent) => void;
   readonly signal: AbortSignal;
   readonly log: Log;
@@ -383,6 +386,7 @@ function settle(options: RunOptions): Settings {
     threads,
     memoryBytes,
     set: options.set ?? [],
+    reach: { allowHosts: options.allowHosts ?? [], s3: config.s3 },
     onProgress: options.onProgress ?? (() => {}),
     signal: options.signal ?? new AbortController().signal,
     log: logTo(config.logLevel),
@@ -392,30 +396,24 @@ function settle(options: RunOptions): Settings {
 /** The job with its arrays open, closed again when the run is over. */
 async function openJob(
   what: JobObject | string,
-  sets: readonly string[],
+  { set: sets, reach }: Settings,
 ): Promise<AsyncDisposable & { readonly job: Job }> {
-  const job = await loadJob(typeof what === 'string' ? { path: what, sets } : { object: what, sets });
+  const job = await loadJob({
+    ...(typeof what === 'string' ? { path: what } : { object: what }),
+    sets,
+    reach,
+  });
   return { job, [Symbol.asyncDispose]: () => closeJob(job) };
 }
 
 /** The folder the results go to; null: memory. */
-function folderOf(job: Job, { out, force }: Settings): OutputFolder | null {
-  return out === null ? null : { target: out === true ? `${job.name}-out` : out, force };
+function folderOf(job: Job, { out, force, reach }: Settings): OutputFolder | null {
+  return out === null ? null : { target: out === true ? `${job.name}-out` : out, force, s3: reach.s3 };
 }
 
 function refuseAborted(signal: AbortSignal): void {
   if (signal.aborted) {
     throw new SkewflowError('AbortedError', 'the run was aborted', {}, { cause: signal.reason });
-  }
-}
-
-/** What the job may say and this version does not do. */
-function refuseLater(job: Job): void {
-  if (job.output.format === 'zarr') {
-    throw new SkewflowError(
-      'JobFileError',
-      'output.format: zarr is not written yet in this version; use npy',
-    );
   }
 }
 

@@ -1,18 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../src/config.ts';
 import { isSkewflowError } from '../src/errors.ts';
+import { readS3Settings } from '../src/objects/s3-settings.ts';
 
 describe('readConfig', () => {
   it('is silent and leaves the threads to the machine by default', () => {
-    expect(readConfig({})).toEqual({ logLevel: 'silent', threads: null });
-    expect(readConfig({ SKEWFLOW_LOG: '', SKEWFLOW_THREADS: '' })).toEqual({
-      logLevel: 'silent',
-      threads: null,
-    });
+    const nothing = { logLevel: 'silent', threads: null, s3: readS3Settings({}) };
+    expect(readConfig({})).toEqual(nothing);
+    expect(readConfig({ SKEWFLOW_LOG: '', SKEWFLOW_THREADS: '' })).toEqual(nothing);
   });
 
   it('reads what is set', () => {
-    expect(readConfig({ SKEWFLOW_LOG: 'debug', SKEWFLOW_THREADS: '3' })).toEqual({
+    expect(readConfig({ SKEWFLOW_LOG: 'debug', SKEWFLOW_THREADS: '3' })).toMatchObject({
       logLevel: 'debug',
       threads: 3,
     });

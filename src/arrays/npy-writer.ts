@@ -69,7 +69,8 @@ export function npyBytes(type: 'f4' | 'f8', shape: readonly number[], data: Real
   return Buffer.concat([formatNpyHeader(type, shape), encodeElements(data, type)]);
 }
 
-function encodeElements(data: Reals, type: 'f4' | 'f8'): Buffer {
+/** Numbers as they lie in a file. */
+export function encodeElements(data: Reals, type: 'f4' | 'f8'): Buffer {
   const native = type === 'f4' ? data instanceof Float32Array : data instanceof Float64Array;
   if (native && hostIsLittleEndian) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   const bytes = Buffer.alloc(data.length * (type === 'f4' ? 4 : 8));

@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import { SkewflowError } from '../errors.ts';
 import { type GeneratorSpec, openGenerator, repeated } from './generators.ts';
 import { type NestedList, openInline, openShaped, type Shaped } from './inline.ts';
-import { openNpy } from './npy.ts';
+import { npyIn, openNpy } from './npy.ts';
+import type { Reach } from './reach.ts';
 import type { Generated, RawArray } from './source.ts';
 
 /** A value of the job file, or what stands for one in memory. */
@@ -25,17 +26,23 @@ export type Opened =
   | { readonly kind: 'generated'; readonly generated: Generated };
 
 /** Ends of paths that can be read, for messages. */
-const readable = '`.npy`, `.npz#name` or `.csv`';
+const readable = '`.npy`, `.npz#name`, `.csv`, `.zarr` or `.zarr#name`';
 
 /**
  * Opens an array; what it holds is not read yet.
  *
  * @param field - the name it has in the job: random generators depend on it
  * @param folder - where relative paths start
- * @throws InputError naming the path, and what to do
+ * @param reach - what may be read over the network
+ * @throws InputError naming the path, and what to do; OutOfReachError for a server that does not answer
  */
-export async function openArray(spec: ArraySpec, field: string, folder: string): Promise<Opened> {
-  if (typeof spec === 'string') return { kind: 'array', array: await openPath(spec, folder) };
+export async function openArray(
+  spec: ArraySpec,
+  field: string,
+  folder: string,
+  reach: Reach,
+): Promise<Opened> {
+  if (typeof spec === 'string') return { kind: 'array', array: await openPath(spec, folder, reach) };
   if (typeof spec === 'number') return { kind: 'generated', generated: repeated([spec]) };
   if (Array.isArray(spec)) return { kind: 'array', array: openInline(spec as NestedList) };
   if (ArrayBuffer.isView(spec)) {
@@ -48,33 +55,25 @@ export async function openArray(spec: ArraySpec, field: string, folder: string):
   return { kind: 'generated', generated: openGenerator(spec as GeneratorSpec, field) };
 }
 
-async function openPath(text: string, folder: string): Promise<RawArray> {
+async function openPath(text: string, folder: string, reach: Reach): Promise<RawArray> {
   const refuse = (why: string): never => {
     throw new SkewflowError('InputError', `${text}: ${why}`);
   };
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//iu.exec(text)?.[1]?.toLowerCase();
-  if (scheme !== undefined) {
-    return refuse(
-      scheme === 'https' || scheme === 's3'
-        ? `arrays behind ${scheme}:// are not read yet (planned: \`${scheme}://…/array.npy\` and zarr): copy the file beside the job`
-        : `${scheme}:// is no place arrays are read from: give a path (${readable})`,
-    );
-  }
-  const hash = text.lastIndexOf('#');
-  const path = hash < 0 ? text : text.slice(0, hash);
-  const name = hash < 0 ? null : text.slice(hash + 1);
+  if (scheme !== undefined) return openUrl(text, scheme, reach);
+  const { path, name } = namedPart(text);
   const full = resolve(folder, path);
-  if (/\.zarr$/iu.test(path)) {
-    return refuse(
-      'zarr is not read yet (planned: `path.zarr` and `path.zarr#group/name`): save it with `np.save` as a .npy',
-    );
+  if (/\.zarr\/?$/iu.test(path)) {
+    const [{ openFolder }, { openZarr }] = await Promise.all([import('./byte-tree.ts'), import('./zarr.ts')]);
+    return openZarr(await openFolder(full, path), name ?? '', text);
   }
   if (/\.npz$/iu.test(path)) {
     if (name === null || name === '') return refuse('name the array of the archive: `path.npz#name`');
     const { openNpz } = await import('./npz.ts');
     return openNpz(full, name, path);
   }
-  if (name !== null) return refuse('only a .npz holds named arrays: leave `#` and what follows away');
+  if (name !== null)
+    return refuse('only a .npz or a .zarr holds named arrays: leave `#` and what follows away');
   if (/\.npy$/iu.test(path)) return openNpy(full, text);
   if (/\.csv$/iu.test(path)) {
     const { openCsv } = await import('./csv.ts');
@@ -83,4 +82,41 @@ async function openPath(text: string, folder: string): Promise<RawArray> {
   if (text.trim() !== '' && Number.isFinite(Number(text)))
     return refuse('this is text: a number is written without quotes');
   return refuse(`not a path that can be read: it ends in none of ${readable}`);
+}
+
+/** A .npy or a zarr behind a URL. */
+async function openUrl(text: string, scheme: string, reach: Reach): Promise<RawArray> {
+  const refuse = (why: string): never => {
+    throw new SkewflowError('InputError', `${text}: ${why}`);
+  };
+  if (!['http', 'https', 's3'].includes(scheme)) {
+    return refuse(
+      `${scheme}:// is no place arrays are read from: give a path (${readable}), https:// or s3://`,
+    );
+  }
+  if (!URL.canParse(text)) return refuse('not a URL that can be read');
+  const { path, name } = namedPart(text);
+  const url = new URL(path);
+  const ending = /\.(npy|zarr)\/?$/iu.exec(url.pathname)?.[1]?.toLowerCase();
+  if (ending === undefined)
+    return refuse('behind a URL a `.npy` or a `.zarr` is read: its path ends in neither');
+  if (ending === 'npy' && name !== null)
+    return refuse('only a .zarr holds named arrays: leave `#` and what follows away');
+  if (scheme === 's3') {
+    const { openS3File, openS3Tree } = await import('./s3-bytes.ts');
+    if (ending === 'npy') return npyIn(await openS3File(path, reach.s3));
+    const { openZarr } = await import('./zarr.ts');
+    return openZarr(await openS3Tree(path, reach.s3), name ?? '', text);
+  }
+  const { openHttpFile, openHttpTree } = await import('./http-bytes.ts');
+  if (ending === 'npy') return npyIn(await openHttpFile(url, reach.allowHosts));
+  const { openZarr } = await import('./zarr.ts');
+  const tree = openHttpTree(url, reach.allowHosts);
+  return openZarr(tree, name ?? '', name === null ? tree.label : `${tree.label}#${name}`);
+}
+
+/** `path#name` in two; null: no name. */
+function namedPart(text: string): { readonly path: string; readonly name: string | null } {
+  const hash = text.lastIndexOf('#');
+  return hash < 0 ? { path: text, name: null } : { path: text.slice(0, hash), name: text.slice(hash + 1) };
 }

@@ -3,9 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { SkewflowError } from '../errors.ts';
-
-/** What every folder of results holds. */
-const resultFile = 'result.json';
+import { copyOver, resultFile } from './publish.ts';
 
 /** A folder that is being filled under a temporary name beside its target. */
 export interface ResultFolder extends AsyncDisposable {
@@ -22,11 +20,17 @@ export interface ResultFolder extends AsyncDisposable {
 
 /**
  * Begins a result folder. Nothing is ever seen under `target` that is not complete; a failure leaves nothing behind.
+ * Where the file system cannot rename a folder, its files are copied to the target at the end, `result.json` last.
  *
  * @param force - whether an existing folder is replaced, at the final rename
+ * @param renameFolder - the system's rename
  * @throws UsageError when the target exists and may not be replaced; JobFailedError when nothing can be written there
  */
-export async function createResultFolder(target: string, force = false): Promise<ResultFolder> {
+export async function createResultFolder(
+  target: string,
+  force = false,
+  renameFolder: RenameFolder = rename,
+): Promise<ResultFolder> {
   const full = resolve(target);
   await refuseExisting(full, target, force);
   const temporary = join(dirname(full), `.${basename(full)}.${randomUUID()}.partial`);
@@ -40,7 +44,7 @@ export async function createResultFolder(target: string, force = false): Promise
     const folder = dirname(file);
     if (!folders.has(folder))
       await mkdir(folder, { recursive: true }).catch((cause: unknown) => failed(target, cause));
-    folders.add(folder);
+    for (let above = folder; !folders.has(above); above = dirname(above)) folders.add(above);
     return file;
   };
   const discard = async (): Promise<void> => {
@@ -52,7 +56,7 @@ export async function createResultFolder(target: string, force = false): Promise
     try {
       for (const folder of folders) await syncFolder(folder);
       await refuseExisting(full, target, force);
-      await replace(temporary, full);
+      await replace(temporary, full, renameFolder);
       await syncFolder(dirname(full));
     } catch (cause) {
       await discard();
@@ -97,13 +101,38 @@ async function refuseExisting(full: string, target: string, force: boolean): Pro
   );
 }
 
+type RenameFolder = (from: string, to: string) => Promise<void>;
+
+/**
+ * What a rename fails with that works on other file systems: across mounts, on a mount point, on object stores that are
+ * mounted as folders.
+ */
+const cannotRename: ReadonlySet<unknown> = new Set([
+  'EXDEV',
+  'EBUSY',
+  'ENOSYS',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'EPERM',
+]);
+
+async function replace(temporary: string, full: string, renameFolder: RenameFolder): Promise<void> {
+  try {
+    await swapIn(temporary, full, renameFolder);
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cannotRename.has(cause.code))) throw cause;
+    await copyOver(temporary, full);
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
 /**
  * A folder cannot be renamed onto one that is not empty, so the old one steps aside first and comes back if the rename
  * fails.
  */
-async function replace(temporary: string, full: string): Promise<void> {
+async function swapIn(temporary: string, full: string, renameFolder: RenameFolder): Promise<void> {
   const aside = join(dirname(full), `.${basename(full)}.${randomUUID()}.old`);
-  const existed = await rename(full, aside).then(
+  const existed = await renameFolder(full, aside).then(
     () => true,
     (cause: unknown) => {
       if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return false;
@@ -111,9 +140,9 @@ async function replace(temporary: string, full: string): Promise<void> {
     },
   );
   try {
-    await rename(temporary, full);
+    await renameFolder(temporary, full);
   } catch (cause) {
-    if (existed) await rename(aside, full);
+    if (existed) await renameFolder(aside, full);
     throw cause;
   }
   if (existed) await rm(aside, { recursive: true, force: true });

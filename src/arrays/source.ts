@@ -13,6 +13,7 @@ export interface ArraySource {
   readonly read: (begin: number, end: number) => Promise<Float32Array | Float64Array>;
   /** What identifies the content, for the digest: text of inline values and generators, content or path + size + mtime of files. */
   readonly identity: string;
+  /** Lets go of the file or the connection; nothing is read afterwards. */
   readonly close: () => Promise<void>;
 }
 

@@ -7,21 +7,33 @@ export interface DeviceOptions {
   readonly threads?: number;
   readonly memory?: number;
   readonly set: readonly string[];
+  readonly allowHost: readonly string[];
 }
 
-/** Adds --engine, --threads, --memory and --set. */
+/** Adds --engine, --threads, --memory, --set and --allow-host. */
 export function withDeviceOptions(command: Command): Command {
-  return command
+  return withJobOptions(command)
     .addOption(
       new Option('--engine <name>', 'what computes')
         .choices(['auto', 'wasm', 'webgpu', 'reference'])
         .default('auto'),
     )
     .option('--threads <n>', 'threads to compute with (default: one per core)', wholeNumber)
-    .option('--memory <bytes>', 'most memory to use, e.g. 2GiB (default: what the machine has)', bytes)
+    .option('--memory <bytes>', 'most memory to use, e.g. 2GiB (default: what the machine has)', bytes);
+}
+
+/** Adds --set and --allow-host. */
+export function withJobOptions(command: Command): Command {
+  return command
     .option(
       '--set <path=value>',
       'change one value of the job, e.g. params.sigma=0.3; repeatable',
+      collect,
+      [],
+    )
+    .option(
+      '--allow-host <host>',
+      'read inputs from this host[:port] also if it is private or plain http; repeatable',
       collect,
       [],
     );
@@ -30,10 +42,11 @@ export function withDeviceOptions(command: Command): Command {
 /** The options as the API takes them. */
 export function deviceOptions(
   options: DeviceOptions,
-): Pick<RunOptions, 'engine' | 'memoryBytes' | 'set' | 'threads'> {
+): Pick<RunOptions, 'allowHosts' | 'engine' | 'memoryBytes' | 'set' | 'threads'> {
   return {
     engine: options.engine,
     set: options.set,
+    allowHosts: options.allowHost,
     ...(options.threads === undefined ? {} : { threads: options.threads }),
     ...(options.memory === undefined ? {} : { memoryBytes: options.memory }),
   };

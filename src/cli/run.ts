@@ -17,7 +17,7 @@ export function runCommand(_finish: (code: number) => void): Command {
   const command = new Command('run')
     .description('compute a job here: its loss, its gradient and its outputs')
     .argument('<job>', 'the job file (YAML or JSON)')
-    .option('--out <folder>', 'where the results go (default: ./<name>-out)')
+    .option('--out <folder>', 'where the results go: a folder, or s3://bucket/prefix (default: ./<name>-out)')
     .option('--force', 'replace the output folder when the job is done')
     .option('--fresh', 'begin an optimisation anew, instead of going on with one that was interrupted')
     .option('--json', 'print the result as one JSON document');

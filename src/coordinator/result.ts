@@ -11,6 +11,7 @@ export interface Tensor {
   readonly data: Float64Array;
 }
 
+/** Arrays by name: of a field, a parameter or an output of the job. */
 export type Tensors = Readonly<Record<string, Tensor>>;
 
 /**

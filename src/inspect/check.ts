@@ -1,5 +1,6 @@
 /** Is the gradient of a job right, and does its scheme keep its order? Measured, on some of its rows. */
 import { availableParallelism, totalmem } from 'node:os';
+import { readConfig } from '../config.ts';
 import { SkewflowError } from '../errors.ts';
 import type { Job } from '../job/job.ts';
 import { closeJob, loadJob } from '../job/load.ts';
@@ -12,6 +13,7 @@ import { measureOrder, type OrderReport } from './order.ts';
 import { type Problem, takeRows } from './problem.ts';
 import { workOf } from './work.ts';
 
+/** How `check` goes about it. */
 export interface CheckOptions {
   /** What is checked. Default `auto`: the embedded WASM engine. */
   readonly engine?: EngineChoice;
@@ -19,9 +21,12 @@ export interface CheckOptions {
   readonly memoryBytes?: number;
   /** Changes to the job, as `--set`. */
   readonly set?: readonly string[];
+  /** Hosts its inputs may lie on although they are private or plain http: `host` or `host:port`. */
+  readonly allowHosts?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
+/** What a check found. All errors are relative: ‖difference‖₂ / ‖reference‖₂. */
 export interface CheckReport {
   readonly name: string;
   /** Numerics class of the engine under test. */
@@ -61,7 +66,12 @@ const orderEvaluationsMax = 64;
 /** Check a job; documented where it is exported, in `index.ts`. */
 export async function check(what: JobObject | string, options: CheckOptions = {}): Promise<CheckReport> {
   const sets = options.set ?? [];
-  const job = await loadJob(typeof what === 'string' ? { path: what, sets } : { object: what, sets });
+  const reach = { allowHosts: options.allowHosts ?? [], s3: readConfig(process.env).s3 };
+  const job = await loadJob({
+    ...(typeof what === 'string' ? { path: what } : { object: what }),
+    sets,
+    reach,
+  });
   try {
     return await checked(job, options);
   } finally {

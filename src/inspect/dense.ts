@@ -6,6 +6,7 @@ import type { Grid, Program } from '../kernels/sweep/program.ts';
 import type { System } from '../kernels/system.ts';
 import { flowsOf } from './work.ts';
 
+/** What the same gradient would cost without the structure: numbers, bytes and passes over pairs. */
 export interface DenseCost {
   /** Numbers a tape keeps for each pair: the values the pair loop computes. */
   readonly valuesPerPair: number;

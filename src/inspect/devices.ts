@@ -10,6 +10,7 @@ import { type Answer, evaluatorOn } from './evaluator.ts';
 import { distance } from './norms.ts';
 import { type Problem, takeRows } from './problem.ts';
 
+/** One engine, and whether it computes here. */
 export interface DeviceReport {
   readonly engine: EngineName;
   readonly usable: boolean;
@@ -21,6 +22,7 @@ export interface DeviceReport {
   readonly precisions: readonly PrecisionReport[];
 }
 
+/** How an engine did on a small job in one precision. */
 export interface PrecisionReport {
   readonly precision: Precision;
   /** Engines with equal numerics classes give equal bits for equal jobs. */

@@ -27,6 +27,7 @@ export interface Planned {
   readonly segmentSteps: number;
 }
 
+/** What a job would do: its blocks, formulas, work in pairs of rows, memory and traffic in bytes. */
 export interface Explanation {
   readonly name: string;
   readonly precision: 'f32' | 'f64';
@@ -71,6 +72,7 @@ export interface TrafficLines {
   readonly totalBytes: number;
 }
 
+/** What one kernel computes, in scalar values, operations and loops. */
 export interface KernelLine {
   readonly name: string;
   /** Scalar values computed once a row, and once a pair. */

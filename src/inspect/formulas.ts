@@ -8,12 +8,14 @@ import { simplify } from '../kernels/simplify/simplify.ts';
 import type { GroupProgram, Program } from '../kernels/sweep/program.ts';
 import type { Field, System } from '../kernels/system.ts';
 
+/** One formula that runs. */
 export interface FormulaLine {
   /** What it is, e.g. `x'`, `ζ_x`, `Γ_p[j]`, `θ̄_sigma`, or the name `E1[j]` of what several lines share. */
   readonly name: string;
   readonly text: string;
 }
 
+/** Formulas that run together, e.g. the flow of the tracers or its transpose. */
 export interface FormulaSection {
   readonly title: string;
   /** What is shared first, each line using earlier ones only. */

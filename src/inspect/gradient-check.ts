@@ -5,6 +5,7 @@ import type { Answer, Changes, Evaluator } from './evaluator.ts';
 import { dot, norm } from './norms.ts';
 import type { Arrays, Problem } from './problem.ts';
 
+/** The gradient by one field against differences of the loss. */
 export interface GradientLine {
   readonly field: string;
   /** Numbers in the gradient. */

@@ -25,6 +25,7 @@ export interface Line {
   readonly width: number;
 }
 
+/** Which blocks of ∂(state after a step)/∂(what the step reads) are zero, diagonal or dense. */
 export interface Jacobian {
   /** Evolving fields, the tracers' first. */
   readonly rows: readonly Line[];

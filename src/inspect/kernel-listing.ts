@@ -6,6 +6,7 @@ import type { Lane } from '../kernels/wasm/frame.ts';
 import { emitKernelModule } from '../kernels/wasm/row-kernel.ts';
 import { rowFunctions } from './row-functions.ts';
 
+/** A kernel, instruction by instruction. */
 export interface KernelListing {
   readonly name: Kernel['name'];
   readonly lane: Lane;

@@ -16,6 +16,7 @@ import type { Arrays, Problem } from './problem.ts';
  */
 export type OrderVerdict = 'declared' | 'lower' | 'rounding' | 'unsettled';
 
+/** The order that halving the steps shows. */
 export interface MeasuredOrder {
   /** log₂ of the ratio of successive differences, one for each halving after the second. */
   readonly orders: readonly number[];
@@ -24,6 +25,7 @@ export interface MeasuredOrder {
   readonly error: number;
 }
 
+/** The order of the scheme, as declared and as measured on the job. */
 export interface OrderReport {
   readonly scheme: string;
   readonly declared: number;

@@ -1,5 +1,6 @@
 /** Which arrays a job reads: opened, given rows and components, and in agreement with each other. */
 import { type ArraySpec, type Opened, openArray } from '../arrays/open.ts';
+import type { Reach } from '../arrays/reach.ts';
 import { asPairs, asRows, asVector, generatedRows } from '../arrays/rows.ts';
 import type { ArraySource } from '../arrays/source.ts';
 import { isSkewflowError, SkewflowError } from '../errors.ts';
@@ -31,8 +32,11 @@ export interface JobInputs {
   readonly params: readonly NamedArray[];
 }
 
-/** What is open, so that a refused job leaves no file open. */
-export type Openings = Set<{ readonly close: () => Promise<void> }>;
+/** Where arrays may lie, and which of them are open, so that a refused job leaves no file open. */
+export interface Openings {
+  readonly reach: Reach;
+  readonly opened: Set<{ readonly close: () => Promise<void> }>;
+}
 
 /**
  * Opens the arrays of `sources`, `tracers`, `sets`, `pairs` and `params`.
@@ -120,8 +124,8 @@ export async function openOne(
   openings: Openings,
 ): Promise<Entry> {
   try {
-    const opened = await openArray(value, name, document.folder);
-    if (opened.kind === 'array') openings.add(opened.array);
+    const opened = await openArray(value, name, document.folder, openings.reach);
+    if (opened.kind === 'array') openings.opened.add(opened.array);
     return { name, path, opened, isNumber: typeof value === 'number' };
   } catch (error) {
     throw shownAt(document, path, error);

@@ -4,6 +4,7 @@
 import type { ArraySource } from '../arrays/source.ts';
 import type { System } from '../kernels/system.ts';
 
+/** A job: every formula checked, every width and row count settled, every default filled in. */
 export interface Job {
   readonly name: string;
   /** SHA-256 of everything that reaches the numbers, canonical; hex. */
@@ -30,10 +31,12 @@ interface JobSource {
   readonly text: string;
 }
 
+/** Equal steps, or steps the sources choose by a tolerance. */
 export type Integrate =
   | { readonly kind: 'adaptive'; readonly abs: number; readonly rel: number }
   | { readonly kind: 'fixed'; readonly steps: number };
 
+/** How the loss is minimised; `optimize` with its defaults. */
 export interface Optimize {
   readonly over: readonly string[];
   readonly method: 'adam' | 'gd' | 'lbfgs';
@@ -47,6 +50,7 @@ export interface Optimize {
   readonly fixed: ReadonlyMap<string, readonly number[]>;
 }
 
+/** What is saved beside the loss, the gradient and the values; `output` with its defaults. */
 export interface Output {
   readonly final: boolean;
   readonly trajectory: boolean;

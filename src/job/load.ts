@@ -1,5 +1,6 @@
 /** How a job file or object becomes a job: read, checked and completed with its defaults. */
 import { basename, extname, resolve } from 'node:path';
+import { publicReach, type Reach } from '../arrays/reach.ts';
 import type { System } from '../kernels/system.ts';
 import { parseBytes } from './bytes.ts';
 import { digestOf } from './digest.ts';
@@ -16,20 +17,25 @@ import { defaultShards } from './shard-count.ts';
 import { readJobFile } from './yaml-document.ts';
 
 /** Where a job comes from. */
-export type JobInput =
-  | { readonly path: string; readonly sets?: readonly string[] | undefined }
+export type JobInput = (
+  | { readonly path: string }
   | {
       readonly object: JobObject;
       /** Where relative paths start; the current folder by default. */
       readonly folder?: string | undefined;
-      readonly sets?: readonly string[] | undefined;
-    };
+    }
+) & {
+  readonly sets?: readonly string[] | undefined;
+  /** Where its arrays may lie; by default here and behind public https. */
+  readonly reach?: Reach | undefined;
+};
 
 /**
  * Reads, checks and completes a job. Its arrays are open and not read; `closeJob` closes them.
  *
  * @param input - a file or an object; `sets` are overrides such as `params.sigma=0.3`
- * @throws JobFileError, FormulaError, ShapeError, InputError, UsageError: whatever is wrong, before any work is done
+ * @throws JobFileError, FormulaError, ShapeError, InputError, UsageError: whatever is wrong, before any work is done;
+ * OutOfReachError for a server that does not answer
  *
  * @example
  * const job = await loadJob({ path: 'job.yaml', sets: ['params.sigma=0.3'] });
@@ -40,7 +46,7 @@ export async function loadJob(input: JobInput): Promise<Job> {
     'path' in input
       ? await readJobFile(input.path, overrides)
       : objectDocument(applyToObject(input.object, overrides), resolve(input.folder ?? '.'));
-  return jobOf(document);
+  return jobOf(document, input.reach);
 }
 
 /** A job given as an object: what a job file says, with arrays in memory where the file has paths. */
@@ -54,12 +60,12 @@ export async function closeJob(job: Job): Promise<void> {
 }
 
 /** The job in a document. */
-export async function jobOf(document: JobDocument): Promise<Job> {
-  const openings: Openings = new Set();
+export async function jobOf(document: JobDocument, reach: Reach = publicReach): Promise<Job> {
+  const openings: Openings = { reach, opened: new Set() };
   try {
     return await built(document, openings);
   } catch (error) {
-    await Promise.all([...openings].map((opening) => opening.close()));
+    await Promise.all([...openings.opened].map((opening) => opening.close()));
     throw error;
   }
 }
@@ -70,7 +76,7 @@ export const defaultMemoryBytes = 64 * 2 ** 20;
 async function built(document: JobDocument, openings: Openings): Promise<Job> {
   const form = formOf(document);
   refuseEmpty(document, form);
-  const output = outputOf(document, form);
+  const output = outputOf(form);
   const timing = timingOf(document, form);
   const inputs = await openInputs(document, form, openings);
   const scope = scopeOf(document, form, inputs);
@@ -134,13 +140,7 @@ function refuseEmpty(document: JobDocument, form: JobForm): void {
   }
 }
 
-function outputOf(document: JobDocument, { output = {} }: JobForm): Output {
+function outputOf({ output = {} }: JobForm): Output {
   const { save = [], every = 1, format = 'npy' } = output;
-  if (format === 'zarr') {
-    throw document.error(['output', 'format'], {
-      message: 'zarr is not written yet',
-      hint: 'use `format: npy`',
-    });
-  }
   return { final: save.includes('final'), trajectory: save.includes('trajectory'), every, format };
 }

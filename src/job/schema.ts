@@ -88,7 +88,8 @@ const fileValue = z
   })
   .meta({
     id: 'value',
-    description: 'An array: path.npy, path.npz#name, path.csv, numbers, or a generator.',
+    description:
+      'An array: path.npy, path.npz#name, path.csv, path.zarr#name, an https:// or s3:// URL of a .npy or .zarr, numbers, or a generator.',
   });
 
 /** In memory a value may also be a typed array, or a shape with data. */

@@ -189,15 +189,6 @@ job.yaml:19:9: an amount of memory is a number of bytes or a text such as 512MiB
      │         ^^^^^^`,
     ],
     [
-      'zarr output',
-      'gradient',
-      'gradient: [p]\noutput: { format: zarr }',
-      `
-job.yaml:19:19: zarr is not written yet
-  19 │ output: { format: zarr }
-     │                   ^^^^ use \`format: npy\``,
-    ],
-    [
       'both value and integral',
       'loss',
       'loss: [{ value: "1", integral: "1" }]',
@@ -443,12 +434,12 @@ job.yaml:6:6: inline: element [1] is a list of 1, where the first has 2`,
       `
 job.yaml:10:10: 0.5: this is text: a number is written without quotes`,
     ],
-    ['zarr', '  x: { uniform', 'x: points.zarr', '\njob.yaml:6:6: points.zarr: zarr is not read yet'],
+    ['zarr', '  x: { uniform', 'x: points.zarr', '\njob.yaml:6:6: points.zarr: there is no such file'],
     [
-      'a URL',
+      'an address inside the network',
       '  x: { uniform',
-      'x: https://example.org/x.npy',
-      '\njob.yaml:6:6: https://example.org/x.npy: arrays behind https:// are not read yet',
+      'x: https://127.0.0.1/x.npy',
+      '\njob.yaml:6:6: https://127.0.0.1/x.npy: 127.0.0.1 is 127.0.0.1, no public address',
     ],
   ])('%s', async (_what, start, line, message) => {
     const error = await refusal(soundWith(start.trim(), line));

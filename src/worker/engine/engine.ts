@@ -8,7 +8,9 @@
 import type { Grid, Program } from '../../kernels/sweep/program.ts';
 import type { ShardRange } from '../../partition/plan.ts';
 
+/** What can compute. */
 export type EngineName = 'reference' | 'wasm' | 'webgpu';
+/** IEEE 754 binary32 or binary64. */
 export type Precision = 'f32' | 'f64';
 export type Reals = Float32Array | Float64Array;
 
