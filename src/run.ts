@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { readConfig } from './config.ts';
 import { coordinate, type Evaluated, type Progress } from './coordinator/coordinator.ts';
+import { once } from './coordinator/course.ts';
 import { gradientTensors, norms, rowsWanted, sourceTensors, type Tensors } from './coordinator/result.ts';
 import { invariant, SkewflowError } from './errors.ts';
 import { inProcessExchange } from './exchange/in-process.ts';
@@ -194,7 +195,7 @@ async function evaluate(
       program,
       grid,
       times,
-      fields,
+      course: once(fields),
       shards,
       rows: wanted,
       breakagesMax: 0,

@@ -1,9 +1,9 @@
 /**
  * How is a run carried through? Performs what `run-state.ts` decides: publishes iterations, assigns leaves, keeps the
- * first answer of each, adds them in the fixed order and asks on with the sums.
+ * first answer of each, adds them in the fixed order, asks on with the sums, and goes where the run's course leads.
  */
 import { invariant, SkewflowError } from '../errors.ts';
-import { errorOf, isFinal } from '../exchange/error-report.ts';
+import { errorOf, isFinal, reportOf } from '../exchange/error-report.ts';
 import type { Desk, DeskEvent, Receipt } from '../exchange/exchange.ts';
 import type { Grid, Program } from '../kernels/sweep/program.ts';
 import type { Log } from '../log.ts';
@@ -21,10 +21,11 @@ import {
   type SeatId,
 } from '../protocol.ts';
 import { type Added, Adder, type Entry, lossOf, sumEntries } from './answers.ts';
+import type { Course, Leg, Outcome } from './course.ts';
 import { bytesOf, digestOf, type Given } from './given.ts';
 import {
   decide,
-  planned,
+  plannedFrom,
   type RunEffect,
   type RunEvent,
   type RunShape,
@@ -40,9 +41,10 @@ export interface Coordination {
   readonly grid: Grid;
   /** The steps the sources accepted; null when the job fixes the grid. */
   readonly times: Float64Array | null;
-  /** Y₀, sets, pairs, θ and source `with` arrays by name. */
-  readonly fields: ReadonlyMap<string, Float64Array>;
+  /** Where the run is evaluated: at one point, or where an optimiser leads. */
+  readonly course: Course;
   readonly shards: readonly ShardRange[];
+  /** N-sized results and states of the sources that the last evaluation leaves. */
   readonly rows: RowsWanted;
   /** Seats that may break before the run fails. */
   readonly breakagesMax: number;
@@ -60,7 +62,7 @@ export interface Progress {
   readonly blocksTotal: number;
 }
 
-/** One evaluation of the loss and its gradient, and what it took. */
+/** The last evaluation of the loss and its gradient, and what the run took. */
 export interface Evaluated {
   /** L; null when the job has no loss. */
   readonly loss: number | null;
@@ -68,6 +70,7 @@ export interface Evaluated {
   readonly gradient: Float64Array;
   /** One M × e block a wanted state of the sources, the end time first; null when none is wanted. */
   readonly sourceStates: Float64Array | null;
+  /** Evaluations of the whole run, those before it was taken up again included. */
   readonly iterations: number;
   readonly joins: readonly Join[];
   readonly workersLost: number;
@@ -136,13 +139,16 @@ class Office {
   readonly #entries: readonly Entry[];
   readonly #blocksTotal: number;
   readonly #tallies = new Map<SeatId, Tally>();
-  #state: RunState = planned;
+  #state: RunState;
+  #leg: Leg;
   #given: Given;
   #adder: Adder | null = null;
   #phase: Phase = 'sums';
   /** The winning rows of phase `sums`: what phase `gradient` seeds for min and max. */
   #winners: Float64Array = new Float64Array(0);
   #bytes = 0;
+  /** Iterations that were published here. */
+  #published = 0;
   #evaluated: Omit<Evaluated, 'bytesPerIteration' | 'joins' | 'pairs'> = {
     loss: null,
     gradient: new Float64Array(0),
@@ -157,7 +163,9 @@ class Office {
     this.#shape = shapeOf(run);
     this.#entries = sumEntries(run.program, run.grid);
     this.#blocksTotal = run.shards.reduce((blocks, shard) => blocks + blocksOf(shard), 0);
-    this.#given = { times: run.times, fields: run.fields, sums: null, seeds: null };
+    this.#leg = run.course.begin;
+    this.#state = plannedFrom(this.#leg.number);
+    this.#given = this.#givenAt(this.#leg);
   }
 
   get end(): RunEnd | null {
@@ -200,14 +208,14 @@ class Office {
   result(): Evaluated {
     const { end } = this;
     invariant(end !== null, 'a result is asked for when the run has ended');
-    if (end.kind === 'failed') throw errorOf(this.#inTime(end.error));
+    if (end.kind === 'failed') throw errorOf(end.error);
     if (end.kind === 'cancelled') throw new SkewflowError('AbortedError', 'the run was cancelled');
     const tallies = [...this.#tallies.values()];
     return {
       ...this.#evaluated,
       joins: tallies.map(({ join }) => join),
       pairs: tallies.reduce((pairs, tally) => pairs + tally.pairs, 0),
-      bytesPerIteration: this.#bytes / this.#evaluated.iterations,
+      bytesPerIteration: this.#bytes / this.#published,
     };
   }
 
@@ -273,15 +281,19 @@ class Office {
         );
       case 'end':
         return fencedIf(await desk.end(effect.end));
+      case 'fault':
+        return this.#goOn({ kind: 'not-finite', error: this.#inTime(effect.error) });
       case 'publish': {
         const { number, stage, digest } = effect;
+        // Later phases of an iteration have its number.
+        if (number >= this.#evaluated.iterations) this.#published += 1;
         this.#adder = new Adder(stage.leaves, this.#entries);
         this.#phase = stage.phase;
         this.#evaluated = { ...this.#evaluated, iterations: number + 1 };
         this.#bytes += bytesOf(this.#given);
         for (const tally of this.#tallies.values()) tally.blocksBefore = tally.blocks;
         const { times, fields, sums, seeds } = this.#given;
-        const rows = stage.rows ? this.#run.rows : noRows;
+        const rows = stage.rows && this.#leg.last ? this.#run.rows : noRows;
         const message = { ...envelope, number, phase: stage.phase, parameterDigest: digest, rows };
         return fencedIf(await desk.publish({ ...message, times, fields: new Map(fields), sums, seeds }));
       }
@@ -292,7 +304,7 @@ class Office {
   }
 
   /** Add a stage's answers; what they come to is what the next stage is given, or the result. */
-  #add({ phase }: Stage): RunEvent {
+  async #add({ phase }: Stage): Promise<RunEvent> {
     const { sums, winners, loss, gradient, seeds, sourceStates } = this.#total();
     const twoPhases = this.#shape.phases === 2;
     const outcome = { ...this.#evaluated, sourceStates: sourceStates ?? this.#evaluated.sourceStates };
@@ -303,16 +315,34 @@ class Office {
     }
     if (twoPhases && phase === 'gradient') {
       this.#evaluated = { ...outcome, gradient };
-      return { kind: 'settled' };
+      return this.#goOn({ kind: 'finite', loss: outcome.loss, gradient });
     }
     const total = lossOf(this.#entries, twoPhases ? (this.#given.sums ?? sums) : sums, loss);
-    if (!Number.isFinite(total)) return { kind: 'stuck', error: notFinite(total) };
+    if (!Number.isFinite(total)) return this.#goOn({ kind: 'not-finite', error: notFinite(total) });
     const hasLoss = this.#run.program.terms.length > 0;
-    this.#evaluated = { ...outcome, loss: hasLoss ? total : null, gradient };
-    if (!twoPhases || !this.#shape.gradient) return { kind: 'settled' };
+    const value = hasLoss ? total : null;
+    this.#evaluated = { ...outcome, loss: value, gradient };
+    if (!twoPhases || !this.#shape.gradient) return this.#goOn({ kind: 'finite', loss: value, gradient });
     invariant(seeds !== null, 'the run’s own leaf answers ∂h/∂S in phase head');
     this.#given = { ...this.#given, seeds: { values: seeds, winners: this.#winners } };
     return { kind: 'inputs', digest: digestOf(this.#given) };
+  }
+
+  /** Ask the course where to go from here. */
+  async #goOn(outcome: Outcome): Promise<RunEvent> {
+    try {
+      const leg = await this.#run.course.next(outcome);
+      if (leg === null) return { kind: 'settled' };
+      this.#leg = leg;
+      this.#given = this.#givenAt(leg);
+      return { kind: 'move', digest: digestOf(this.#given) };
+    } catch (error) {
+      return { kind: 'stuck', error: reportOf(error) };
+    }
+  }
+
+  #givenAt({ fields }: Leg): Given {
+    return { times: this.#run.times, fields, sums: null, seeds: null };
   }
 
   #total(): Added {

@@ -1,20 +1,22 @@
 /**
  * What does a run do next? A pure function (state, event) → { state, effects }; `coordinator.ts` performs the effects.
  *
- *              inputs                  last leaf answered               inputs (next phase or iteration)
+ *              inputs                  last leaf answered         inputs (next phase), move (next iteration)
  *   planned ───────────▶ asking ─────────────────────────────▶ adding ───────────────────────────────▶ asking
  *      │                   │ ▲                                    │
- *      │                   └─┘ joined, left, broke, posted        │ settled
+ *      │                   └─┘ joined, left, broke, posted        │ settled, stuck
  *      │ cancel            │ cancel, too many breakages           ▼
  *      └──────────────▶ ended ◀──────────────────────────────── ended
- *                     cancelled, failed       failed            done
+ *                     cancelled, failed                      done, failed
  *
- * An iteration is a list of stages (`stagesOf`); asking is about one stage, and adding is the ordered sum of its
- * answers, which the coordinator performs. Nothing here knows arrays: answers are kept by the coordinator, and the
- * state knows only which leaves have one.
+ * An iteration is a list of stages (`stagesOf`) at one point; asking is about one stage, and adding is the ordered sum
+ * of its answers, which the coordinator performs. Where the next iteration is, if there is one, the run's course knows
+ * (`course.ts`). Nothing here knows arrays: answers are kept by the coordinator, and the state knows only which leaves
+ * have one.
  *
  * A stage is waited for to its last leaf even when a leaf's answer is a fault, so that the fault reported is the
- * first in the run's own time, whichever seat is fastest.
+ * first in the run's own time, whichever seat is fastest. A fault need not be the end: an optimiser that went too far
+ * goes back, so the coordinator asks the course.
  */
 import { type Assignment, deal, type Leaf, restrict, withoutSeat, withSeat } from '../partition/seats.ts';
 import type { ErrorReport, Fault, ParameterDigest, Phase, RunEnd, SeatId } from '../protocol.ts';
@@ -40,7 +42,8 @@ export interface Stage {
 }
 
 export type RunState =
-  | { readonly kind: 'planned'; readonly seats: readonly SeatId[] }
+  /** `number`: of the first iteration; not 0 in a run that is taken up again. */
+  | { readonly kind: 'planned'; readonly number: number; readonly seats: readonly SeatId[] }
   | Asking
   | {
       readonly kind: 'adding';
@@ -78,10 +81,12 @@ export type RunEvent =
   | { readonly kind: 'cancel' }
   /** A later coordinator holds the run: this one stops acting. */
   | { readonly kind: 'fenced' }
-  /** What the next stage is asked with is known: publish it. */
+  /** What the next stage of this iteration is asked with is known: publish it. */
   | { readonly kind: 'inputs'; readonly digest: ParameterDigest }
   | { readonly kind: 'joined'; readonly seat: SeatId }
   | { readonly kind: 'left'; readonly seat: SeatId }
+  /** Where the next iteration is is known: publish its first stage, whatever was left of this one. */
+  | { readonly kind: 'move'; readonly digest: ParameterDigest }
   | {
       readonly kind: 'posted';
       readonly number: number;
@@ -92,14 +97,16 @@ export type RunEvent =
     }
   /** The coordinator could not go on: reading, writing or adding failed. */
   | { readonly kind: 'stuck'; readonly error: ErrorReport }
-  /** Every stage of every iteration is added: nothing is left to ask. */
+  /** The course is done: nothing is left to ask. */
   | { readonly kind: 'settled' };
 
 export type RunEffect =
-  /** Add the kept answers of this stage in the fixed order; then comes `inputs`, `settled` or `stuck`. */
+  /** Add the kept answers of this stage in the fixed order; then comes `inputs`, `move`, `settled` or `stuck`. */
   | { readonly kind: 'add'; readonly number: number; readonly stage: Stage }
   | { readonly kind: 'assign'; readonly generation: number; readonly leaves: Assignment<SeatId> }
   | { readonly kind: 'end'; readonly end: RunEnd }
+  /** The loss is not finite at this iteration's point; then comes `move` or `stuck`. */
+  | { readonly kind: 'fault'; readonly error: ErrorReport }
   /** Keep the answer just posted: it is the first for its leaf. */
   | { readonly kind: 'keep' }
   | {
@@ -116,8 +123,13 @@ export interface Decision {
   readonly effects: readonly RunEffect[];
 }
 
-/** Where every run begins. */
-export const planned: RunState = Object.freeze({ kind: 'planned', seats: Object.freeze([]) });
+/** Where a run begins whose first iteration has this number. */
+export function plannedFrom(number: number): RunState {
+  return { kind: 'planned', number, seats: [] };
+}
+
+/** Where a new run begins. */
+export const planned: RunState = Object.freeze(plannedFrom(0));
 
 /**
  * The stages of one iteration.
@@ -158,6 +170,10 @@ export function decide(shape: RunShape, state: RunState, event: RunEvent): Decis
       return joined(shape, state, event.seat);
     case 'left':
       return left(shape, state, event.seat);
+    case 'move':
+      return state.kind === 'adding'
+        ? askStage(shape, state, { number: state.number + 1, stage: 0 }, event.digest)
+        : unchanged(state);
     case 'posted':
       return posted(shape, state, event);
     case 'settled':
@@ -169,19 +185,31 @@ export function decide(shape: RunShape, state: RunState, event: RunEvent): Decis
 
 // --- asking -----------------------------------------------------------------------------------------------
 
-function ask(shape: RunShape, state: RunState, digest: ParameterDigest): Decision {
-  if (state.kind !== 'planned' && state.kind !== 'adding') return unchanged(state);
-  const stages = stagesOf(shape);
-  const last = state.kind === 'adding' && state.stage + 1 === stages.length;
-  const stageIndex = state.kind === 'planned' || last ? 0 : state.stage + 1;
-  const number = state.kind === 'planned' ? 0 : state.number + (last ? 1 : 0);
-  const stage = stages[stageIndex] as Stage;
+function ask(shape: RunShape, state: Going, digest: ParameterDigest): Decision {
+  switch (state.kind) {
+    case 'planned':
+      return askStage(shape, state, { number: state.number, stage: 0 }, digest);
+    case 'adding':
+      return askStage(shape, state, { number: state.number, stage: state.stage + 1 }, digest);
+    case 'asking':
+      return unchanged(state);
+  }
+}
+
+function askStage(
+  shape: RunShape,
+  state: Exclude<Going, Asking>,
+  { number, stage: index }: { readonly number: number; readonly stage: number },
+  digest: ParameterDigest,
+): Decision {
+  const stage = stagesOf(shape)[index];
+  if (stage === undefined) return unchanged(state);
   const assignment = deal(stage.leaves, state.seats);
   return {
     state: {
       kind: 'asking',
       number,
-      stage: stageIndex,
+      stage: index,
       asked: stage,
       digest,
       generation: 0,
@@ -211,12 +239,16 @@ function posted(shape: RunShape, state: RunState, event: Extract<RunEvent, { kin
   const faults = event.fault === null ? state.faults : [...state.faults, event.fault];
   const keep: RunEffect = { kind: 'keep' };
   if (remaining > 0) return { state: { ...state, outstanding, remaining, faults }, effects: [keep] };
-  const [first] = [...faults].sort(earlier);
-  if (first !== undefined) return ended({ kind: 'failed', error: nonFinite(first) });
   const { stage, assignment, breakages } = state;
+  const [first] = [...faults].sort(earlier);
   return {
     state: { kind: 'adding', number, stage, seats: [...assignment.keys()], breakages },
-    effects: [keep, { kind: 'add', number, stage: asked }],
+    effects: [
+      keep,
+      first === undefined
+        ? { kind: 'add', number, stage: asked }
+        : { kind: 'fault', error: nonFinite(first) },
+    ],
   };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Coordination, coordinate, type Evaluated } from '../../src/coordinator/coordinator.ts';
+import { type Course, type Leg, type Outcome, once } from '../../src/coordinator/course.ts';
 import { isSkewflowError } from '../../src/errors.ts';
 import type { Exchange } from '../../src/exchange/exchange.ts';
 import { inProcessExchange } from '../../src/exchange/in-process.ts';
@@ -60,6 +61,7 @@ interface Setting {
   readonly signal?: AbortSignal;
   readonly onProgress?: Coordination['onProgress'];
   readonly store?: HeldRowStore;
+  readonly course?: (fields: Problem['fields']) => Course;
 }
 
 /** A problem as a run: one coordinator and some workers on an exchange. */
@@ -126,7 +128,7 @@ async function runOver(
       program,
       grid,
       times: null,
-      fields: problem.fields,
+      course: setting.course?.(problem.fields) ?? once(problem.fields),
       shards,
       rows,
       breakagesMax: setting.breakagesMax ?? 0,
@@ -220,6 +222,61 @@ describe('a run over the exchange', () => {
     expect(evaluated.joins.map((j) => j.numerics)).toEqual(['reference/f64']);
   });
 
+  it('evaluates where the course leads, and wants rows from the last evaluation alone', async () => {
+    const shifted = (by: number): ProblemText => ({ ...linear, params: { sigma: 0.8 + by } });
+    const seen: (number | null)[] = [];
+    const course = (fields: Problem['fields']): Course =>
+      walk(fields, [0, 0.13, 0.07], (outcome) => {
+        seen.push(outcome.kind === 'finite' ? outcome.loss : Number.NaN);
+      });
+    const wanted: string[] = [];
+    const store = holdRows({ rowCount: 23, shapeOf: () => [23, 2] });
+    const watched: HeldRowStore = {
+      ...store,
+      write: async (rows) => {
+        wanted.push(`${rows.kind} after ${seen.length}`);
+        await store.write(rows);
+      },
+    };
+    const rows: RowsWanted = { ...noRows, gradient: ['x'], final: true };
+    const { evaluated } = await runOver(linear, { shards: 2, course, rows, store: watched });
+    const alone = await Promise.all([0, 0.13, 0.07].map((by) => runOver(shifted(by), { shards: 2 })));
+    expect(seen).toEqual(alone.map((one) => one.evaluated.loss));
+    expect(evaluated.loss).toBe(alone[2]?.evaluated.loss);
+    expect(evaluated.gradient).toEqual(alone[2]?.evaluated.gradient);
+    expect(held(store, 'final')).toEqual(held(alone[2]?.store as HeldRowStore, 'final'));
+    expect(new Set(wanted)).toEqual(new Set(['gradient after 2', 'final after 2']));
+    expect(evaluated.iterations).toBe(3);
+  });
+
+  it.each([
+    ['linear', linear],
+    ['not linear', nonlinear],
+  ])('tells the course where a loss that is %s in its sums is not finite, and goes on', async (_, text) => {
+    const seen: string[] = [];
+    const course = (fields: Problem['fields']): Course =>
+      walk(fields, [0, 1e200, 0], (outcome) => {
+        seen.push(outcome.kind === 'finite' ? 'finite' : outcome.error.tag);
+      });
+    const blowing = { ...text, flow: { ...text.flow, x: `sigma^3 * (${text.flow?.['x']})` } };
+    const { evaluated } = await runOver(blowing, { shards: 3, course, rows: noRows });
+    const direct = await runOver(blowing, { shards: 3, rows: noRows });
+    expect(seen).toEqual(['finite', 'NonFiniteError', 'finite']);
+    expect(evaluated.loss).toBe(direct.evaluated.loss);
+    expect(evaluated.gradient).toEqual(direct.evaluated.gradient);
+  });
+
+  it('fails with the error of a course that cannot go on', async () => {
+    const course = (fields: Problem['fields']): Course => ({
+      begin: { number: 0, fields, last: false },
+      next: () => Promise.reject(new Error('no space left on device')),
+    });
+    await expect(runOver(linear, { shards: 2, course, rows: noRows })).rejects.toMatchObject({
+      tag: 'JobFailedError',
+      message: 'no space left on device',
+    });
+  });
+
   it('names the first step, time, group and row where a trajectory blows up', async () => {
     const blowUp: ProblemText = {
       tracers: { x: [0.1, 0.2, 30, 0.3, 4e4] },
@@ -275,6 +332,25 @@ describe('a run over the exchange', () => {
     });
   });
 });
+
+/** The course that adds so much to σ, evaluation after evaluation. */
+function walk(fields: Problem['fields'], shifts: readonly number[], see: (outcome: Outcome) => void): Course {
+  const sigma = fields.get('sigma') as Float64Array;
+  const leg = (number: number): Leg => ({
+    number,
+    fields: new Map([...fields, ['sigma', sigma.map((value) => value + (shifts[number] as number))]]),
+    last: number + 1 === shifts.length,
+  });
+  let done = 0;
+  return {
+    begin: leg(0),
+    next: async (outcome) => {
+      see(outcome);
+      done += 1;
+      return done < shifts.length ? leg(done) : null;
+    },
+  };
+}
 
 /** An engine whose device is lost after so many answers. */
 function breaking(engine: Engine, answers: number): Engine {

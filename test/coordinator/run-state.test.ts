@@ -4,6 +4,7 @@ import {
   type Decision,
   decide,
   planned,
+  plannedFrom,
   type RunEffect,
   type RunEvent,
   type RunShape,
@@ -29,6 +30,7 @@ function having(shape: RunShape, ...events: readonly RunEvent[]): Decision {
 
 const joined = (seat: SeatId): RunEvent => ({ kind: 'joined', seat });
 const inputs = (letter: string): RunEvent => ({ kind: 'inputs', digest: digest(letter) });
+const move = (letter: string): RunEvent => ({ kind: 'move', digest: digest(letter) });
 const error = { tag: 'DeviceError', message: 'device lost', details: {} };
 
 function posted(
@@ -103,6 +105,7 @@ describe('decide', () => {
     ['a seat that joins twice', joined(a)],
     ['the leaving of a seat that never joined', { kind: 'left', seat: b }],
     ['inputs that nobody asked for', inputs('e')],
+    ['a point that nobody asked for', move('e')],
     ['an end of adding that was not begun', { kind: 'settled' }],
   ] as const)('is not moved by %s', (_, event) => {
     const before = having(onePhase, joined(a), inputs('d'), posted(0));
@@ -125,15 +128,28 @@ describe('decide', () => {
     });
   });
 
-  it('asks the first stage again when inputs follow the last: the next iteration', () => {
+  it('asks the first stage again at another point: the next iteration', () => {
     const all = ([0, 1, 2, 'sources'] as const).map((leaf) => posted(leaf));
-    const { effects } = having(onePhase, joined(a), inputs('d'), ...all, inputs('e'));
+    const { effects } = having(onePhase, joined(a), inputs('d'), ...all, move('e'));
     expect(effects[0]).toMatchObject({
       kind: 'publish',
       number: 1,
       stage: { phase: 'gradient' },
       digest: digest('e'),
     });
+  });
+
+  it('leaves the phases of an iteration that are not asked yet when it goes to another point', () => {
+    const sums = [0, 1, 2].map((s) => posted(s, { phase: 'sums', digest: '1' }));
+    const { state, effects } = having(twoPhases, joined(a), inputs('1'), ...sums, move('2'));
+    expect(effects[0]).toMatchObject({ kind: 'publish', number: 1, stage: { phase: 'sums' } });
+    const late = posted(0, { phase: 'sums', digest: '1' });
+    expect(decide(twoPhases, state, late)).toEqual({ state, effects: [] });
+  });
+
+  it('numbers the iterations of a run that is taken up again from where it was', () => {
+    const { effects } = decide(onePhase, plannedFrom(17), inputs('d'));
+    expect(effects[0]).toMatchObject({ kind: 'publish', number: 17, stage: { phase: 'gradient' } });
   });
 
   it('ends when nothing is left to ask, and then stays ended', () => {
@@ -215,18 +231,26 @@ describe('decide', () => {
     ];
     const { effects } = having(onePhase, joined(a), inputs('d'), ...events);
     expect(effects).toEqual([
+      { kind: 'keep' },
       {
-        kind: 'end',
-        end: {
-          kind: 'failed',
-          error: {
-            tag: 'NonFiniteError',
-            message: 'the state is not finite: tracers row 9, step 3',
-            details: { group: 'tracers', what: 'state', row: 9, step: 3 },
-          },
+        kind: 'fault',
+        error: {
+          tag: 'NonFiniteError',
+          message: 'the state is not finite: tracers row 9, step 3',
+          details: { group: 'tracers', what: 'state', row: 9, step: 3 },
         },
       },
     ]);
+  });
+
+  it('ends with a fault that the run cannot go on from, and goes to another point otherwise', () => {
+    const fault: Fault = { kind: 'non-finite', group: 'sources', what: 'loss', row: 0, step: 4 };
+    const all = ([0, 1, 2] as const).map((leaf) => posted(leaf));
+    const { state } = having(onePhase, joined(a), inputs('d'), ...all, posted('sources', { fault }));
+    expect(decide(onePhase, state, { kind: 'stuck', error }).effects).toEqual([
+      { kind: 'end', end: { kind: 'failed', error } },
+    ]);
+    expect(decide(onePhase, state, move('e')).effects[0]).toMatchObject({ kind: 'publish', number: 1 });
   });
 
   it('cancels in every state', () => {
