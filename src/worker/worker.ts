@@ -2,10 +2,13 @@
  * How does a worker earn its keep? Leases a seat, reads its shards' rows, answers what is asked of them, and writes the
  * N-sized results of its rows in place.
  *
- *   lease ─▶ join ─▶ watch ─▶ (assigned and unanswered leaves) ─▶ bind ─▶ evaluate ─▶ write rows, beat, post ─▶ watch …
- *                      └─▶ (the run has ended) ─▶ leave
+ *   lease ─▶ join ─▶ look ─▶ (assigned and unanswered leaves) ─▶ a wave of them: bind ─▶ evaluate ─▶ rows, post ─▶ look …
+ *                      ├─▶ (draining, or the run has ended) ─▶ leave
+ *                      └─▶ (dismissed, or the seat is lost) ─▶ leave
+ *
+ * Between two waves the plan is read again, so a leaf that was not begun may go to another seat at any time.
  */
-import { invariant } from '../errors.ts';
+import { invariant, SkewflowError } from '../errors.ts';
 import { errorOf, reportOf } from '../exchange/error-report.ts';
 import type { Exchange, RunView, Seat } from '../exchange/exchange.ts';
 import type { Grid, Program } from '../kernels/sweep/program.ts';
@@ -30,6 +33,8 @@ import type {
   Session,
 } from './engine/engine.ts';
 import { Outbox } from './outbox.ts';
+import { keyOf, Outlook, superseded } from './outlook.ts';
+import { Pace } from './pace.ts';
 import type { RowStore } from './rows.ts';
 
 /** A run as a worker holds it: the job read, compiled and cut into shards, the same on every worker. */
@@ -44,43 +49,60 @@ export interface Assignment {
   /** Bytes of one row of them. */
   readonly rowBytes: number;
   /** Bytes of rows that may be resident at once; more is read again every iteration. */
-  readonly residentBytesMax: number;
+  readonly residentBytesMax: number | ((grid: Grid) => number);
   readonly rows: RowStore;
 }
 
 export interface WorkerOptions {
   readonly exchange: Exchange;
-  readonly engine: () => Promise<Engine>;
+  readonly engine: (work: Assignment) => Promise<Engine>;
   readonly open: (sheet: RunSheet) => Promise<Assignment>;
   readonly worker: WorkerId;
   readonly threads: number;
   readonly log: Log;
   /** Aborting stops the work at once and gives the seat up. */
   readonly signal: AbortSignal;
+  /** Aborting ends the work after the leaves that were begun: they are posted, and the seat is given up. Default: never. */
+  readonly drain?: AbortSignal;
+  /**
+   * How long the leaves of one wave may take together, about: leaves that are not in it may go to another seat.
+   * Default: no limit, which is as fast as it gets where nobody else is.
+   */
+  readonly waveMs?: number;
+  /** Shortest time between two beats that say how far the work is. Default 100. */
+  readonly beatMs?: number;
 }
 
-/** Shortest time between two beats: progress, not a torrent. */
-const beatMs = 100;
+/** A seat that says nothing is taken for dead; this one speaks at least so often, whatever it does. */
+const aliveMs = 1000;
+const never = new AbortController().signal;
 
 /**
  * Serve one run, from lease to end.
  *
- * An error of the work does not reject: it goes to the coordinator, and the seat is given up.
+ * @returns what the worker could not go on for: it goes to the coordinator too, and the seat is given up; null: nothing
  */
-export async function serveOneRun(options: WorkerOptions): Promise<void> {
-  const seat = await options.exchange.lease(options.signal);
+export async function serveOneRun(options: WorkerOptions): Promise<unknown> {
+  const { exchange, signal, drain = never } = options;
+  return serve(await exchange.lease(AbortSignal.any([signal, drain])), options);
+}
+
+/** Serve the run of a seat that was leased; as `serveOneRun`. */
+export async function serve(seat: Seat, options: WorkerOptions): Promise<unknown> {
+  const facts = { run: seat.sheet.run, seat: seat.id };
+  const { log, signal } = options;
   try {
     await using service = await Service.begin(seat, options);
-    for (let view = await seat.watch(-1, options.signal); view.end === null; ) {
-      if (view.dismissed !== null) throw errorOf(view.dismissed);
-      const leaves = service.unanswered(view);
-      if (view.iteration !== null && leaves.length > 0) await service.answer(view.iteration, leaves);
-      view = await seat.watch(view.stamp, options.signal);
-    }
+    await service.work();
     await seat.leave(null);
+    return null;
   } catch (error) {
-    if (!options.signal.aborted) options.log.error({ run: seat.sheet.run, seat: seat.id }, String(error));
-    await seat.leave(reportOf(error));
+    if (!signal.aborted) log.error(facts, String(error));
+    // Where the store is away nobody hears it: the lease ends by itself.
+    await seat
+      .leave(reportOf(error))
+      .catch((cause: unknown) => log.warn(facts, `not told: ${String(cause)}`));
+    return error;
   }
 }
 
@@ -90,11 +112,13 @@ class Service implements AsyncDisposable {
   readonly #options: WorkerOptions;
   readonly #work: Assignment;
   readonly #engine: Engine;
+  readonly #pace: Pace;
+  readonly #alive: NodeJS.Timeout;
   readonly #resident = new Set<number>();
   /** Leaves answered in the phase that `#asked` names. */
   readonly #answered = new Set<LeafName>();
   #asked = '';
-  #loaded: { readonly session: Session; readonly grid: Grid } | null = null;
+  #loaded: Loaded | null = null;
   #blocks = 0;
 
   private constructor(seat: Seat, options: WorkerOptions, work: Assignment, engine: Engine) {
@@ -102,11 +126,14 @@ class Service implements AsyncDisposable {
     this.#options = options;
     this.#work = work;
     this.#engine = engine;
+    this.#pace = new Pace(options.waveMs ?? Number.POSITIVE_INFINITY, options.threads);
+    this.#alive = setInterval(() => void this.#beat().catch(() => {}), aliveMs).unref();
   }
 
-  /** Read the job and start the engine, side by side, then take the seat. */
+  /** Read the job and start the engine, then take the seat. */
   static async begin(seat: Seat, options: WorkerOptions): Promise<Service> {
-    const [work, engine] = await Promise.all([options.open(seat.sheet), options.engine()]);
+    const work = await options.open(seat.sheet);
+    const engine = await options.engine(work);
     const { name, numerics } = engine;
     const { worker, threads } = options;
     await seat.join({ protocolVersion, seat: seat.id, worker, version, engine: name, numerics, threads });
@@ -114,57 +141,62 @@ class Service implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#alive);
     await this.#loaded?.session[Symbol.asyncDispose]();
     await this.#engine[Symbol.asyncDispose]();
   }
 
-  /** The leaves that the plan gives this seat and that it has not answered. */
-  unanswered({ iteration, plan }: RunView): readonly LeafName[] {
+  /** Answer whatever is asked, until nothing will be any more. */
+  async work(): Promise<void> {
+    const { signal, drain = never } = this.#options;
+    await using outlook = await Outlook.of(this.#seat, signal);
+    for (let view = outlook.view; ; view = outlook.view) {
+      if (view.dismissed !== null) throw errorOf(view.dismissed);
+      if (view.end !== null || drain.aborted) return;
+      const wave = this.#wave(view);
+      if (view.iteration !== null && wave.length > 0) await this.#answer(view.iteration, wave, outlook);
+      else await outlook.after(view, drain);
+    }
+  }
+
+  /** The next leaves that the plan gives this seat and that it has not answered: as many as the pace and the memory allow. */
+  #wave({ iteration, plan }: RunView): readonly LeafName[] {
     if (iteration === null) return [];
     const asked = keyOf(iteration);
     if (asked !== this.#asked) this.#answered.clear();
     this.#asked = asked;
-    return (plan?.leaves.get(this.#seat.id) ?? []).filter((leaf) => !this.#answered.has(leaf));
+    const open = (plan?.leaves.get(this.#seat.id) ?? []).filter((leaf) => !this.#answered.has(leaf));
+    return this.#together(open.slice(0, this.#pace.leaves(iteration.phase)));
   }
 
-  /** Answer these leaves, as many at a time as may be resident; stop when the coordinator wants something else. */
-  async answer(iteration: Iteration, leaves: readonly LeafName[]): Promise<void> {
-    const stop = new AbortController();
-    const signal = AbortSignal.any([this.#options.signal, stop.signal]);
-    const watching = this.#stopWhenSuperseded(iteration, stop, signal);
-    try {
-      const { session, grid } = await this.#load(iteration);
-      for (const wave of this.#waves(leaves)) {
-        await this.#bind(session, wave, signal);
-        await this.#evaluate(session, grid, iteration, wave, signal);
-      }
-    } catch (error) {
-      if (stop.signal.reason !== superseded) throw error;
-    } finally {
-      stop.abort(null);
-      await watching;
-    }
+  /** The first of these leaves, as many as may be resident together. */
+  #together(leaves: readonly LeafName[]): readonly LeafName[] {
+    let bytes = 0;
+    const beyond = leaves.findIndex((leaf) => {
+      const before = bytes;
+      bytes += leaf === 'sources' ? 0 : this.#bytesOf(leaf);
+      return before > 0 && bytes > this.#residentBytesMax;
+    });
+    return beyond < 0 ? leaves : leaves.slice(0, beyond);
   }
 
-  async #stopWhenSuperseded(iteration: Iteration, stop: AbortController, signal: AbortSignal): Promise<void> {
+  /** Answer a wave of leaves; stop when the coordinator wants something else. */
+  async #answer(iteration: Iteration, wave: readonly LeafName[], outlook: Outlook): Promise<void> {
+    using asked = outlook.asked(iteration);
+    const signal = AbortSignal.any([this.#options.signal, asked.signal]);
     try {
-      for (let stamp = -1; !signal.aborted; ) {
-        const view = await this.#seat.watch(stamp, signal);
-        stamp = view.stamp;
-        const current =
-          view.end === null &&
-          view.dismissed === null &&
-          view.iteration !== null &&
-          keyOf(view.iteration) === keyOf(iteration);
-        if (!current) stop.abort(superseded);
-      }
+      const loaded = await this.#load(iteration);
+      await this.#bind(loaded, wave, signal);
+      const begun = performance.now();
+      await this.#evaluate(loaded, iteration, wave, signal);
+      this.#pace.took(iteration.phase, wave.length, performance.now() - begun);
     } catch (error) {
-      if (!signal.aborted) stop.abort(error);
+      if (asked.signal.reason !== superseded) throw error;
     }
   }
 
   /** The program on the device; loaded at the first iteration, because only then the grid is known. */
-  async #load({ times }: Iteration): Promise<{ readonly session: Session; readonly grid: Grid }> {
+  async #load({ times }: Iteration): Promise<Loaded> {
     if (this.#loaded !== null) return this.#loaded;
     const grid = this.#work.gridOf(times);
     const session = await this.#engine.load(this.#work.program, this.#work.planOf(grid));
@@ -172,20 +204,11 @@ class Service implements AsyncDisposable {
     return this.#loaded;
   }
 
-  /** Consecutive leaves whose rows may be resident together. */
-  #waves(leaves: readonly LeafName[]): readonly (readonly LeafName[])[] {
-    const waves: LeafName[][] = [[]];
-    let bytes = 0;
-    for (const leaf of leaves) {
-      const more = leaf === 'sources' ? 0 : this.#bytesOf(leaf);
-      if (bytes > 0 && bytes + more > this.#work.residentBytesMax) {
-        waves.push([]);
-        bytes = 0;
-      }
-      bytes += more;
-      waves.at(-1)?.push(leaf);
-    }
-    return waves;
+  get #residentBytesMax(): number {
+    const { residentBytesMax: most } = this.#work;
+    if (typeof most === 'number') return most;
+    // Before the first iteration nothing is resident.
+    return this.#loaded === null ? 0 : most(this.#loaded.grid);
   }
 
   #bytesOf(leaf: number): number {
@@ -200,11 +223,11 @@ class Service implements AsyncDisposable {
   }
 
   /** Make the wave's shards resident; others go when there is no room for both. */
-  async #bind(session: Session, wave: readonly LeafName[], signal: AbortSignal): Promise<void> {
+  async #bind({ session }: Loaded, wave: readonly LeafName[], signal: AbortSignal): Promise<void> {
     const wanted = wave.filter((leaf) => leaf !== 'sources');
     const missing = wanted.filter((leaf) => !this.#resident.has(leaf));
     const together = [...this.#resident, ...missing].reduce((bytes, leaf) => bytes + this.#bytesOf(leaf), 0);
-    if (together > this.#work.residentBytesMax) {
+    if (together > this.#residentBytesMax) {
       for (const leaf of [...this.#resident].filter((held) => !wanted.includes(held))) {
         await session.release(leaf);
         this.#resident.delete(leaf);
@@ -219,8 +242,7 @@ class Service implements AsyncDisposable {
   }
 
   async #evaluate(
-    session: Session,
-    grid: Grid,
+    { session, grid }: Loaded,
     iteration: Iteration,
     leaves: readonly LeafName[],
     signal: AbortSignal,
@@ -232,6 +254,7 @@ class Service implements AsyncDisposable {
       (partials) => this.#post(iteration, partials),
       (error) => halt.abort(error),
     );
+    const { beatMs = 100 } = this.#options;
     let beaten = performance.now();
     const request: Evaluation = {
       inputs: { grid, fields },
@@ -248,7 +271,7 @@ class Service implements AsyncDisposable {
         this.#blocks += blocks;
         if (performance.now() - beaten < beatMs) return;
         beaten = performance.now();
-        outbox.next(() => this.#beat(session));
+        outbox.next(() => this.#beat());
       },
     };
     try {
@@ -259,12 +282,13 @@ class Service implements AsyncDisposable {
       throw error;
     }
     // The last answer goes out after the last count, so that whoever hears that a phase is complete knows its pairs.
-    outbox.next(() => this.#beat(session));
+    outbox.next(() => this.#beat());
     await outbox.empty();
   }
 
-  async #beat(session: Session): Promise<void> {
-    const pairs = [...session.counters().pairs.values()].reduce((sum, count) => sum + count, 0);
+  async #beat(): Promise<void> {
+    const counted = this.#loaded?.session.counters().pairs.values() ?? [];
+    const pairs = [...counted].reduce((sum, count) => sum + count, 0);
     await this.#seat.beat({ protocolVersion, seat: this.#seat.id, blocks: this.#blocks, pairs });
   }
 
@@ -274,14 +298,22 @@ class Service implements AsyncDisposable {
   ): Promise<void> {
     const envelope = { protocolVersion, run, seat: this.#seat.id, number, phase, parameterDigest } as const;
     for (const { leaf } of partials) this.#answered.add(leaf);
-    await this.#seat.post(partials.map(({ leaf, ...answer }): Posting => ({ ...envelope, leaf, answer })));
+    const receipts = await this.#seat.post(
+      partials.map(({ leaf, ...answer }): Posting => ({ ...envelope, leaf, answer })),
+    );
+    if (receipts.includes('fenced')) throw seatLost();
   }
 }
 
-/** Why an evaluation stops that nobody wants any more. */
-const superseded = Symbol('superseded');
+/** The program on the device, and where it happens in time. */
+interface Loaded {
+  readonly session: Session;
+  readonly grid: Grid;
+}
 
-/** One phase of one iteration. */
-function keyOf({ number, phase, parameterDigest }: Iteration): string {
-  return `${number} ${phase} ${parameterDigest}`;
+/** This worker was silent for so long that its leaves went to others: it stops, and may take a seat anew. */
+function seatLost(): SkewflowError {
+  return new SkewflowError('AbortedError', 'the seat was lost while this worker was silent', {
+    code: 'SEAT_LOST',
+  });
 }
