@@ -118,11 +118,11 @@ function deskOf(run: Run, epoch: number): Desk {
   return {
     run: run.sheet.run,
     epoch,
-    publish: async (iteration) =>
+    publish: async (iteration, plan) =>
       commit(() => {
+        if (!answers(iteration, run.iteration)) run.answered.clear();
         run.iteration = iteration;
-        run.plan = null;
-        run.answered.clear();
+        run.plan = plan ?? null;
       }),
     assign: async (plan) => commit(() => (run.plan = plan)),
     standing: async () => ({
@@ -156,7 +156,10 @@ function takeSeat(run: Run, giveBack: () => void): Seat {
     run.events.push(event);
     run.happened.ring();
   };
+  const traffic = { receivedBytes: 0, sentBytes: 0 };
+  let shown: Iteration | null = null;
   const receive = (posting: Posting): Receipt => {
+    traffic.sentBytes += arrayBytes(posting.answer);
     if (!holds()) return 'fenced';
     if (run.end !== null || !answers(posting, run.iteration)) return 'late';
     if (run.answered.has(posting.leaf)) return 'twice';
@@ -176,6 +179,8 @@ function takeSeat(run: Run, giveBack: () => void): Seat {
       while (run.stamp === seen) await run.changed.wait(signal);
       signal.throwIfAborted();
       const { stamp, iteration, plan, end } = run;
+      if (iteration !== shown) traffic.receivedBytes += arrayBytes(iteration);
+      shown = iteration;
       return { stamp, iteration, plan, end, dismissed: holder.dismissed };
     },
     post: async (postings) => postings.map(receive),
@@ -187,17 +192,29 @@ function takeSeat(run: Run, giveBack: () => void): Seat {
       tell(error === null ? { kind: 'left', seat: id, lost: false } : { kind: 'broke', seat: id, error });
       giveBack();
     },
+    traffic: () => ({ ...traffic }),
   };
 }
 
-/** Whether a posting answers this iteration: number, phase and parameters are the current ones. */
-function answers(posting: Posting, current: Iteration | null): boolean {
+/** Whether number, phase and parameters are those of the current iteration. */
+function answers(
+  asked: Pick<Iteration, 'number' | 'parameterDigest' | 'phase'>,
+  current: Iteration | null,
+): boolean {
   return (
     current !== null &&
-    posting.number === current.number &&
-    posting.phase === current.phase &&
-    posting.parameterDigest === current.parameterDigest
+    asked.number === current.number &&
+    asked.phase === current.phase &&
+    asked.parameterDigest === current.parameterDigest
   );
+}
+
+/** Bytes of the arrays in a message, however deep. */
+function arrayBytes(message: unknown): number {
+  if (message instanceof Float64Array) return message.byteLength;
+  if (typeof message !== 'object' || message === null) return 0;
+  const parts = message instanceof Map ? [...message.values()] : Object.values(message);
+  return parts.reduce((bytes: number, part) => bytes + arrayBytes(part), 0);
 }
 
 /** Something to wait for: `ring` wakes everyone who waits. */

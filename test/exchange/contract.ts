@@ -140,6 +140,33 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
       expect((await seat.watch(-1, patience())).plan).toBeNull();
     });
 
+    it('publishes an iteration with its plan at once', async () => {
+      const leaves = new Map([[seat.id, [2, 0, 'sources' as const]]]);
+      const plan = { protocolVersion, run, epoch: desk.epoch, generation: 0, leaves } as const;
+      expect(await desk.publish(iterationOf(desk, 0, 'gradient'), plan)).toBe('accepted');
+      expect((await seat.watch(-1, patience())).plan).toEqual(plan);
+    });
+
+    it('keeps the answers of a question that is asked again', async () => {
+      await desk.publish(iterationOf(desk, 0, 'gradient'));
+      await seat.post([postingOf(seat, 0, 'gradient', 4)]);
+      const later = await exchange.open(sheet);
+      await later.publish(iterationOf(later, 0, 'gradient'));
+      expect(await seat.post([postingOf(seat, 0, 'gradient', 4)])).toEqual(['twice']);
+      expect((await later.standing()).postings).toEqual([postingOf(seat, 0, 'gradient', 4)]);
+    });
+
+    it('counts what a seat receives once an iteration, and what it returns', async () => {
+      await desk.publish(iterationOf(desk, 0, 'gradient'));
+      await seat.watch(-1, patience());
+      const once = seat.traffic();
+      expect(once.receivedBytes).toBeGreaterThanOrEqual(6 * 8);
+      await seat.watch(-1, patience());
+      expect(seat.traffic().receivedBytes - once.receivedBytes).toBeLessThan(6 * 8);
+      await seat.post([postingOf(seat, 0, 'gradient', 0)]);
+      expect(seat.traffic().sentBytes).toBeGreaterThanOrEqual(4 * 8);
+    });
+
     it('brings a posting to the desk unchanged', async () => {
       await desk.publish(iterationOf(desk, 2, 'sums'));
       const posting = postingOf(seat, 2, 'sums', 5);
