@@ -2,23 +2,12 @@
  * Where do the results of a run go? Into memory, or into a folder that is written under a temporary name and renamed when
  * it is complete.
  */
-
-import { createNpy } from './arrays/npy-writer.ts';
-import { writeNpz } from './arrays/npz-writer.ts';
 import { createResultFolder } from './arrays/result-folder.ts';
-import { rowsShape, type Tensor, type Tensors } from './coordinator/result.ts';
+import { layoutOf, type Results, type RunSummary, writeShared, writeSummary } from './coordinator/outcome.ts';
+import type { Tensor, Tensors } from './coordinator/result.ts';
 import type { Job } from './job/job.ts';
 import type { RowsWanted } from './protocol.ts';
-import type { RunSummary } from './run.ts';
 import { fileRows, type HeldRows, holdRows, type RowLayout, type RowStore } from './worker/rows.ts';
-
-/** The results of one size: of sources, sets, pairs and params, or of tracers. */
-export interface Results {
-  readonly gradient: Tensors;
-  readonly values: Tensors;
-  readonly final: Tensors;
-  readonly trajectory: Tensors;
-}
 
 /** Where one run's results go. Disposing of a place that is not finished leaves nothing behind. */
 export interface ResultPlace extends AsyncDisposable {
@@ -51,18 +40,6 @@ export async function openPlace(
 export interface OutputFolder {
   readonly target: string;
   readonly force: boolean;
-}
-
-function layoutOf(job: Job, wanted: RowsWanted): RowLayout {
-  const rowCount = job.system.tracers?.rows ?? 0;
-  const times = wanted.trajectory.length;
-  return {
-    rowCount,
-    shapeOf: ({ kind, field, width }) => {
-      const given = kind === 'values' ? null : (job.arrays.get(field)?.shape ?? null);
-      return rowsShape(kind, given, { rows: rowCount, width, times });
-    },
-  };
 }
 
 function resultsInMemory(layout: RowLayout): ResultPlace {
@@ -108,21 +85,9 @@ async function resultsInFolder(
     folder: folder.target,
     finish: async (shared, summarise) => {
       await store.close();
-      const gradients = Object.entries(shared.gradient).map(([name, tensor]) => ({ name, ...tensor }));
-      if (gradients.length > 0) await writeNpz(await folder.path('gradient.npz'), gradients);
-      for (const kind of ['final', 'trajectory'] as const) {
-        for (const [field, { shape, data }] of Object.entries(shared[kind])) {
-          const file = await createNpy(await folder.path(kind, `${field}.npy`), 'f8', shape);
-          try {
-            await file.write(0, data);
-          } finally {
-            await file.close();
-          }
-        }
-      }
-      await folder.writeText('job.yaml', job.source.text);
+      await writeShared(folder, job, shared);
       const summary = summarise();
-      await folder.writeText('result.json', `${JSON.stringify(summary, null, 2)}\n`);
+      await writeSummary(folder, summary);
       await folder.commit();
       return { results: shared, summary };
     },

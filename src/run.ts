@@ -7,8 +7,9 @@ import { availableParallelism, hostname, totalmem } from 'node:os';
 import { readConfig } from './config.ts';
 import { coordinate, type Evaluated, type Progress } from './coordinator/coordinator.ts';
 import { once } from './coordinator/course.ts';
-import { gradientTensors, norms, rowsWanted, sourceTensors, type Tensors } from './coordinator/result.ts';
-import { invariant, SkewflowError } from './errors.ts';
+import { type RunSummary, sharedResults, summaryOf } from './coordinator/outcome.ts';
+import { rowsWanted, type Tensors } from './coordinator/result.ts';
+import { SkewflowError } from './errors.ts';
 import { inProcessExchange } from './exchange/in-process.ts';
 import type { Job } from './job/job.ts';
 import { closeJob, loadJob } from './job/load.ts';
@@ -20,8 +21,7 @@ import { memoryNeed, refuseBeyondMemory } from './partition/memory.ts';
 import type { ShardRange } from './partition/plan.ts';
 import { gridOf, type Prepared, prepare } from './prepare.ts';
 import { protocolVersion, type RowsWanted, RunId, WorkerId } from './protocol.ts';
-import { type OutputFolder, openPlace, type Results } from './results.ts';
-import { version } from './version.ts';
+import { type OutputFolder, openPlace } from './results.ts';
 import { type EngineChoice, openEngine } from './worker/engine/discover.ts';
 import type { Reals } from './worker/engine/engine.ts';
 import type { RowStore } from './worker/rows.ts';
@@ -65,36 +65,7 @@ export interface ProgressEvent {
   readonly seconds: number;
 }
 
-/** What `result.json` holds. */
-export interface RunSummary {
-  readonly name: string;
-  /** L; null when the job has no loss. */
-  readonly loss: number | null;
-  /** ‖∂L/∂·‖₂ of every source, set, pair and param field in `gradient`. */
-  readonly gradientNorms: Readonly<Record<string, number>>;
-  readonly engine: string;
-  /** Runs of one job with equal numerics classes have equal bits. */
-  readonly numerics: string;
-  readonly precision: 'f32' | 'f64';
-  readonly threads: number;
-  readonly shards: number;
-  readonly iterations: number;
-  /** From the call of `run` to the result. */
-  readonly seconds: number;
-  /** Seconds spent reading and compiling the job, evaluating it, and writing the folder. */
-  readonly timings: { readonly prepare: number; readonly evaluate: number; readonly write: number };
-  /** Own row × bound row visits, forward and backward, and how many a second of evaluation. */
-  readonly pairs: number;
-  readonly pairsPerSecond: number;
-  /** Bytes the shards were given and answered with, an iteration. */
-  readonly bytesPerIteration: number;
-  readonly workersLost: number;
-  /** Shards computed again because their worker was lost. */
-  readonly redone: number;
-  /** SHA-256 of everything that reaches the numbers. */
-  readonly jobDigest: string;
-  readonly version: string;
-}
+export type { RunSummary } from './coordinator/outcome.ts';
 
 /** What a run gives back. */
 export interface RunResult extends RunSummary {
@@ -141,7 +112,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const shared = sharedResults(prepared, wanted, evaluated);
   const summarise = (): RunSummary => {
     const timings = { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() };
-    return summaryOf(prepared, evaluated, shared, settings, { seconds: clock.seconds(), timings });
+    return summaryOf(prepared, evaluated, shared, { seconds: clock.seconds(), timings });
   };
   const { results, summary } = await place.finish(shared, summarise);
   return { ...summary, ...results, folder: place.folder, summary };
@@ -238,64 +209,6 @@ async function readShard(job: Job, shard: ShardRange): Promise<ReadonlyMap<strin
     );
   }
   return arrays;
-}
-
-// --- what comes of it -------------------------------------------------------------------------------------
-
-/** The results of the size of the sources. */
-function sharedResults({ job, program, grid }: Prepared, wanted: RowsWanted, evaluated: Evaluated): Results {
-  const { sources } = job.system;
-  const states =
-    evaluated.sourceStates === null || sources === null
-      ? { final: {}, trajectory: {} }
-      : sourceTensors(sources.evolving, sources.rows, evaluated.sourceStates, (field) => shapeOf(job, field));
-  const times = Float64Array.from(wanted.trajectory, (point) => grid.times[point] ?? Number.NaN);
-  return {
-    gradient: gradientTensors(
-      program,
-      evaluated.gradient,
-      ({ field, rows, width }) => shapeOf(job, field) ?? [rows, width],
-    ),
-    values: {},
-    final: wanted.final ? states.final : {},
-    trajectory: times.length === 0 ? {} : { ...states.trajectory, t: { shape: [times.length], data: times } },
-  };
-}
-
-/** The shape a field was given in. */
-function shapeOf(job: Job, field: string): readonly number[] | null {
-  return job.arrays.get(field)?.shape ?? null;
-}
-
-function summaryOf(
-  { job, shards }: Prepared,
-  evaluated: Evaluated,
-  shared: Results,
-  settings: Settings,
-  spent: Pick<RunSummary, 'seconds' | 'timings'>,
-): RunSummary {
-  const { loss, iterations, pairs, bytesPerIteration, workersLost, redone, joins } = evaluated;
-  const [join] = joins;
-  invariant(join !== undefined, 'a run that is done had a worker');
-  return {
-    name: job.name,
-    loss,
-    gradientNorms: norms(shared.gradient),
-    engine: join.engine,
-    numerics: join.numerics,
-    precision: job.precision,
-    threads: settings.threads,
-    shards: shards.length,
-    iterations,
-    ...spent,
-    pairs,
-    pairsPerSecond: pairs / spent.timings.evaluate,
-    bytesPerIteration,
-    workersLost,
-    redone,
-    jobDigest: job.digest,
-    version,
-  };
 }
 
 // --- options ----------------------------------------------------------------------------------------------
