@@ -54,6 +54,11 @@ export const RunOrder = z.strictObject({
     .refine((text) => Buffer.byteLength(text) <= documentBytesMax, 'a job file has at most 256 KiB'),
   /** Where relative paths of the document start, and what else its reader must know. */
   folder: Facts,
+  /**
+   * Place in the document (`sources.q`) ↦ where that array lies: `inputs/<sha256>.npy` in the storage root, or an absolute path.
+   * Default: none, a document of numbers and generators.
+   */
+  files: z.record(z.string().max(400), z.string().max(4096)).optional(),
   /** Wall time, milliseconds since 1970: for people, never for decisions. */
   submittedAt: z.int().nonnegative(),
 });
