@@ -2,7 +2,7 @@
  * How is a root kept in a folder? Written whole and synced; see `root.ts`.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SkewflowError } from '../errors.ts';
 import type { Root } from './root.ts';
@@ -17,6 +17,7 @@ export async function openFolder(folder: string, url: string): Promise<Root> {
     nodeLocal: await nodeLocal(folder),
     read: (key) => orNull(readFile(pathOf(key)), key),
     write: (key, bytes) => attempt(pathOf(key), () => writeWhole(pathOf(key), bytes)),
+    claim: (key, text) => attempt(pathOf(key), () => claim(pathOf(key), text)),
     names: async (key) => {
       const names = (await orNull(readdir(pathOf(key)), key)) ?? [];
       return names.filter((name) => !name.endsWith(partial)).sort();
@@ -55,6 +56,25 @@ async function writeWhole(path: string, bytes: Uint8Array | string): Promise<voi
     throw cause;
   }
   await syncFolder(dirname(path));
+}
+
+/** A link to a file that is complete appears at once, or not at all when there is one of that name. */
+async function claim(path: string, text: string): Promise<string> {
+  const known = await readFile(path, 'utf8').catch(() => null);
+  if (known !== null) return known;
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${randomUUID()}${partial}`;
+  try {
+    await writeFile(temporary, text, { flush: true });
+    await link(temporary, path);
+    return text;
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')
+      return await readFile(path, 'utf8');
+    throw cause;
+  } finally {
+    await rm(temporary, { force: true });
+  }
 }
 
 /** A folder cannot be renamed onto one that is not empty. */

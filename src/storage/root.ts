@@ -2,8 +2,10 @@
  * Where do coordinators and workers keep what must outlive them? Under one root that all of them see.
  *
  *   <root>/inputs/<sha256>.npy            arrays that came with a job, by content; shared by all runs
- *   <root>/runs/<id>/order.json           the run as it was accepted: what makes `accepted` true
+ *   <root>/spool/<id>                     the run is accepted and not over
+ *   <root>/runs/<id>/order.json           the run as it was accepted
  *   <root>/runs/<id>/checkpoints/…        the last two checkpoints
+ *   <root>/runs/<id>/rows-read/<shard>    SHA-256 of the rows that were read for a shard, by the first who read them
  *   <root>/runs/<id>/rows/<kind>/x.npy    N-sized results, written in place by whoever computed those rows
  *   <root>/runs/<id>/result/              the results of a run that is done: the folder that `fetch` copies
  *   <root>/runs/<id>/end.json             how a run ended; absent while it goes on
@@ -25,6 +27,8 @@ export interface Root {
   readonly read: (key: string) => Promise<Uint8Array | null>;
   /** All of it or nothing; on the disk when it resolves. */
   readonly write: (key: string, bytes: Uint8Array | string) => Promise<void>;
+  /** Write a short text unless there is one, and return the one that is there: of several writers the first wins. */
+  readonly claim: (key: string, text: string) => Promise<string>;
   /** Names directly under a key, sorted; none where there is nothing. */
   readonly names: (key: string) => Promise<readonly string[]>;
   /** A key and everything under it. */
