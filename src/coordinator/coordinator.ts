@@ -277,7 +277,12 @@ class Office {
         return this.#add(effect.stage);
       case 'assign':
         return fencedIf(
-          await desk.assign({ ...envelope, generation: effect.generation, leaves: new Map(effect.leaves) }),
+          await desk.assign({
+            ...envelope,
+            generation: effect.generation,
+            leaves: new Map(effect.leaves),
+            again: new Map(),
+          }),
         );
       case 'end':
         return fencedIf(await desk.end(effect.end));

@@ -32,7 +32,7 @@ export interface Exchange extends AsyncDisposable {
   readonly lease: (signal: AbortSignal) => Promise<Seat>;
 }
 
-/** What became of something sent. `late`: not the current phase; `twice`: a posting for that leaf is there already. */
+/** What became of something sent. `late`: not the current phase; `twice`: a posting for that copy of the leaf is there already. */
 export type Receipt = 'accepted' | 'fenced' | 'late' | 'twice';
 
 /** What the coordinator of a run holds. */

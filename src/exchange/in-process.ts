@@ -6,7 +6,6 @@ import {
   type ErrorReport,
   type Iteration,
   type Join,
-  type LeafName,
   type Posting,
   type RunEnd,
   type RunId,
@@ -73,8 +72,8 @@ interface Run {
   iteration: Iteration | null;
   plan: SeatPlan | null;
   end: RunEnd | null;
-  /** Leaves of the current phase that have an answer; the answer itself only where it is retained. */
-  readonly answered: Map<LeafName, Posting | null>;
+  /** Copies of leaves (`17 0`) of the current phase that are answered; the answer itself only where it is retained. */
+  readonly answered: Map<string, Posting | null>;
   readonly retain: boolean;
   /** Seats that are held. */
   readonly seats: Map<SeatId, Holder>;
@@ -162,8 +161,9 @@ function takeSeat(run: Run, giveBack: () => void): Seat {
     traffic.sentBytes += arrayBytes(posting.answer);
     if (!holds()) return 'fenced';
     if (run.end !== null || !answers(posting, run.iteration)) return 'late';
-    if (run.answered.has(posting.leaf)) return 'twice';
-    run.answered.set(posting.leaf, run.retain ? posting : null);
+    const key = `${posting.leaf} ${posting.copy}`;
+    if (run.answered.has(key)) return 'twice';
+    run.answered.set(key, run.retain ? posting : null);
     tell({ kind: 'posted', posting });
     return 'accepted';
   };

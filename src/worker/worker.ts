@@ -296,7 +296,8 @@ class Service implements AsyncDisposable {
     { run, number, phase, parameterDigest }: Iteration,
     partials: readonly Partial[],
   ): Promise<void> {
-    const envelope = { protocolVersion, run, seat: this.#seat.id, number, phase, parameterDigest } as const;
+    const question = { number, phase, parameterDigest, copy: 0 } as const;
+    const envelope = { protocolVersion, run, seat: this.#seat.id, ...question } as const;
     for (const { leaf } of partials) this.#answered.add(leaf);
     const receipts = await this.#seat.post(
       partials.map(({ leaf, ...answer }): Posting => ({ ...envelope, leaf, answer })),
