@@ -1,57 +1,29 @@
 /**
- * How does a worker earn its keep? Leases a seat, reads its shards' rows, answers what is asked of them, and writes the
- * N-sized results of its rows in place.
+ * How does a worker earn its keep? Leases a seat, answers what is asked of it, writes the N-sized results of its rows in
+ * place. Performs what `seat-state.ts` decides; `workbench.ts` computes.
  *
- *   lease ─▶ join ─▶ look ─▶ (assigned and unanswered leaves) ─▶ a wave of them: bind ─▶ evaluate ─▶ rows, post ─▶ look …
- *                      ├─▶ (draining, or the run has ended) ─▶ leave
- *                      └─▶ (dismissed, or the seat is lost) ─▶ leave
- *
- * Between two waves the plan is read again, so a leaf that was not begun may go to another seat at any time.
+ *   lease ─▶ open the job, start the engine ─▶ join ─▶ views of the run ─▶ waves of leaves ─▶ rows, beats, postings ─▶ leave
  */
-import { invariant, SkewflowError } from '../errors.ts';
+import { invariant, isSkewflowError, SkewflowError } from '../errors.ts';
 import { errorOf, reportOf } from '../exchange/error-report.ts';
 import type { Exchange, RunView, Seat } from '../exchange/exchange.ts';
-import type { Grid, Program } from '../kernels/sweep/program.ts';
 import type { Log } from '../log.ts';
-import type { ShardRange } from '../partition/plan.ts';
-import {
-  type Iteration,
-  type LeafName,
-  type Posting,
-  protocolVersion,
-  type RunSheet,
-  type WorkerId,
-} from '../protocol.ts';
+import { type Iteration, type Posting, protocolVersion, type RunSheet, type WorkerId } from '../protocol.ts';
 import { version } from '../version.ts';
-import type {
-  Engine,
-  Evaluation,
-  EvaluationPlan,
-  EvaluationSink,
-  Partial,
-  Reals,
-  Session,
-} from './engine/engine.ts';
-import { Outbox } from './outbox.ts';
-import { keyOf, Outlook, superseded } from './outlook.ts';
-import { Pace } from './pace.ts';
-import type { RowStore } from './rows.ts';
+import type { Engine, Partial } from './engine/engine.ts';
+import {
+  decideSeat,
+  type Question,
+  type SeatEffect,
+  type SeatEvent,
+  type SeatLimits,
+  type SeatState,
+  seated,
+  type Task,
+} from './seat-state.ts';
+import { type Assignment, Workbench } from './workbench.ts';
 
-/** A run as a worker holds it: the job read, compiled and cut into shards, the same on every worker. */
-export interface Assignment {
-  readonly program: Program;
-  readonly shards: readonly ShardRange[];
-  /** Where everything happens in time: the job's own grid, or that of the steps the sources accepted. */
-  readonly gridOf: (times: Float64Array | null) => Grid;
-  readonly planOf: (grid: Grid) => EvaluationPlan;
-  /** Every tracer field and tracer `with` array of these rows, as `Session.bind` wants them. */
-  readonly readRows: (shard: ShardRange) => Promise<ReadonlyMap<string, Reals>>;
-  /** Bytes of one row of them. */
-  readonly rowBytes: number;
-  /** Bytes of rows that may be resident at once; more is read again every iteration. */
-  readonly residentBytesMax: number | ((grid: Grid) => number);
-  readonly rows: RowStore;
-}
+export type { Assignment } from './workbench.ts';
 
 export interface WorkerOptions {
   readonly exchange: Exchange;
@@ -64,6 +36,8 @@ export interface WorkerOptions {
   readonly signal: AbortSignal;
   /** Aborting ends the work after the leaves that were begun: they are posted, and the seat is given up. Default: never. */
   readonly drain?: AbortSignal;
+  /** How long a drain waits for what was begun. Default 20 000. */
+  readonly drainMs?: number;
   /**
    * How long the leaves of one wave may take together, about: leaves that are not in it may go to another seat.
    * Default: no limit, which is as fast as it gets where nobody else is.
@@ -75,6 +49,8 @@ export interface WorkerOptions {
 
 /** A seat that says nothing is taken for dead; this one speaks at least so often, whatever it does. */
 const aliveMs = 1000;
+/** Silence of the store after which a seat has lapsed: three beats, as its key lives. */
+const leaseMs = 3000;
 const never = new AbortController().signal;
 
 /**
@@ -106,215 +82,201 @@ export async function serve(seat: Seat, options: WorkerOptions): Promise<unknown
   }
 }
 
-/** One seat at work: the engine, the program on it, and which shards are resident. */
+/** What one seat does, from joining to leaving. */
 class Service implements AsyncDisposable {
   readonly #seat: Seat;
   readonly #options: WorkerOptions;
-  readonly #work: Assignment;
-  readonly #engine: Engine;
-  readonly #pace: Pace;
+  readonly #limits: SeatLimits;
+  readonly #bench: Workbench;
   readonly #alive: NodeJS.Timeout;
-  readonly #resident = new Set<number>();
-  /** Leaves answered in the phase that `#asked` names. */
-  readonly #answered = new Set<LeafName>();
-  #asked = '';
-  #loaded: Loaded | null = null;
-  #blocks = 0;
+  readonly #stop = new AbortController();
+  readonly #gone = settled();
+  #state: SeatState = seated;
+  /** The newest iteration that was seen: what a question is about. */
+  #iteration: Iteration | null = null;
+  #halt = new AbortController();
+  #evaluating: Promise<void> = Promise.resolve();
 
-  private constructor(seat: Seat, options: WorkerOptions, work: Assignment, engine: Engine) {
+  private constructor(seat: Seat, options: WorkerOptions, bench: Workbench) {
+    const { threads, waveMs = Number.POSITIVE_INFINITY, drainMs = 20_000 } = options;
     this.#seat = seat;
     this.#options = options;
-    this.#work = work;
-    this.#engine = engine;
-    this.#pace = new Pace(options.waveMs ?? Number.POSITIVE_INFINITY, options.threads);
-    this.#alive = setInterval(() => void this.#beat().catch(() => {}), aliveMs).unref();
+    this.#limits = { threads, waveMs, leaseMs, drainMs };
+    this.#bench = bench;
+    this.#alive = setInterval(() => {
+      this.#feed({ kind: 'tick', now: performance.now() });
+      this.#beat().catch(() => {});
+    }, aliveMs).unref();
   }
 
   /** Read the job and start the engine, then take the seat. */
   static async begin(seat: Seat, options: WorkerOptions): Promise<Service> {
+    const { worker, threads, beatMs = 100 } = options;
     const work = await options.open(seat.sheet);
     const engine = await options.engine(work);
     const { name, numerics } = engine;
-    const { worker, threads } = options;
     await seat.join({ protocolVersion, seat: seat.id, worker, version, engine: name, numerics, threads });
-    return new Service(seat, options, work, engine);
+    return new Service(seat, options, new Workbench(work, engine, beatMs));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#alive);
-    await this.#loaded?.session[Symbol.asyncDispose]();
-    await this.#engine[Symbol.asyncDispose]();
+    this.#stop.abort();
+    this.#halt.abort();
+    await this.#evaluating;
+    await this.#bench[Symbol.asyncDispose]();
   }
 
-  /** Answer whatever is asked, until nothing will be any more. */
+  /** Answer whatever is asked until nothing will be any more; rejects with why the worker could not go on. */
   async work(): Promise<void> {
-    const { signal, drain = never } = this.#options;
-    await using outlook = await Outlook.of(this.#seat, signal);
-    for (let view = outlook.view; ; view = outlook.view) {
-      if (view.dismissed !== null) throw errorOf(view.dismissed);
-      if (view.end !== null || drain.aborted) return;
-      const wave = this.#wave(view);
-      if (view.iteration !== null && wave.length > 0) await this.#answer(view.iteration, wave, outlook);
-      else await outlook.after(view, drain);
-    }
-  }
-
-  /** The next leaves that the plan gives this seat and that it has not answered: as many as the pace and the memory allow. */
-  #wave({ iteration, plan }: RunView): readonly LeafName[] {
-    if (iteration === null) return [];
-    const asked = keyOf(iteration);
-    if (asked !== this.#asked) this.#answered.clear();
-    this.#asked = asked;
-    const open = (plan?.leaves.get(this.#seat.id) ?? []).filter((leaf) => !this.#answered.has(leaf));
-    return this.#together(open.slice(0, this.#pace.leaves(iteration.phase)));
-  }
-
-  /** The first of these leaves, as many as may be resident together. */
-  #together(leaves: readonly LeafName[]): readonly LeafName[] {
-    let bytes = 0;
-    const beyond = leaves.findIndex((leaf) => {
-      const before = bytes;
-      bytes += leaf === 'sources' ? 0 : this.#bytesOf(leaf);
-      return before > 0 && bytes > this.#residentBytesMax;
-    });
-    return beyond < 0 ? leaves : leaves.slice(0, beyond);
-  }
-
-  /** Answer a wave of leaves; stop when the coordinator wants something else. */
-  async #answer(iteration: Iteration, wave: readonly LeafName[], outlook: Outlook): Promise<void> {
-    using asked = outlook.asked(iteration);
-    const signal = AbortSignal.any([this.#options.signal, asked.signal]);
+    const { drain = never } = this.#options;
+    const onDrain = (): void => this.#feed({ kind: 'drain', now: performance.now() });
+    if (drain.aborted) onDrain();
+    drain.addEventListener('abort', onDrain);
+    const looking = this.#look(AbortSignal.any([this.#options.signal, this.#stop.signal]));
     try {
-      const loaded = await this.#load(iteration);
-      await this.#bind(loaded, wave, signal);
-      const begun = performance.now();
-      await this.#evaluate(loaded, iteration, wave, signal);
-      this.#pace.took(iteration.phase, wave.length, performance.now() - begun);
-    } catch (error) {
-      if (asked.signal.reason !== superseded) throw error;
+      await this.#gone.promise;
+      await this.#evaluating;
+    } finally {
+      drain.removeEventListener('abort', onDrain);
+      this.#stop.abort();
+      await looking;
     }
   }
 
-  /** The program on the device; loaded at the first iteration, because only then the grid is known. */
-  async #load({ times }: Iteration): Promise<Loaded> {
-    if (this.#loaded !== null) return this.#loaded;
-    const grid = this.#work.gridOf(times);
-    const session = await this.#engine.load(this.#work.program, this.#work.planOf(grid));
-    this.#loaded = { session, grid };
-    return this.#loaded;
+  /** See the run as it changes. */
+  async #look(signal: AbortSignal): Promise<void> {
+    try {
+      for (let stamp = -1; !signal.aborted; ) {
+        const view = await this.#seat.watch(stamp, signal);
+        stamp = view.stamp;
+        this.#iteration = view.iteration;
+        this.#feed(this.#seen(view));
+      }
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      this.#halt.abort();
+      this.#gone.reject(error);
+    }
   }
 
-  get #residentBytesMax(): number {
-    const { residentBytesMax: most } = this.#work;
-    if (typeof most === 'number') return most;
-    // Before the first iteration nothing is resident.
-    return this.#loaded === null ? 0 : most(this.#loaded.grid);
+  #seen({ iteration, plan, end, dismissed }: RunView): SeatEvent {
+    const first = (plan?.leaves.get(this.#seat.id) ?? []).map(
+      (leaf): Task => ({ leaf, copy: 0, rows: true }),
+    );
+    const again = plan?.again.get(this.#seat.id) ?? [];
+    const question = iteration === null ? null : { key: keyOf(iteration), phase: iteration.phase };
+    return { kind: 'view', question, tasks: [...first, ...again], ended: end !== null, dismissed };
   }
 
-  #bytesOf(leaf: number): number {
-    const { begin, end } = this.#shard(leaf);
-    return (end - begin) * this.#work.rowBytes;
+  // --- decisions and effects ------------------------------------------------------------------------------
+
+  #feed(event: SeatEvent): void {
+    const { state, effects } = decideSeat(this.#limits, this.#state, event);
+    this.#state = state;
+    for (const effect of effects) this.#perform(effect);
   }
 
-  #shard(leaf: number): ShardRange {
-    const shard = this.#work.shards[leaf];
-    invariant(shard !== undefined, 'coordinator and worker cut the same job into the same shards');
-    return shard;
+  #perform(effect: SeatEffect): void {
+    switch (effect.kind) {
+      case 'evaluate':
+        this.#evaluating = this.#evaluate(effect.question, effect.tasks);
+        return;
+      case 'fence':
+        this.#gone.reject(seatLost());
+        return;
+      case 'halt':
+        this.#halt.abort(halted);
+        return;
+      case 'leave':
+        if (effect.error === null) this.#gone.resolve();
+        else this.#gone.reject(errorOf(effect.error));
+    }
   }
 
-  /** Make the wave's shards resident; others go when there is no room for both. */
-  async #bind({ session }: Loaded, wave: readonly LeafName[], signal: AbortSignal): Promise<void> {
-    const wanted = wave.filter((leaf) => leaf !== 'sources');
-    const missing = wanted.filter((leaf) => !this.#resident.has(leaf));
-    const together = [...this.#resident, ...missing].reduce((bytes, leaf) => bytes + this.#bytesOf(leaf), 0);
-    if (together > this.#residentBytesMax) {
-      for (const leaf of [...this.#resident].filter((held) => !wanted.includes(held))) {
-        await session.release(leaf);
-        this.#resident.delete(leaf);
+  /** One wave, from its first shard to the last posting; what went wrong is an event. */
+  async #evaluate(question: Question, tasks: readonly Task[]): Promise<void> {
+    const iteration = this.#iteration;
+    invariant(
+      iteration !== null && keyOf(iteration) === question.key,
+      'what is asked is what the newest view says: both are set together',
+    );
+    this.#halt = new AbortController();
+    const { signal } = this.#halt;
+    const begun = performance.now();
+    const byLeaf = new Map(tasks.map((task) => [task.leaf, task]));
+    try {
+      await this.#bench.evaluate(
+        iteration,
+        tasks.map(({ leaf }) => leaf),
+        tasks[0]?.rows ?? false,
+        { post: (partials) => this.#post(iteration, partials, byLeaf), beat: () => this.#beat() },
+        AbortSignal.any([this.#options.signal, signal]),
+      );
+    } catch (error) {
+      if (signal.reason !== halted) {
+        this.#fail(error);
+        return;
       }
     }
-    for (const leaf of missing) {
-      signal.throwIfAborted();
-      const shard = this.#shard(leaf);
-      await session.bind(shard, await this.#work.readRows(shard));
-      this.#resident.add(leaf);
-    }
+    this.#feed({ kind: 'waved', tookMs: performance.now() - begun });
   }
 
-  async #evaluate(
-    { session, grid }: Loaded,
-    iteration: Iteration,
-    leaves: readonly LeafName[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { fields, sums, seeds, rows, phase } = iteration;
-    const halt = new AbortController();
-    const outbox = new Outbox(
-      this.#work.rows,
-      (partials) => this.#post(iteration, partials),
-      (error) => halt.abort(error),
-    );
-    const { beatMs = 100 } = this.#options;
-    let beaten = performance.now();
-    const request: Evaluation = {
-      inputs: { grid, fields },
-      leaves,
-      want: phase === 'gradient' ? 'gradient' : 'sums',
-      seeds,
-      sums,
-      rows,
-    };
-    const sink: EvaluationSink = {
-      partial: (partial) => outbox.put(partial),
-      rows: (data) => outbox.write(data),
-      progress: (blocks) => {
-        this.#blocks += blocks;
-        if (performance.now() - beaten < beatMs) return;
-        beaten = performance.now();
-        outbox.next(() => this.#beat());
-      },
-    };
-    try {
-      await session.evaluate(request, sink, AbortSignal.any([signal, halt.signal]));
-    } catch (error) {
-      // Rows that could not be written stop the evaluation, and are what the user should hear of.
-      halt.signal.throwIfAborted();
-      throw error;
-    }
-    // The last answer goes out after the last count, so that whoever hears that a phase is complete knows its pairs.
-    outbox.next(() => this.#beat());
-    await outbox.empty();
+  #fail(error: unknown): void {
+    if (isSkewflowError(error, 'AbortedError') && error.details['code'] === seatLostCode)
+      this.#feed({ kind: 'fenced' });
+    else this.#feed({ kind: 'failed', error: reportOf(error) });
   }
 
   async #beat(): Promise<void> {
-    const counted = this.#loaded?.session.counters().pairs.values() ?? [];
-    const pairs = [...counted].reduce((sum, count) => sum + count, 0);
-    await this.#seat.beat({ protocolVersion, seat: this.#seat.id, blocks: this.#blocks, pairs });
+    await this.#seat.beat({ protocolVersion, seat: this.#seat.id, ...this.#bench.done });
   }
 
   async #post(
-    { run, number, phase, parameterDigest }: Iteration,
+    iteration: Iteration,
     partials: readonly Partial[],
+    tasks: ReadonlyMap<Task['leaf'], Task>,
   ): Promise<void> {
-    const question = { number, phase, parameterDigest, copy: 0 } as const;
-    const envelope = { protocolVersion, run, seat: this.#seat.id, ...question } as const;
-    for (const { leaf } of partials) this.#answered.add(leaf);
-    const receipts = await this.#seat.post(
-      partials.map(({ leaf, ...answer }): Posting => ({ ...envelope, leaf, answer })),
-    );
+    const { run, number, phase, parameterDigest } = iteration;
+    const envelope = { protocolVersion, run, seat: this.#seat.id, number, phase, parameterDigest } as const;
+    const postings = partials.map(({ leaf, ...answer }): Posting => {
+      const copy = tasks.get(leaf)?.copy ?? 0;
+      return { ...envelope, leaf, copy, answer };
+    });
+    const answered = partials.flatMap(({ leaf }) => tasks.get(leaf) ?? []);
+    this.#feed({ kind: 'answered', key: keyOf(iteration), tasks: answered });
+    const receipts = await this.#seat.post(postings);
     if (receipts.includes('fenced')) throw seatLost();
   }
 }
 
-/** The program on the device, and where it happens in time. */
-interface Loaded {
-  readonly session: Session;
-  readonly grid: Grid;
+/** A promise with what settles it; nobody need wait for it. */
+function settled(): {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+} {
+  let [resolve, reject]: [() => void, (error: unknown) => void] = [() => {}, () => {}];
+  const promise = new Promise<void>((yes, no) => {
+    [resolve, reject] = [yes, no];
+  });
+  promise.catch(() => {});
+  return { promise, resolve, reject };
 }
+
+/** Why an evaluation stops that nobody wants any more. */
+const halted = Symbol('halted');
+
+/** One phase of one iteration. */
+function keyOf({ number, phase, parameterDigest }: Iteration): string {
+  return `${number} ${phase} ${parameterDigest}`;
+}
+
+export const seatLostCode = 'SEAT_LOST';
 
 /** This worker was silent for so long that its leaves went to others: it stops, and may take a seat anew. */
 function seatLost(): SkewflowError {
   return new SkewflowError('AbortedError', 'the seat was lost while this worker was silent', {
-    code: 'SEAT_LOST',
+    code: seatLostCode,
   });
 }

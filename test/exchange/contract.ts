@@ -146,7 +146,14 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
 
     it('publishes an iteration with its plan at once', async () => {
       const leaves = new Map([[seat.id, [2, 0, 'sources' as const]]]);
-      const plan = { protocolVersion, run, epoch: desk.epoch, generation: 0, leaves } as const;
+      const plan = {
+        protocolVersion,
+        run,
+        epoch: desk.epoch,
+        generation: 0,
+        leaves,
+        again: new Map(),
+      } as const;
       expect(await desk.publish(iterationOf(desk, 0, 'gradient'), plan)).toBe('accepted');
       expect((await seat.watch(-1, patience())).plan).toEqual(plan);
     });
