@@ -14,18 +14,14 @@ import { inProcessExchange } from './exchange/in-process.ts';
 import type { Job } from './job/job.ts';
 import { closeJob, loadJob } from './job/load.ts';
 import type { JobObject } from './job/schema.ts';
-import { readField } from './job/values.ts';
 import { type Log, logTo } from './log.ts';
-import { numbersPerRow, readPart, shardedArrays } from './partition/fields.ts';
-import { memoryNeed, refuseBeyondMemory } from './partition/memory.ts';
-import type { ShardRange } from './partition/plan.ts';
-import { gridOf, type Prepared, prepare } from './prepare.ts';
+import { type Prepared, prepare } from './prepare.ts';
 import { protocolVersion, type RowsWanted, RunId, WorkerId } from './protocol.ts';
 import { type OutputFolder, openPlace } from './results.ts';
+import { assignmentOf, roomForRows } from './worker/assignment.ts';
 import { type EngineChoice, openEngine } from './worker/engine/discover.ts';
-import type { Reals } from './worker/engine/engine.ts';
 import type { RowStore } from './worker/rows.ts';
-import { type Assignment, serveOneRun } from './worker/worker.ts';
+import { serveOneRun } from './worker/worker.ts';
 
 /** How `run` goes about it. Nothing here reaches the numbers, except `set`, which changes the job. */
 export interface RunOptions {
@@ -101,11 +97,11 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const prepared = await prepare(job);
   const wanted = rowsWanted(job.system, job.output, prepared.grid);
   refuseAborted(settings.signal);
-  const residentBytesMax = roomForRows(prepared, settings);
+  roomForRows(prepared, prepared.grid, settings);
   await using place = await openPlace(job, wanted, folderOf(job, settings));
   const prepareSeconds = clock.lap();
 
-  const evaluated = await evaluate(prepared, wanted, place.rows, residentBytesMax, settings, tell);
+  const evaluated = await evaluate(prepared, wanted, place.rows, settings, tell);
   const evaluateSeconds = clock.lap();
 
   tell({ phase: 'writing', iteration: evaluated.iterations, blocksDone: 0, blocksTotal: 0 });
@@ -125,11 +121,10 @@ async function evaluate(
   prepared: Prepared,
   wanted: RowsWanted,
   rows: RowStore,
-  residentBytesMax: number,
   settings: Settings,
   tell: (event: Progress) => void,
 ): Promise<Evaluated> {
-  const { job, program, grid, shards, times, fields, segmentSteps } = prepared;
+  const { job, program, grid, shards, times, fields } = prepared;
   const { precision } = job;
   const { signal, log, threads, memoryBytes } = settings;
   await using exchange = inProcessExchange();
@@ -140,16 +135,7 @@ async function evaluate(
     seats: { min: 1, max: 1 },
     priority: 0,
   });
-  const assignment: Assignment = {
-    program,
-    shards,
-    gridOf: (accepted) => gridOf(job, program, accepted),
-    planOf: () => ({ precision, segmentSteps, threads }),
-    readRows: (shard) => readShard(job, shard),
-    rowBytes: numbersPerRow(job.system) * (precision === 'f32' ? 4 : 8),
-    residentBytesMax,
-    rows,
-  };
+  const assignment = assignmentOf(prepared, settings, rows);
   const stop = new AbortController();
   const serving = serveOneRun({
     exchange,
@@ -179,36 +165,6 @@ async function evaluate(
     // What the worker could not do is told by the coordinator; a lease that was cut short has nothing to tell.
     await serving.catch(() => {});
   }
-}
-
-/**
- * Bytes of tracer rows that may be resident at once: half of what the program leaves of the memory, as rows are there twice
- * while they are bound.
- *
- * @throws MemoryError when not even the largest shard has room, before anything is computed
- */
-function roomForRows(prepared: Prepared, { engine, threads, memoryBytes }: Settings): number {
-  const { job, program, grid, shards, segmentSteps } = prepared;
-  // The oracle holds everything of one block at a time; its needs are not planned.
-  if (engine === 'reference') return Math.floor(memoryBytes / 2);
-  const rows = shards.map(({ begin, end }) => end - begin);
-  const largest = rows.length === 0 ? [] : [Math.max(...rows)];
-  const plan = { program, grid, precision: job.precision, segmentSteps, threads };
-  const need = memoryNeed({ ...plan, shardRows: largest });
-  refuseBeyondMemory(need, memoryBytes);
-  return need.residentBytes + Math.floor((memoryBytes - need.totalBytes) / 2);
-}
-
-/** The tracer arrays of a shard by name. */
-async function readShard(job: Job, shard: ShardRange): Promise<ReadonlyMap<string, Reals>> {
-  const arrays = new Map<string, Reals>();
-  for (const part of shardedArrays(job.system)) {
-    arrays.set(
-      part.name,
-      await readPart(part, shard.begin, shard.end, (name, begin, end) => readField(job, name, begin, end)),
-    );
-  }
-  return arrays;
 }
 
 // --- options ----------------------------------------------------------------------------------------------
