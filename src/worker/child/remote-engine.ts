@@ -81,7 +81,7 @@ interface Held {
   readonly system: Uint8Array;
   readonly plan: EvaluationPlan;
   readonly shards: Map<number, { readonly range: ShardRange; readonly rows: ReadonlyMap<string, Reals> }>;
-  /** Called when its child is gone, before it is brought to another. */
+  /** Called when it is brought to another child. */
   readonly restarted: () => void;
 }
 
@@ -140,7 +140,6 @@ class Remote {
         return await work();
       } catch (error) {
         if (error !== askAgain) throw error;
-        for (const session of this.#sessions.values()) session.restarted();
       }
     }
   }
@@ -159,6 +158,7 @@ class Remote {
       this.#refuseOther(header);
       const { generation } = this.#supervisor;
       for (const session of this.#sessions.values()) {
+        session.restarted();
         await this.#supervisor.ask(generation, loadQuestion(session));
         for (const { range, rows } of session.shards.values())
           await this.#supervisor.ask(generation, bindQuestion(session, range, rows));
