@@ -60,6 +60,8 @@ function resultsInMemory(layout: RowLayout): ResultPlace {
         values: of('values'),
         final: { ...of('final'), ...shared.final },
         trajectory: { ...of('trajectory'), ...shared.trajectory },
+        optimum: shared.optimum,
+        history: shared.history,
       };
       return { results, summary: summarise() };
     },
@@ -69,7 +71,7 @@ function resultsInMemory(layout: RowLayout): ResultPlace {
 
 /**
  * Results in a folder: `result.json`, `job.yaml`, `gradient.npz`, and .npy files under `gradient`, `values`, `final`,
- * `trajectory`.
+ * `trajectory`; of an optimisation `optimum.npz`, `history.csv`, `convergence.svg`.
  *
  * @throws UsageError when the folder exists and may not be replaced
  */

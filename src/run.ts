@@ -4,9 +4,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { availableParallelism, hostname, totalmem } from 'node:os';
+import { checkpointsOf } from './checkpoints.ts';
 import { readConfig } from './config.ts';
 import { coordinate, type Evaluated, type Progress } from './coordinator/coordinator.ts';
-import { once } from './coordinator/course.ts';
+import type { Course } from './coordinator/course.ts';
+import type { HistoryRow } from './coordinator/descent.ts';
 import { type RunSummary, sharedResults, summaryOf } from './coordinator/outcome.ts';
 import { rowsWanted, type Tensors } from './coordinator/result.ts';
 import { SkewflowError } from './errors.ts';
@@ -15,6 +17,7 @@ import type { Job } from './job/job.ts';
 import { closeJob, loadJob } from './job/load.ts';
 import type { JobObject } from './job/schema.ts';
 import { type Log, logTo } from './log.ts';
+import { type Optimization, openOptimization } from './optimization.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { protocolVersion, type RowsWanted, RunId, WorkerId } from './protocol.ts';
 import { type OutputFolder, openPlace } from './results.ts';
@@ -32,6 +35,11 @@ export interface RunOptions {
   readonly out?: string | true;
   /** Replace `out` if it exists. Default: false, and an existing folder is a UsageError before anything is computed. */
   readonly force?: boolean;
+  /**
+   * Begin an optimisation anew. Default: false, and one that was interrupted, with the same job and `out`, goes on from its
+   * last step.
+   */
+  readonly fresh?: boolean;
   /** What computes. Default `auto`: the embedded WASM engine. */
   readonly engine?: EngineChoice;
   /** Worker threads. Default: `SKEWFLOW_THREADS`, else one per core. The results have the same bits with any number. */
@@ -42,18 +50,23 @@ export interface RunOptions {
   readonly set?: readonly string[];
   /** Called now and then, at most some ten times a second. */
   readonly onProgress?: (event: ProgressEvent) => void;
-  /** Aborting stops the run: `run` rejects with AbortedError, and no folder is left. */
+  /**
+   * Aborting stops the run: `run` rejects with AbortedError, and no folder is left but the checkpoints of an optimisation.
+   */
   readonly signal?: AbortSignal;
 }
 
 /** How far a run is. */
 export interface ProgressEvent {
   /**
-   * `reading`: the job and its inputs; `sums`, `head`, `gradient`: the loss and its gradient, by phases; `writing`: the folder.
+   * `reading`: the job and its inputs; `resuming`: an optimisation goes on, once; `sums`, `head`, `gradient`: the loss and
+   * its gradient, by phases; `writing`: the folder.
    */
-  readonly phase: Progress['phase'] | 'reading' | 'writing';
-  /** From 1. */
+  readonly phase: Progress['phase'] | 'reading' | 'resuming' | 'writing';
+  /** The evaluation, from 1. */
   readonly iteration: number;
+  /** The last step of an optimisation; null before the first, and without optimisation. */
+  readonly step: HistoryRow | null;
   /** Blocks of 256 tracers done in this phase, and in all. */
   readonly blocksDone: number;
   readonly blocksTotal: number;
@@ -76,6 +89,10 @@ export interface RunResult extends RunSummary {
   readonly final: Tensors;
   /** States at saved times, where `output.save` names `trajectory`: times × rows × width each, and `t`. */
   readonly trajectory: Tensors;
+  /** The fields in `over` where the loss is lowest, in the shape they were given in; {} without `optimize`. */
+  readonly optimum: Tensors;
+  /** The steps of the optimisation, the start first; [] without `optimize`. */
+  readonly history: readonly HistoryRow[];
   /** The folder that was written, absolute; null without `out`. */
   readonly folder: string | null;
   /** The facts above as one document: what `result.json` holds. */
@@ -86,8 +103,9 @@ export interface RunResult extends RunSummary {
 export async function run(what: JobObject | string, options: RunOptions = {}): Promise<RunResult> {
   const settings = settle(options);
   const clock = new Clock();
-  const tell = (event: Omit<ProgressEvent, 'seconds'>): void =>
-    settings.onProgress({ ...event, seconds: clock.seconds() });
+  let latest: Optimization['latest'] = () => null;
+  const tell = (event: Omit<ProgressEvent, 'seconds' | 'step'>): void =>
+    settings.onProgress({ ...event, step: latest(), seconds: clock.seconds() });
 
   refuseAborted(settings.signal);
   tell({ phase: 'reading', iteration: 1, blocksDone: 0, blocksTotal: 0 });
@@ -99,32 +117,55 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   refuseAborted(settings.signal);
   roomForRows(prepared, prepared.grid, settings);
   await using place = await openPlace(job, wanted, folderOf(job, settings));
+  const optimization = await openOptimization(prepared, wanted, {
+    checkpoints: place.folder === null ? null : checkpointsOf(place.folder, job.digest),
+    fresh: settings.fresh,
+    seconds: () => clock.seconds(),
+  });
+  latest = optimization.latest;
+  const { course, resumedFrom } = optimization;
+  if (resumedFrom !== null) {
+    tell({ phase: 'resuming', iteration: course.begin.number + 1, blocksDone: 0, blocksTotal: 0 });
+  }
   const prepareSeconds = clock.lap();
 
-  const evaluated = await evaluate(prepared, wanted, place.rows, settings, tell);
+  const work = { prepared, wanted, course, rows: place.rows };
+  const evaluated = await evaluate(work, settings, tell).catch((error: unknown) => {
+    throw optimization.explain(error);
+  });
   const evaluateSeconds = clock.lap();
 
   tell({ phase: 'writing', iteration: evaluated.iterations, blocksDone: 0, blocksTotal: 0 });
-  const shared = sharedResults(prepared, wanted, evaluated);
+  const shared = sharedResults(prepared, wanted, evaluated, optimization);
   const summarise = (): RunSummary => {
     const timings = { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() };
-    return summaryOf(prepared, evaluated, shared, { seconds: clock.seconds(), timings });
+    return summaryOf(prepared, evaluated, shared, optimization.summary(), {
+      seconds: clock.seconds(),
+      timings,
+    });
   };
   const { results, summary } = await place.finish(shared, summarise);
+  await optimization.settle();
   return { ...summary, ...results, folder: place.folder, summary };
 }
 
 // --- what is computed -------------------------------------------------------------------------------------
 
+/** What is to be evaluated, where, and where its rows go. */
+interface Work {
+  readonly prepared: Prepared;
+  readonly wanted: RowsWanted;
+  readonly course: Course;
+  readonly rows: RowStore;
+}
+
 /** One coordinator and one worker meet on an exchange of their own. */
 async function evaluate(
-  prepared: Prepared,
-  wanted: RowsWanted,
-  rows: RowStore,
+  { prepared, wanted, course, rows }: Work,
   settings: Settings,
   tell: (event: Progress) => void,
 ): Promise<Evaluated> {
-  const { job, program, grid, shards, times, fields } = prepared;
+  const { job, program, grid, shards, times } = prepared;
   const { precision } = job;
   const { signal, log, threads, memoryBytes } = settings;
   await using exchange = inProcessExchange();
@@ -152,7 +193,7 @@ async function evaluate(
       program,
       grid,
       times,
-      course: once(fields),
+      course,
       shards,
       rows: wanted,
       breakagesMax: 0,
@@ -173,6 +214,7 @@ async function evaluate(
 interface Settings {
   readonly out: string | true | null;
   readonly force: boolean;
+  readonly fresh: boolean;
   readonly engine: EngineChoice;
   readonly threads: number;
   readonly memoryBytes: number;
@@ -195,6 +237,7 @@ function settle(options: RunOptions): Settings {
   return {
     out: options.out ?? null,
     force: options.force ?? false,
+    fresh: options.fresh ?? false,
     engine: options.engine ?? 'auto',
     threads,
     memoryBytes,
@@ -227,12 +270,6 @@ function refuseAborted(signal: AbortSignal): void {
 
 /** What the job may say and this version does not do. */
 function refuseLater(job: Job): void {
-  if (job.optimize !== null) {
-    throw new SkewflowError(
-      'JobFileError',
-      'optimize: not yet in this version, which evaluates the loss and its gradient once; take `optimize` out and use `gradient`',
-    );
-  }
   if (job.output.format === 'zarr') {
     throw new SkewflowError(
       'JobFileError',

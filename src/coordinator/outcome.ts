@@ -6,10 +6,14 @@ import { writeNpz } from '../arrays/npz-writer.ts';
 import type { ResultFolder } from '../arrays/result-folder.ts';
 import { invariant } from '../errors.ts';
 import type { Job } from '../job/job.ts';
+import type { Optimization, OptimizationSummary } from '../optimization.ts';
+import { convergencePlot } from '../plot/convergence.ts';
+import { historyText } from '../plot/history.ts';
 import type { Prepared } from '../prepare.ts';
 import type { RowsWanted } from '../protocol.ts';
 import { version } from '../version.ts';
 import type { Evaluated } from './coordinator.ts';
+import type { HistoryRow } from './descent.ts';
 import { gradientTensors, norms, type RowsKind, rowsShape, sourceTensors, type Tensors } from './result.ts';
 
 /** The results of one size: of sources, sets, pairs and params, or of tracers. */
@@ -18,6 +22,9 @@ export interface Results {
   readonly values: Tensors;
   readonly final: Tensors;
   readonly trajectory: Tensors;
+  /** What an optimisation found, and how; empty without one. */
+  readonly optimum: Tensors;
+  readonly history: readonly HistoryRow[];
 }
 
 /** What `result.json` holds. */
@@ -33,7 +40,10 @@ export interface RunSummary {
   readonly precision: 'f32' | 'f64';
   readonly threads: number;
   readonly shards: number;
+  /** Evaluations of the loss; those before an optimisation was interrupted included. */
   readonly iterations: number;
+  /** How the optimisation ended; null without `optimize`. */
+  readonly optimization: OptimizationSummary | null;
   /** From the call of `run` to the result. */
   readonly seconds: number;
   /** Seconds spent reading and compiling the job, evaluating it, and writing the folder. */
@@ -56,6 +66,7 @@ export function sharedResults(
   { job, program, grid }: Prepared,
   wanted: RowsWanted,
   evaluated: Evaluated,
+  optimization: Pick<Optimization, 'history' | 'optimum'>,
 ): Results {
   const { sources } = job.system;
   const states =
@@ -72,6 +83,8 @@ export function sharedResults(
     values: {},
     final: wanted.final ? states.final : {},
     trajectory: times.length === 0 ? {} : { ...states.trajectory, t: { shape: [times.length], data: times } },
+    optimum: optimization.optimum(),
+    history: optimization.history(),
   };
 }
 
@@ -85,6 +98,7 @@ export function summaryOf(
   { job, shards }: Prepared,
   evaluated: Evaluated,
   shared: Results,
+  optimization: OptimizationSummary | null,
   spent: Pick<RunSummary, 'seconds' | 'timings'>,
 ): RunSummary {
   const { loss, iterations, pairs, bytesPerIteration, workersLost, redone, joins } = evaluated;
@@ -102,6 +116,7 @@ export function summaryOf(
     ),
     shards: shards.length,
     iterations,
+    optimization,
     ...spent,
     pairs,
     pairsPerSecond: pairs / spent.timings.evaluate,
@@ -135,10 +150,19 @@ interface RowLayout {
   }) => readonly number[];
 }
 
-/** Write what is of the size of the sources: `gradient.npz`, `final/q.npy`, `trajectory/q.npy`, `trajectory/t.npy`, `job.yaml`. */
+/**
+ * Write what is of the size of the sources: `gradient.npz`, `final/q.npy`, `trajectory/q.npy`, `trajectory/t.npy`, `job.yaml`; of an
+ * optimisation `optimum.npz`, `history.csv`, `convergence.svg`.
+ */
 export async function writeShared(folder: ResultFolder, job: Job, shared: Results): Promise<void> {
-  const gradients = Object.entries(shared.gradient).map(([name, tensor]) => ({ name, ...tensor }));
-  if (gradients.length > 0) await writeNpz(await folder.path('gradient.npz'), gradients);
+  for (const kind of ['gradient', 'optimum'] as const) {
+    const arrays = Object.entries(shared[kind]).map(([name, tensor]) => ({ name, ...tensor }));
+    if (arrays.length > 0) await writeNpz(await folder.path(`${kind}.npz`), arrays);
+  }
+  if (shared.history.length > 0) {
+    await folder.writeText('history.csv', historyText(shared.history));
+    await folder.writeText('convergence.svg', convergencePlot(job.name, shared.history));
+  }
   for (const kind of ['final', 'trajectory'] as const) {
     for (const [field, { shape, data }] of Object.entries(shared[kind])) {
       const file = await createNpy(await folder.path(kind, `${field}.npy`), 'f8', shape);
