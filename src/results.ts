@@ -3,11 +3,11 @@
  * it is complete.
  */
 import { createResultFolder } from './arrays/result-folder.ts';
-import { layoutOf, type Results, type RunSummary, writeShared, writeSummary } from './coordinator/outcome.ts';
+import { type Results, type RunSummary, writeShared, writeSummary } from './coordinator/outcome.ts';
 import type { Tensor, Tensors } from './coordinator/result.ts';
 import type { Job } from './job/job.ts';
 import type { RowsWanted } from './protocol.ts';
-import { fileRows, type HeldRows, holdRows, type RowLayout, type RowStore } from './worker/rows.ts';
+import { fileRows, type HeldRows, holdRows, layoutOf, type RowLayout, type RowStore } from './worker/rows.ts';
 
 /** Where one run's results go. Disposing of a place that is not finished leaves nothing behind. */
 export interface ResultPlace extends AsyncDisposable {
@@ -32,7 +32,7 @@ export async function openPlace(
   wanted: RowsWanted,
   out: OutputFolder | null,
 ): Promise<ResultPlace> {
-  const layout = layoutOf(job, wanted);
+  const layout = layoutOf(job);
   return out === null ? resultsInMemory(layout) : resultsInFolder(job, layout, out);
 }
 

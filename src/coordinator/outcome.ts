@@ -14,7 +14,7 @@ import type { RowsWanted } from '../protocol.ts';
 import { version } from '../version.ts';
 import type { Evaluated } from './coordinator.ts';
 import type { HistoryRow } from './descent.ts';
-import { gradientTensors, norms, type RowsKind, rowsShape, sourceTensors, type Tensors } from './result.ts';
+import { gradientTensors, norms, sourceTensors, type Tensors } from './result.ts';
 
 /** The results of one size: of sources, sets, pairs and params, or of tracers. */
 export interface Results {
@@ -126,28 +126,6 @@ export function summaryOf(
     jobDigest: job.digest,
     version,
   };
-}
-
-/** How the tracers' results of a run are laid out in arrays. */
-export function layoutOf(job: Job, wanted: RowsWanted): RowLayout {
-  const rowCount = job.system.tracers?.rows ?? 0;
-  const times = wanted.trajectory.length;
-  return {
-    rowCount,
-    shapeOf: ({ kind, field, width }) => {
-      const given = kind === 'values' ? null : shapeOf(job, field);
-      return rowsShape(kind, given, { rows: rowCount, width, times });
-    },
-  };
-}
-
-interface RowLayout {
-  readonly rowCount: number;
-  readonly shapeOf: (rows: {
-    readonly field: string;
-    readonly kind: RowsKind;
-    readonly width: number;
-  }) => readonly number[];
 }
 
 /**

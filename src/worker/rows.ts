@@ -2,6 +2,8 @@
  * Where do N-sized results go? To arrays that are written row range by row range, by whoever computed those rows.
  */
 import { createNpy, type NpyWriter, shareNpy } from '../arrays/npy-writer.ts';
+import type { Job } from '../job/job.ts';
+import { rowsShape } from '../partition/row-shape.ts';
 import type { Precision, RowData } from './engine/engine.ts';
 
 /** A place for the rows of a run; each row of each array is written at least once, always with the same numbers. */
@@ -17,7 +19,20 @@ export interface RowLayout {
   /** N. */
   readonly rowCount: number;
   /** The shape of the whole array: N × width numbers, or times × N × width for a trajectory. */
-  readonly shapeOf: (rows: Pick<RowData, 'field' | 'kind' | 'width'>) => readonly number[];
+  readonly shapeOf: (rows: RowData) => readonly number[];
+}
+
+/** How the tracers' results of a job are laid out. */
+export function layoutOf(job: Pick<Job, 'arrays' | 'system'>): RowLayout {
+  const rowCount = job.system.tracers?.rows ?? 0;
+  return {
+    rowCount,
+    shapeOf: ({ kind, field, width, shard, data }) => {
+      const given = kind === 'values' ? null : (job.arrays.get(field)?.shape ?? null);
+      const times = data.length / ((shard.end - shard.begin) * width);
+      return rowsShape(kind, given, { rows: rowCount, width, times });
+    },
+  };
 }
 
 // --- in memory --------------------------------------------------------------------------------------------

@@ -1,0 +1,39 @@
+/**
+ * How far is a run, in the figures that `follow` shows? Shares and pairs from what seats count, the rest from what was
+ * committed.
+ */
+import type { Commit } from './coordinator.ts';
+import type { Progress } from './ledger.ts';
+import type { Story } from './story.ts';
+
+export class Reporter {
+  readonly #story: Story;
+  #commit: Commit | null = null;
+  #pairsPerSecond = 0;
+  #since = performance.now();
+  #pairs = 0;
+
+  constructor(story: Story) {
+    this.#story = story;
+  }
+
+  progressed({ iteration, blocksDone, blocksTotal }: Progress): void {
+    this.#tell(iteration, blocksTotal === 0 ? 0 : Math.min(1, blocksDone / blocksTotal), false);
+  }
+
+  committed(commit: Commit): void {
+    const seconds = (performance.now() - this.#since) / 1000;
+    this.#pairsPerSecond = Math.max(0, commit.counts.pairs - this.#pairs) / Math.max(seconds, 1e-3);
+    this.#since = performance.now();
+    this.#pairs = commit.counts.pairs;
+    this.#commit = commit;
+    this.#tell(commit.iteration, 1, false);
+  }
+
+  #tell(iteration: number, share: number, now: boolean): void {
+    const { loss = null, seats = 0, counts } = this.#commit ?? {};
+    const { redone = 0, workersLost = 0 } = counts ?? {};
+    const pairsPerSecond = this.#pairsPerSecond;
+    this.#story.progress({ iteration, share, loss, pairsPerSecond, seats, redone, workersLost }, now);
+  }
+}
