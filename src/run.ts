@@ -21,7 +21,7 @@ import { gridOf, type Prepared, prepare } from './prepare.ts';
 import { protocolVersion, type RowsWanted, RunId } from './protocol.ts';
 import { type OutputFolder, openPlace, type Results } from './results.ts';
 import { version } from './version.ts';
-import { type EngineChoice, openEngine } from './worker/engine/discover.ts';
+import { chooseStations, type EngineChoice } from './worker/engine/discover.ts';
 import type { Reals } from './worker/engine/engine.ts';
 import type { RowStore } from './worker/rows.ts';
 import { type Assignment, serveOneRun } from './worker/worker.ts';
@@ -35,8 +35,13 @@ export interface RunOptions {
   readonly out?: string | true;
   /** Replace `out` if it exists. Default: false, and an existing folder is a UsageError before anything is computed. */
   readonly force?: boolean;
-  /** What computes. Default `auto`: the embedded WASM engine. */
+  /**
+   * What computes. Default `auto`: every hardware GPU for a job in f32, else the embedded WASM engine; never a software GPU,
+   * which `webgpu` takes where there is no other.
+   */
   readonly engine?: EngineChoice;
+  /** Numbers of the GPUs to use, as `devices` lists them. Default: every hardware GPU. */
+  readonly devices?: readonly number[];
   /** Worker threads. Default: `SKEWFLOW_THREADS`, else one per core. The results have the same bits with any number. */
   readonly threads?: number;
   /** Bytes the run may take. Default: three quarters of the machine's memory. A job that needs more is refused before it starts. */
@@ -45,6 +50,8 @@ export interface RunOptions {
   readonly set?: readonly string[];
   /** Called now and then, at most some ten times a second. */
   readonly onProgress?: (event: ProgressEvent) => void;
+  /** Told what the choice of devices leaves to be desired, a sentence. Default: nobody. */
+  readonly onWarning?: (sentence: string) => void;
   /** Aborting stops the run: `run` rejects with AbortedError, and no folder is left. */
   readonly signal?: AbortSignal;
 }
@@ -148,7 +155,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
 
 // --- what is computed -------------------------------------------------------------------------------------
 
-/** One coordinator and one worker meet on an exchange of their own. */
+/** One coordinator and a worker for each device meet on an exchange of their own. */
 async function evaluate(
   prepared: Prepared,
   wanted: RowsWanted,
@@ -159,8 +166,16 @@ async function evaluate(
 ): Promise<Evaluated> {
   const { job, program, grid, shards, times, fields, segmentSteps } = prepared;
   const { precision } = job;
-  const { signal, log, threads, memoryBytes } = settings;
-  await using exchange = inProcessExchange({ seats: 1 });
+  const { signal, log, threads, memoryBytes, devices, onWarning } = settings;
+  const stations = await chooseStations(settings.engine, {
+    precision,
+    threads,
+    memoryBytes,
+    onWarning,
+    log,
+    ...(devices === null ? {} : { devices }),
+  });
+  await using exchange = inProcessExchange({ seats: stations.length });
   const desk = await exchange.open({
     protocolVersion,
     run: RunId.parse(randomUUID()),
@@ -177,14 +192,16 @@ async function evaluate(
     rows,
   };
   const stop = new AbortController();
-  const serving = serveOneRun({
-    exchange,
-    engine: () => openEngine(settings.engine, { precision, threads, memoryBytes }),
-    open: async () => assignment,
-    threads,
-    log,
-    signal: AbortSignal.any([signal, stop.signal]),
-  });
+  const serving = stations.map((station) =>
+    serveOneRun({
+      exchange,
+      engine: station.open,
+      open: async () => assignment,
+      threads,
+      log,
+      signal: AbortSignal.any([signal, stop.signal]),
+    }),
+  );
   try {
     return await coordinate({
       desk,
@@ -194,15 +211,16 @@ async function evaluate(
       fields,
       shards,
       rows: wanted,
-      breakagesMax: 0,
+      // A device that fails leaves its shards to the others.
+      breakagesMax: stations.length - 1,
       log,
       onProgress: tell,
       signal,
     });
   } finally {
     stop.abort();
-    // What the worker could not do is told by the coordinator; a lease that was cut short has nothing to tell.
-    await serving.catch(() => {});
+    // What a worker could not do is told by the coordinator; a lease that was cut short has nothing to tell.
+    await Promise.allSettled(serving);
   }
 }
 
@@ -301,10 +319,12 @@ interface Settings {
   readonly out: string | true | null;
   readonly force: boolean;
   readonly engine: EngineChoice;
+  readonly devices: readonly number[] | null;
   readonly threads: number;
   readonly memoryBytes: number;
   readonly set: readonly string[];
   readonly onProgress: (event: ProgressEvent) => void;
+  readonly onWarning: (sentence: string) => void;
   readonly signal: AbortSignal;
   readonly log: Log;
 }
@@ -323,10 +343,12 @@ function settle(options: RunOptions): Settings {
     out: options.out ?? null,
     force: options.force ?? false,
     engine: options.engine ?? 'auto',
+    devices: options.devices ?? null,
     threads,
     memoryBytes,
     set: options.set ?? [],
     onProgress: options.onProgress ?? (() => {}),
+    onWarning: options.onWarning ?? (() => {}),
     signal: options.signal ?? new AbortController().signal,
     log: logTo(config.logLevel),
   };
