@@ -8,6 +8,12 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** `SKEWFLOW_THREADS`: worker threads where no option says otherwise; null: one per core. */
   readonly threads: number | null;
+  /** `REDIS_URL`: the Redis, with its password; null: the one of this machine. */
+  readonly redisUrl: string | null;
+  /** `SKEWFLOW_REDIS_PASSWORD_FILE`: a file that holds the password. */
+  readonly redisPasswordFile: string | null;
+  /** `SKEWFLOW_STORAGE`: the storage root where no option names it. */
+  readonly storage: string | null;
 }
 
 export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
@@ -17,6 +23,9 @@ export type LogLevel = (typeof logLevels)[number];
 export interface Environment {
   readonly SKEWFLOW_LOG?: string | undefined;
   readonly SKEWFLOW_THREADS?: string | undefined;
+  readonly REDIS_URL?: string | undefined;
+  readonly SKEWFLOW_REDIS_PASSWORD_FILE?: string | undefined;
+  readonly SKEWFLOW_STORAGE?: string | undefined;
 }
 
 /**
@@ -28,6 +37,9 @@ export function readConfig(environment: Environment): Config {
   return Object.freeze({
     logLevel: levelOf(environment.SKEWFLOW_LOG),
     threads: countOf('SKEWFLOW_THREADS', environment.SKEWFLOW_THREADS),
+    redisUrl: textOf(environment.REDIS_URL),
+    redisPasswordFile: textOf(environment.SKEWFLOW_REDIS_PASSWORD_FILE),
+    storage: textOf(environment.SKEWFLOW_STORAGE),
   });
 }
 
@@ -39,6 +51,10 @@ function levelOf(text: string | undefined): LogLevel {
     'UsageError',
     `SKEWFLOW_LOG: expected one of ${logLevels.join(', ')}, got \`${text}\``,
   );
+}
+
+function textOf(text: string | undefined): string | null {
+  return text === undefined || text === '' ? null : text;
 }
 
 function countOf(name: string, text: string | undefined): number | null {

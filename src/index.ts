@@ -117,12 +117,13 @@ export async function check(job: JobObject | string, options: CheckOptions = {})
 }
 
 /**
- * What can compute here? Every engine of this version, tried on a small job against the reference.
+ * What can compute here? Every engine and every GPU, tried on a small job against the reference.
  *
- * @returns one report an engine, the usable ones and those that are absent
+ * @returns one report an engine and GPU: the usable ones, those that fail their self-test, and what to install where no GPU
+ *   answers
  *
  * @example
- * (await devices()).filter((d) => d.usable).map((d) => d.engine); // ['wasm', 'reference']
+ * (await devices()).filter((d) => d.usable).map((d) => d.name); // ['wasm', 'NVIDIA GeForce RTX 4090', 'reference']
  */
 export async function devices(): Promise<readonly DeviceReport[]> {
   const { devices: found } = await import('./inspect/devices.ts');

@@ -22,7 +22,7 @@ import { type Prepared, prepare } from './prepare.ts';
 import { protocolVersion, type RowsWanted, RunId, WorkerId } from './protocol.ts';
 import { type OutputFolder, openPlace } from './results.ts';
 import { assignmentOf, roomForRows } from './worker/assignment.ts';
-import { type EngineChoice, openEngine } from './worker/engine/discover.ts';
+import { chooseStations, type EngineChoice } from './worker/engine/discover.ts';
 import type { RowStore } from './worker/rows.ts';
 import { serveOneRun } from './worker/worker.ts';
 
@@ -40,8 +40,13 @@ export interface RunOptions {
    * last step.
    */
   readonly fresh?: boolean;
-  /** What computes. Default `auto`: the embedded WASM engine. */
+  /**
+   * What computes. Default `auto`: every hardware GPU for a job in f32, else the embedded WASM engine; never a software GPU,
+   * which `webgpu` takes where there is no other.
+   */
   readonly engine?: EngineChoice;
+  /** Numbers of the GPUs to use, as `devices` lists them. Default: every hardware GPU. */
+  readonly devices?: readonly number[];
   /** Worker threads. Default: `SKEWFLOW_THREADS`, else one per core. The results have the same bits with any number. */
   readonly threads?: number;
   /** Bytes the run may take. Default: three quarters of the machine's memory. A job that needs more is refused before it starts. */
@@ -50,6 +55,8 @@ export interface RunOptions {
   readonly set?: readonly string[];
   /** Called now and then, at most some ten times a second. */
   readonly onProgress?: (event: ProgressEvent) => void;
+  /** Told what the choice of devices leaves to be desired, a sentence. Default: nobody. */
+  readonly onWarning?: (sentence: string) => void;
   /**
    * Aborting stops the run: `run` rejects with AbortedError, and no folder is left but the checkpoints of an optimisation.
    */
@@ -159,7 +166,7 @@ interface Work {
   readonly rows: RowStore;
 }
 
-/** One coordinator and one worker meet on an exchange of their own. */
+/** One coordinator and a worker for each device meet on an exchange of their own. */
 async function evaluate(
   { prepared, wanted, course, rows }: Work,
   settings: Settings,
@@ -167,26 +174,36 @@ async function evaluate(
 ): Promise<Evaluated> {
   const { job, program, grid, shards, times } = prepared;
   const { precision } = job;
-  const { signal, log, threads, memoryBytes } = settings;
+  const { signal, log, threads, memoryBytes, devices, onWarning } = settings;
+  const stations = await chooseStations(settings.engine, {
+    precision,
+    threads,
+    memoryBytes,
+    onWarning,
+    log,
+    ...(devices === null ? {} : { devices }),
+  });
   await using exchange = inProcessExchange();
   const desk = await exchange.open({
     protocolVersion,
     run: RunId.parse(randomUUID()),
     jobDigest: job.digest,
-    seats: { min: 1, max: 1 },
+    seats: { min: 1, max: stations.length },
     priority: 0,
   });
   const assignment = assignmentOf(prepared, settings, rows);
   const stop = new AbortController();
-  const serving = serveOneRun({
-    exchange,
-    engine: () => openEngine(settings.engine, { precision, threads, memoryBytes }),
-    open: async () => assignment,
-    worker: WorkerId.parse(`${hostname()}:${process.pid}`),
-    threads,
-    log,
-    signal: AbortSignal.any([signal, stop.signal]),
-  });
+  const serving = stations.map((station) =>
+    serveOneRun({
+      exchange,
+      engine: station.open,
+      open: async () => assignment,
+      worker: WorkerId.parse(`${hostname()}:${process.pid}`),
+      threads,
+      log,
+      signal: AbortSignal.any([signal, stop.signal]),
+    }),
+  );
   try {
     return await coordinate({
       desk,
@@ -196,15 +213,16 @@ async function evaluate(
       course,
       shards,
       rows: wanted,
-      breakagesMax: 0,
+      // A device that fails leaves its shards to the others.
+      breakagesMax: stations.length - 1,
       log,
       onProgress: tell,
       signal,
     });
   } finally {
     stop.abort();
-    // What the worker could not do is told by the coordinator; a lease that was cut short has nothing to tell.
-    await serving.catch(() => {});
+    // What a worker could not do is told by the coordinator; a lease that was cut short has nothing to tell.
+    await Promise.allSettled(serving);
   }
 }
 
@@ -216,10 +234,12 @@ interface Settings {
   readonly force: boolean;
   readonly fresh: boolean;
   readonly engine: EngineChoice;
+  readonly devices: readonly number[] | null;
   readonly threads: number;
   readonly memoryBytes: number;
   readonly set: readonly string[];
   readonly onProgress: (event: ProgressEvent) => void;
+  readonly onWarning: (sentence: string) => void;
   readonly signal: AbortSignal;
   readonly log: Log;
 }
@@ -239,10 +259,12 @@ function settle(options: RunOptions): Settings {
     force: options.force ?? false,
     fresh: options.fresh ?? false,
     engine: options.engine ?? 'auto',
+    devices: options.devices ?? null,
     threads,
     memoryBytes,
     set: options.set ?? [],
     onProgress: options.onProgress ?? (() => {}),
+    onWarning: options.onWarning ?? (() => {}),
     signal: options.signal ?? new AbortController().signal,
     log: logTo(config.logLevel),
   };

@@ -4,12 +4,13 @@ import { type EngineChoice, parseBytes, type RunOptions } from '../index.ts';
 
 export interface DeviceOptions {
   readonly engine: EngineChoice;
+  readonly devices?: readonly number[];
   readonly threads?: number;
   readonly memory?: number;
   readonly set: readonly string[];
 }
 
-/** Adds --engine, --threads, --memory and --set. */
+/** Adds --engine, --devices, --threads, --memory and --set. */
 export function withDeviceOptions(command: Command): Command {
   return command
     .addOption(
@@ -17,6 +18,7 @@ export function withDeviceOptions(command: Command): Command {
         .choices(['auto', 'wasm', 'webgpu', 'reference'])
         .default('auto'),
     )
+    .option('--devices <numbers>', 'GPUs to compute with, e.g. 0,2 (default: every hardware GPU)', numbers)
     .option('--threads <n>', 'threads to compute with (default: one per core)', wholeNumber)
     .option('--memory <bytes>', 'most memory to use, e.g. 2GiB (default: what the machine has)', bytes)
     .option(
@@ -30,16 +32,25 @@ export function withDeviceOptions(command: Command): Command {
 /** The options as the API takes them. */
 export function deviceOptions(
   options: DeviceOptions,
-): Pick<RunOptions, 'engine' | 'memoryBytes' | 'set' | 'threads'> {
+): Pick<RunOptions, 'devices' | 'engine' | 'memoryBytes' | 'onWarning' | 'set' | 'threads'> {
   return {
     engine: options.engine,
     set: options.set,
+    onWarning: (sentence) => process.stderr.write(`${sentence}\n`),
+    ...(options.devices === undefined ? {} : { devices: options.devices }),
     ...(options.threads === undefined ? {} : { threads: options.threads }),
     ...(options.memory === undefined ? {} : { memoryBytes: options.memory }),
   };
 }
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+function numbers(text: string): readonly number[] {
+  const values = text.split(',').map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : Number.NaN));
+  if (values.some(Number.isNaN) || new Set(values).size < values.length)
+    throw new InvalidArgumentError('expected different whole numbers from 0, such as 0,2.');
+  return values;
+}
 
 function wholeNumber(text: string): number {
   const value = Number(text);

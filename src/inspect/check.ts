@@ -13,12 +13,16 @@ import { type Problem, takeRows } from './problem.ts';
 import { workOf } from './work.ts';
 
 export interface CheckOptions {
-  /** What is checked. Default `auto`: the embedded WASM engine. */
+  /** What is checked. Default `auto`, as for `run`. */
   readonly engine?: EngineChoice;
+  /** Number of the GPU that is checked, the first of several. Default: the first hardware GPU. */
+  readonly devices?: readonly number[];
   readonly threads?: number;
   readonly memoryBytes?: number;
   /** Changes to the job, as `--set`. */
   readonly set?: readonly string[];
+  /** Told what the choice of a device leaves to be desired, a sentence. Default: nobody. */
+  readonly onWarning?: (sentence: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -79,7 +83,14 @@ async function checked(job: Job, options: CheckOptions): Promise<CheckReport> {
   const { precision } = job;
   const signal = options.signal === undefined ? {} : { signal: options.signal };
 
-  await using engine = await openEngine(options.engine ?? 'auto', { precision, threads, memoryBytes });
+  const { devices, onWarning } = options;
+  await using engine = await openEngine(options.engine ?? 'auto', {
+    precision,
+    threads,
+    memoryBytes,
+    ...(devices === undefined ? {} : { devices }),
+    ...(onWarning === undefined ? {} : { onWarning }),
+  });
   await using reference = await openEngine('reference', { precision: 'f64', threads: 1, memoryBytes });
   await using fast = await openEngine('wasm', { precision: 'f64', threads, memoryBytes });
   const { numerics, answer } = await answerOn(engine, problem, { threads, ...signal });

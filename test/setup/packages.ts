@@ -17,14 +17,29 @@ export type Found =
   | { readonly present: false; readonly reason: string };
 
 /** A package, and the release it must come from where the machine's own is too old. */
-export interface PackageChoice {
+interface PackageChoice {
   readonly name: string;
   /** Suffix of the release's name, e.g. `backports`; null: what the machine's sources give. */
   readonly suite: 'backports' | null;
 }
 
+/** Install a package where that is allowed, and look again. */
+export async function installed(
+  choice: PackageChoice,
+  say: (line: string) => void,
+  look: () => Found | Promise<Found>,
+): Promise<Found> {
+  if (!mayInstall()) return look();
+  try {
+    await install(choice, say);
+  } catch (error) {
+    say(`${choice.name} could not be installed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return look();
+}
+
 /** Whether packages may be installed here: apt, and the rights to use it. */
-export function mayInstall(): boolean {
+function mayInstall(): boolean {
   return existsSync('/usr/bin/apt-get') && process.getuid?.() === 0;
 }
 
@@ -34,7 +49,7 @@ export function mayInstall(): boolean {
  * Several test runs may get here at once, hence the lock. A release that the machine's sources do not list is read from
  * the mirror they name, for this one command.
  */
-export async function install({ name, suite }: PackageChoice, say: (line: string) => void): Promise<void> {
+async function install({ name, suite }: PackageChoice, say: (line: string) => void): Promise<void> {
   say(`installing ${name}${suite === null ? '' : ` from ${suite}`} by apt`);
   const folder = await mkdtemp(join(tmpdir(), 'skewflow-apt-'));
   const policy = '/usr/sbin/policy-rc.d';

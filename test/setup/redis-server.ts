@@ -7,7 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Found, install, mayInstall } from './packages.ts';
+import { type Found, installed } from './packages.ts';
 
 /** The oldest Redis the project supports. */
 const oldest = 7;
@@ -30,8 +30,8 @@ export function findRedisServer(): Found {
 
 /** Make sure there is one, installing Debian's package where that is allowed. */
 export async function ensureRedisServer(say: (line: string) => void): Promise<Found> {
-  if (!findRedisServer().present && mayInstall()) await install({ name: 'redis-server', suite: null }, say);
-  return findRedisServer();
+  const found = findRedisServer();
+  return found.present ? found : await installed({ name: 'redis-server', suite: null }, say, findRedisServer);
 }
 
 export interface RedisOptions {

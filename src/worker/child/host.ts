@@ -183,9 +183,12 @@ function tellLost(code: 'GPU_LOST' | 'OUT_OF_MEMORY', reason: string, bytes: num
   tell({ header: { kind: 'lost', code, reason, bytes }, arrays: [] });
 }
 
-/** A failing device is an outcome that a fresh process answers; everything else is the asker's to know. */
+/**
+ * A device that fails is an outcome that a fresh process answers; everything else is the asker's to know, and so is a
+ * shader that is refused (`GPU_INTERNAL`): it would be refused again.
+ */
 function tellFailure(request: number, error: unknown): void {
-  if (isSkewflowError(error, 'DeviceError')) {
+  if (isSkewflowError(error, 'DeviceError') && error.details['code'] !== 'GPU_INTERNAL') {
     const { code, bytes } = error.details;
     const reason = error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
     const known = code === 'OUT_OF_MEMORY' ? code : 'GPU_LOST';

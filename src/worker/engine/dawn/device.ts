@@ -42,7 +42,7 @@ export async function openGpuDevice({ backend, adapter: name }: GpuChoice): Prom
 }
 
 /** Everything the adapter has: the defaults are 128 MiB a binding and 256 MiB a buffer. */
-function limitsOf({ limits }: GPUAdapter): Record<string, number> {
+export function limitsOf({ limits }: GPUAdapter): Record<string, number> {
   const all: Record<string, number> = {};
   // The limits are getters of the prototype.
   for (const name in limits) {
