@@ -12,6 +12,7 @@ import type { Job } from './job/job.ts';
 import type { JobObject } from './job/schema.ts';
 import type { RunOptions, RunResult } from './run.ts';
 
+export type { HistoryRow } from './coordinator/descent.ts';
 export type { Tensor, Tensors } from './coordinator/result.ts';
 export { type ErrorTag, isSkewflowError, SkewflowError } from './errors.ts';
 export type { CreatedExample, Example } from './examples.ts';
@@ -24,6 +25,7 @@ export { type ExplanationPart, explainText } from './inspect/explain-text.ts';
 export { parseBytes } from './job/bytes.ts';
 export type { Job } from './job/job.ts';
 export type { JobObject } from './job/schema.ts';
+export type { OptimizationSummary } from './optimization.ts';
 export type { ProgressEvent, RunOptions, RunResult, RunSummary } from './run.ts';
 export { version } from './version.ts';
 export type { EngineChoice } from './worker/engine/discover.ts';

@@ -6,8 +6,11 @@
 import { createNpy } from './arrays/npy-writer.ts';
 import { writeNpz } from './arrays/npz-writer.ts';
 import { createResultFolder } from './arrays/result-folder.ts';
+import type { HistoryRow } from './coordinator/descent.ts';
 import { rowsShape, type Tensor, type Tensors } from './coordinator/result.ts';
 import type { Job } from './job/job.ts';
+import { convergencePlot } from './plot/convergence.ts';
+import { historyText } from './plot/history.ts';
 import type { RowsWanted } from './protocol.ts';
 import type { RunSummary } from './run.ts';
 import { fileRows, type HeldRows, holdRows, type RowLayout, type RowStore } from './worker/rows.ts';
@@ -18,6 +21,9 @@ export interface Results {
   readonly values: Tensors;
   readonly final: Tensors;
   readonly trajectory: Tensors;
+  /** What an optimisation found, and how; empty without one. */
+  readonly optimum: Tensors;
+  readonly history: readonly HistoryRow[];
 }
 
 /** Where one run's results go. Disposing of a place that is not finished leaves nothing behind. */
@@ -83,6 +89,8 @@ function resultsInMemory(layout: RowLayout): ResultPlace {
         values: of('values'),
         final: { ...of('final'), ...shared.final },
         trajectory: { ...of('trajectory'), ...shared.trajectory },
+        optimum: shared.optimum,
+        history: shared.history,
       };
       return { results, summary: summarise() };
     },
@@ -92,7 +100,7 @@ function resultsInMemory(layout: RowLayout): ResultPlace {
 
 /**
  * Results in a folder: `result.json`, `job.yaml`, `gradient.npz`, and .npy files under `gradient`, `values`, `final`,
- * `trajectory`.
+ * `trajectory`; of an optimisation `optimum.npz`, `history.csv`, `convergence.svg`.
  *
  * @throws UsageError when the folder exists and may not be replaced
  */
@@ -108,8 +116,14 @@ async function resultsInFolder(
     folder: folder.target,
     finish: async (shared, summarise) => {
       await store.close();
-      const gradients = Object.entries(shared.gradient).map(([name, tensor]) => ({ name, ...tensor }));
-      if (gradients.length > 0) await writeNpz(await folder.path('gradient.npz'), gradients);
+      for (const kind of ['gradient', 'optimum'] as const) {
+        const arrays = Object.entries(shared[kind]).map(([name, tensor]) => ({ name, ...tensor }));
+        if (arrays.length > 0) await writeNpz(await folder.path(`${kind}.npz`), arrays);
+      }
+      if (shared.history.length > 0) {
+        await folder.writeText('history.csv', historyText(shared.history));
+        await folder.writeText('convergence.svg', convergencePlot(job.name, shared.history));
+      }
       for (const kind of ['final', 'trajectory'] as const) {
         for (const [field, { shape, data }] of Object.entries(shared[kind])) {
           const file = await createNpy(await folder.path(kind, `${field}.npy`), 'f8', shape);

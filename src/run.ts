@@ -6,7 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { readConfig } from './config.ts';
 import { coordinate, type Evaluated, type Progress } from './coordinator/coordinator.ts';
-import { once } from './coordinator/course.ts';
+import type { Course } from './coordinator/course.ts';
+import type { HistoryRow } from './coordinator/descent.ts';
 import { gradientTensors, norms, rowsWanted, sourceTensors, type Tensors } from './coordinator/result.ts';
 import { invariant, SkewflowError } from './errors.ts';
 import { inProcessExchange } from './exchange/in-process.ts';
@@ -15,6 +16,7 @@ import { closeJob, loadJob } from './job/load.ts';
 import type { JobObject } from './job/schema.ts';
 import { readField } from './job/values.ts';
 import { type Log, logTo } from './log.ts';
+import { type Optimization, type OptimizationSummary, openOptimization } from './optimization.ts';
 import { numbersPerRow, readPart, shardedArrays } from './partition/fields.ts';
 import { memoryNeed, refuseBeyondMemory } from './partition/memory.ts';
 import type { ShardRange } from './partition/plan.ts';
@@ -36,6 +38,11 @@ export interface RunOptions {
   readonly out?: string | true;
   /** Replace `out` if it exists. Default: false, and an existing folder is a UsageError before anything is computed. */
   readonly force?: boolean;
+  /**
+   * Begin an optimisation anew. Default: false, and one that was interrupted, with the same job and `out`, goes on from its
+   * last step.
+   */
+  readonly fresh?: boolean;
   /** What computes. Default `auto`: the embedded WASM engine. */
   readonly engine?: EngineChoice;
   /** Worker threads. Default: `SKEWFLOW_THREADS`, else one per core. The results have the same bits with any number. */
@@ -46,18 +53,23 @@ export interface RunOptions {
   readonly set?: readonly string[];
   /** Called now and then, at most some ten times a second. */
   readonly onProgress?: (event: ProgressEvent) => void;
-  /** Aborting stops the run: `run` rejects with AbortedError, and no folder is left. */
+  /**
+   * Aborting stops the run: `run` rejects with AbortedError, and no folder is left but the checkpoints of an optimisation.
+   */
   readonly signal?: AbortSignal;
 }
 
 /** How far a run is. */
 export interface ProgressEvent {
   /**
-   * `reading`: the job and its inputs; `sums`, `head`, `gradient`: the loss and its gradient, by phases; `writing`: the folder.
+   * `reading`: the job and its inputs; `resuming`: an optimisation goes on, once; `sums`, `head`, `gradient`: the loss and
+   * its gradient, by phases; `writing`: the folder.
    */
-  readonly phase: Progress['phase'] | 'reading' | 'writing';
-  /** From 1. */
+  readonly phase: Progress['phase'] | 'reading' | 'resuming' | 'writing';
+  /** The evaluation, from 1. */
   readonly iteration: number;
+  /** The last step of an optimisation; null before the first, and without optimisation. */
+  readonly step: HistoryRow | null;
   /** Blocks of 256 tracers done in this phase, and in all. */
   readonly blocksDone: number;
   readonly blocksTotal: number;
@@ -78,7 +90,10 @@ export interface RunSummary {
   readonly precision: 'f32' | 'f64';
   readonly threads: number;
   readonly shards: number;
+  /** Evaluations of the loss; those before an optimisation was interrupted included. */
   readonly iterations: number;
+  /** How the optimisation ended; null without `optimize`. */
+  readonly optimization: OptimizationSummary | null;
   /** From the call of `run` to the result. */
   readonly seconds: number;
   /** Seconds spent reading and compiling the job, evaluating it, and writing the folder. */
@@ -109,6 +124,10 @@ export interface RunResult extends RunSummary {
   readonly final: Tensors;
   /** States at saved times, where `output.save` names `trajectory`: times × rows × width each, and `t`. */
   readonly trajectory: Tensors;
+  /** The fields in `over` where the loss is lowest, in the shape they were given in; {} without `optimize`. */
+  readonly optimum: Tensors;
+  /** The steps of the optimisation, the start first; [] without `optimize`. */
+  readonly history: readonly HistoryRow[];
   /** The folder that was written, absolute; null without `out`. */
   readonly folder: string | null;
   /** The facts above as one document: what `result.json` holds. */
@@ -119,8 +138,9 @@ export interface RunResult extends RunSummary {
 export async function run(what: JobObject | string, options: RunOptions = {}): Promise<RunResult> {
   const settings = settle(options);
   const clock = new Clock();
-  const tell = (event: Omit<ProgressEvent, 'seconds'>): void =>
-    settings.onProgress({ ...event, seconds: clock.seconds() });
+  let latest: Optimization['latest'] = () => null;
+  const tell = (event: Omit<ProgressEvent, 'seconds' | 'step'>): void =>
+    settings.onProgress({ ...event, step: latest(), seconds: clock.seconds() });
 
   refuseAborted(settings.signal);
   tell({ phase: 'reading', iteration: 1, blocksDone: 0, blocksTotal: 0 });
@@ -132,33 +152,57 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   refuseAborted(settings.signal);
   const residentBytesMax = roomForRows(prepared, settings);
   await using place = await openPlace(job, wanted, folderOf(job, settings));
+  const optimization = await openOptimization(prepared, wanted, {
+    target: place.folder,
+    fresh: settings.fresh,
+    seconds: () => clock.seconds(),
+  });
+  latest = optimization.latest;
+  const { course, resumedFrom } = optimization;
+  if (resumedFrom !== null) {
+    tell({ phase: 'resuming', iteration: course.begin.number + 1, blocksDone: 0, blocksTotal: 0 });
+  }
   const prepareSeconds = clock.lap();
 
-  const evaluated = await evaluate(prepared, wanted, place.rows, residentBytesMax, settings, tell);
+  const work = { prepared, wanted, course, rows: place.rows, residentBytesMax };
+  const evaluated = await evaluate(work, settings, tell).catch((error: unknown) => {
+    throw optimization.explain(error);
+  });
   const evaluateSeconds = clock.lap();
 
   tell({ phase: 'writing', iteration: evaluated.iterations, blocksDone: 0, blocksTotal: 0 });
-  const shared = sharedResults(prepared, wanted, evaluated);
+  const shared = sharedResults(prepared, wanted, evaluated, optimization);
   const summarise = (): RunSummary => {
     const timings = { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() };
-    return summaryOf(prepared, evaluated, shared, settings, { seconds: clock.seconds(), timings });
+    const spent = { seconds: clock.seconds(), timings };
+    return {
+      ...summaryOf(prepared, evaluated, shared, settings, spent),
+      optimization: optimization.summary(),
+    };
   };
   const { results, summary } = await place.finish(shared, summarise);
+  await optimization.settle();
   return { ...summary, ...results, folder: place.folder, summary };
 }
 
 // --- what is computed -------------------------------------------------------------------------------------
 
+/** What is to be evaluated, where, and where its rows go. */
+interface Work {
+  readonly prepared: Prepared;
+  readonly wanted: RowsWanted;
+  readonly course: Course;
+  readonly rows: RowStore;
+  readonly residentBytesMax: number;
+}
+
 /** One coordinator and one worker meet on an exchange of their own. */
 async function evaluate(
-  prepared: Prepared,
-  wanted: RowsWanted,
-  rows: RowStore,
-  residentBytesMax: number,
+  { prepared, wanted, course, rows, residentBytesMax }: Work,
   settings: Settings,
   tell: (event: Progress) => void,
 ): Promise<Evaluated> {
-  const { job, program, grid, shards, times, fields, segmentSteps } = prepared;
+  const { job, program, grid, shards, times, segmentSteps } = prepared;
   const { precision } = job;
   const { signal, log, threads, memoryBytes } = settings;
   await using exchange = inProcessExchange();
@@ -195,7 +239,7 @@ async function evaluate(
       program,
       grid,
       times,
-      course: once(fields),
+      course,
       shards,
       rows: wanted,
       breakagesMax: 0,
@@ -243,7 +287,12 @@ async function readShard(job: Job, shard: ShardRange): Promise<ReadonlyMap<strin
 // --- what comes of it -------------------------------------------------------------------------------------
 
 /** The results of the size of the sources. */
-function sharedResults({ job, program, grid }: Prepared, wanted: RowsWanted, evaluated: Evaluated): Results {
+function sharedResults(
+  { job, program, grid }: Prepared,
+  wanted: RowsWanted,
+  evaluated: Evaluated,
+  optimization: Optimization,
+): Results {
   const { sources } = job.system;
   const states =
     evaluated.sourceStates === null || sources === null
@@ -259,6 +308,8 @@ function sharedResults({ job, program, grid }: Prepared, wanted: RowsWanted, eva
     values: {},
     final: wanted.final ? states.final : {},
     trajectory: times.length === 0 ? {} : { ...states.trajectory, t: { shape: [times.length], data: times } },
+    optimum: optimization.optimum(),
+    history: optimization.history(),
   };
 }
 
@@ -273,7 +324,7 @@ function summaryOf(
   shared: Results,
   settings: Settings,
   spent: Pick<RunSummary, 'seconds' | 'timings'>,
-): RunSummary {
+): Omit<RunSummary, 'optimization'> {
   const { loss, iterations, pairs, bytesPerIteration, workersLost, redone, joins } = evaluated;
   const [join] = joins;
   invariant(join !== undefined, 'a run that is done had a worker');
@@ -304,6 +355,7 @@ function summaryOf(
 interface Settings {
   readonly out: string | true | null;
   readonly force: boolean;
+  readonly fresh: boolean;
   readonly engine: EngineChoice;
   readonly threads: number;
   readonly memoryBytes: number;
@@ -326,6 +378,7 @@ function settle(options: RunOptions): Settings {
   return {
     out: options.out ?? null,
     force: options.force ?? false,
+    fresh: options.fresh ?? false,
     engine: options.engine ?? 'auto',
     threads,
     memoryBytes,
@@ -358,12 +411,6 @@ function refuseAborted(signal: AbortSignal): void {
 
 /** What the job may say and this version does not do. */
 function refuseLater(job: Job): void {
-  if (job.optimize !== null) {
-    throw new SkewflowError(
-      'JobFileError',
-      'optimize: not yet in this version, which evaluates the loss and its gradient once; take `optimize` out and use `gradient`',
-    );
-  }
   if (job.output.format === 'zarr') {
     throw new SkewflowError(
       'JobFileError',

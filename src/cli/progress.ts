@@ -1,5 +1,6 @@
 /** How is progress shown? One line rewritten in place on a terminal, a plain line every few seconds otherwise. */
 import type { ProgressEvent } from '../index.ts';
+import { significant } from './numbers.ts';
 
 /** Between two plain lines. */
 const plainEveryMs = 5000;
@@ -22,6 +23,10 @@ export function progressLine(stream: NodeJS.WriteStream, clock: () => number = D
   return {
     show: (event) => {
       const now = clock();
+      if (event.phase === 'resuming') {
+        stream.write(`resuming from iteration ${event.step?.iteration ?? 0}\n`);
+        return;
+      }
       if (now - shownAt < everyMs) return;
       shownAt = now;
       const text = line(event, (now - begin) / 1000);
@@ -38,8 +43,12 @@ export function progressLine(stream: NodeJS.WriteStream, clock: () => number = D
 }
 
 function line(event: ProgressEvent, seconds: number): string {
-  const { blocksDone: done, blocksTotal: total } = event;
+  const { blocksDone: done, blocksTotal: total, step } = event;
   const share = total === 0 ? 0 : done / total;
+  if (step !== null) {
+    const figures = `loss ${significant(step.loss, 9)}, |gradient| ${significant(step.gradientNorm, 3)}`;
+    return `iteration ${step.iteration}: ${figures}, ${event.iteration} evaluations, ${seconds.toFixed(0)} s`;
+  }
   const left = share > 0 ? `, ${((seconds * (1 - share)) / share).toFixed(0)} s left` : '';
   return `${event.phase}: ${(100 * share).toFixed(0)} % of ${total} blocks, ${seconds.toFixed(0)} s${left}`;
 }

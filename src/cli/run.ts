@@ -9,6 +9,7 @@ import { interruptible } from './signals.ts';
 interface Options extends DeviceOptions {
   readonly out?: string;
   readonly force?: boolean;
+  readonly fresh?: boolean;
   readonly json?: boolean;
 }
 
@@ -18,6 +19,7 @@ export function runCommand(_finish: (code: number) => void): Command {
     .argument('<job>', 'the job file (YAML or JSON)')
     .option('--out <folder>', 'where the results go (default: ./<name>-out)')
     .option('--force', 'replace the output folder when the job is done')
+    .option('--fresh', 'begin an optimisation anew, instead of going on with one that was interrupted')
     .option('--json', 'print the result as one JSON document');
   return withDeviceOptions(command).action(async (path: string, options: Options) => {
     const progress = progressLine(process.stderr);
@@ -26,6 +28,7 @@ export function runCommand(_finish: (code: number) => void): Command {
         ...deviceOptions(options),
         out: options.out ?? true,
         force: options.force ?? false,
+        fresh: options.fresh ?? false,
         signal,
         onProgress: (event: ProgressEvent) => progress.show(event),
       }),
@@ -46,6 +49,10 @@ function summary(result: RunResult): string {
       `${significant(norm(array.data), 6)}   ${array.shape.join('×') || 'scalar'}`,
     ]);
   }
+  if (facts.optimization !== null) {
+    const { iterations, evaluations, reason } = facts.optimization;
+    rows.push(['iterations', `${iterations} (${evaluations} evaluations): ${reasons[reason]}`]);
+  }
   rows.push(
     ['engine', `${facts.engine} (${facts.numerics})`],
     ['shards', `${facts.shards}`],
@@ -55,3 +62,12 @@ function summary(result: RunResult): string {
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, text]) => `${name.padEnd(width)}  ${text}\n`).join('');
 }
+
+/** Why an optimisation is over, for people. */
+const reasons: Readonly<Record<NonNullable<RunResult['optimization']>['reason'], string>> = {
+  decrease: 'the loss falls by less than `decreaseTolerance`',
+  evaluations: 'the limit of `evaluations` is reached',
+  gradient: 'the gradient is below `gradientTolerance`',
+  iterations: 'the limit of `iterations` is reached',
+  precision: 'nothing lower can be told at this precision',
+};

@@ -24,9 +24,11 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   } catch (error) {
     const aborted = isSkewflowError(error, 'AbortedError') || controller.signal.aborted;
     if (!aborted) throw error;
+    // Work that can be gone on with says so itself.
+    const resumable = isSkewflowError(error, 'AbortedError') && error.details['iteration'] !== undefined;
     throw new SkewflowError(
       'AbortedError',
-      'stopped; nothing was written',
+      resumable ? error.message : 'stopped; nothing was written',
       { signal: received },
       { cause: error },
     );

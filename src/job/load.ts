@@ -76,8 +76,10 @@ async function built(document: JobDocument, openings: Openings): Promise<Job> {
   const scope = scopeOf(document, form, inputs);
   const flow = flowsOf(document, form, scope);
   const loss = await lossOf(document, form, scope, timing, openings);
-  const gradient = gradientOf(document, form, inputs, scope, { flow, terms: loss.terms });
+  const wanted = gradientOf(document, form, inputs, scope, { flow, terms: loss.terms });
   const optimize = optimizeOf(document, form, inputs, scope, { flow, terms: loss.terms });
+  // What is optimised is differentiated, whether or not the user asks to see it.
+  const gradient = [...new Set([...wanted, ...(optimize?.over ?? [])])];
 
   const { evolving } = scope;
   const system: System = {
