@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { readConfig } from './config.ts';
-import { coordinate, type Evaluated, type Progress } from './coordinator/coordinator.ts';
+import { coordinate, type Evaluated, inOneProcess, type Progress } from './coordinator/coordinator.ts';
 import type { Course } from './coordinator/course.ts';
 import type { HistoryRow } from './coordinator/descent.ts';
 import { gradientTensors, norms, rowsWanted, sourceTensors, type Tensors } from './coordinator/result.ts';
@@ -235,6 +235,7 @@ async function evaluate(
   });
   try {
     return await coordinate({
+      ...inOneProcess,
       desk,
       program,
       grid,
@@ -242,7 +243,6 @@ async function evaluate(
       course,
       shards,
       rows: wanted,
-      breakagesMax: 0,
       log,
       onProgress: tell,
       signal,

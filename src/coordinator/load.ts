@@ -272,6 +272,16 @@ export function askCopy(load: Load, leaf: Leaf): { readonly load: Load; readonly
   return { load: { ...load, asked }, copy };
 }
 
+/** Copies up to these were asked for before: the next one is another. */
+export function countFrom(load: Load, copies: ReadonlyMap<Leaf, number>): Load {
+  const asked = load.asked.slice();
+  for (const [leaf, copy] of copies) {
+    const place = placeOf(load, leaf);
+    asked[place] = Math.max(asked[place] ?? 0, copy);
+  }
+  return { ...load, asked };
+}
+
 /** The leaves that this seat answered. */
 export function answeredBy(load: Load, serial: number): readonly Leaf[] {
   return [...load.authors.keys()]

@@ -53,7 +53,7 @@ export type Notice =
       readonly restarted: boolean;
     }
   | { readonly code: 'REFUSED_WORKER'; readonly who: Who; readonly why: string }
-  | { readonly code: 'REJOINED'; readonly who: Who }
+  | { readonly code: 'REJOINED'; readonly who: Who; readonly seats: number }
   | { readonly code: 'RESUMING'; readonly number: number; readonly answers: number }
   | {
       readonly code: 'SPECULATING';

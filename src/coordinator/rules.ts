@@ -13,6 +13,8 @@ export interface Rules {
   readonly breakagesMax: number;
   /** Distinct workers that a leaf may take along before the run fails with it. */
   readonly poisonWorkers: number;
+  /** Whether an answer that is not finite is computed once more elsewhere. */
+  readonly secondOpinions: boolean;
   /** Part of all leaves that is computed twice. */
   readonly auditShare: number;
   /** How long an audit may wait for its second answer, beyond a straggler's limit: an audit never holds a run. */
@@ -46,6 +48,7 @@ export const patient: Rules = Object.freeze({
   seatsMin: 1,
   breakagesMax: 0,
   poisonWorkers: Infinity,
+  secondOpinions: false,
   auditShare: 0,
   auditMs: Infinity,
   voteMs: Infinity,
@@ -67,6 +70,7 @@ export const watchful: Rules = Object.freeze({
   ...patient,
   breakagesMax: Infinity,
   poisonWorkers: 3,
+  secondOpinions: true,
   auditShare: 0.01,
   auditMs: 1000,
   voteMs: 60_000,

@@ -87,6 +87,8 @@ export type RunState =
   | { readonly kind: 'ended'; readonly end: RunEnd };
 
 export type RunEvent =
+  /** What a coordinator before this one asked of leaves of this stage, beyond their first answers. */
+  | { readonly kind: 'adopted'; readonly copies: ReadonlyMap<Leaf, number> }
   | { readonly kind: 'beat'; readonly seat: SeatId }
   /** A seat's worker could not go on. */
   | { readonly kind: 'broke'; readonly seat: SeatId; readonly error: ErrorReport; readonly final: boolean }
@@ -161,13 +163,13 @@ export interface Decision {
   readonly effects: readonly RunEffect[];
 }
 
-/** Where a run begins whose first question is this one. */
-export function plannedFrom(number: number, stage = 0): Planned {
+/** Where a run begins whose first question is this one, and what is known of workers from before. */
+export function plannedFrom(number: number, stage = 0, crew: Crew = nobody): Planned {
   return {
     kind: 'planned',
     number,
     stage,
-    crew: nobody,
+    crew,
     now: 0,
     lookedAt: -Infinity,
     absentSince: null,

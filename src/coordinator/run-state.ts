@@ -27,7 +27,7 @@
 import type { ParameterDigest } from '../protocol.ts';
 import { hearAll, isEnough } from './crew.ts';
 import { settle } from './homes.ts';
-import { answer, copyOf, isOpen, newLoad, openCount, restartClocks } from './load.ts';
+import { answer, copyOf, countFrom, isOpen, newLoad, openCount, restartClocks } from './load.ts';
 import {
   type Adding,
   type Asking,
@@ -52,6 +52,10 @@ import { averageOf, stealFor, tick } from './watch.ts';
 export function decide(shape: RunShape, state: RunState, event: RunEvent): Decision {
   if (state.kind === 'ended' || state.kind === 'dropped') return unchanged(state);
   switch (event.kind) {
+    case 'adopted':
+      return state.kind === 'asking'
+        ? unchanged({ ...state, load: countFrom(state.load, event.copies) })
+        : unchanged(state);
     case 'beat':
       return beat(state, event);
     case 'broke':
@@ -178,7 +182,7 @@ function answered(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
     const kept = change(after, {}, { kind: 'keep' });
     return isAudited(shape, state.number, state.asked.phase, leaf) ? audit(kept, event) : kept;
   }
-  if (isDoubtful(state, seat)) return doubt(after, event);
+  if (isDoubtful(shape, state, seat)) return doubt(after, event);
   return change(after, { faults: new Map(state.faults).set(leaf, fault) });
 }
 

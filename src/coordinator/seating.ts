@@ -46,7 +46,7 @@ export function joined(shape: RunShape, state: Going, join: Join): Decision {
   const after = admit(crew, join, now);
   const said: RunEffect[] = [
     returns(crew, join.worker)
-      ? say({ code: 'REJOINED', who: whoOf(join) })
+      ? say({ code: 'REJOINED', who: whoOf(join), seats: after.members.size })
       : say({ code: 'JOINED', who: whoOf(join), numerics: join.numerics, seats: after.members.size }),
   ];
   if (after.classes.length > Math.max(1, crew.classes.length)) {

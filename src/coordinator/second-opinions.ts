@@ -71,9 +71,10 @@ export function audit(turn: Turn, event: PostedEvent): Turn {
 }
 
 /** Whether a fault is worth a second opinion: one a seat and stage, because a broken device breaks every leaf. */
-export function isDoubtful({ doubted, crew }: Asking, seat: SeatId): boolean {
+export function isDoubtful({ rules }: RunShape, { doubted, crew }: Asking, seat: SeatId): boolean {
   const first = crew.members.get(seat);
   return (
+    rules.secondOpinions &&
     first !== undefined &&
     !doubted.has(seat) &&
     hands(crew).some((m) => m.worker !== first.worker && m.numerics === first.numerics)
@@ -222,6 +223,9 @@ function say(turn: Turn, notice: Extract<RunEffect, { kind: 'say' }>['notice']):
 
 // --- judging ----------------------------------------------------------------------------------------------
 
+/** Who was sent away has to be known to whoever takes the run over: their postings are in the store still. */
+const secured: RunEffect = { kind: 'checkpoint', due: true };
+
 /** A worker's answer was wrong: it is sent away, and what it answered in this iteration is computed again. */
 function convict(shape: RunShape, turn: Turn, { worker }: Opinion): Decision {
   const { crew, load, number, trusted } = turn.state;
@@ -246,7 +250,7 @@ function convict(shape: RunShape, turn: Turn, { worker }: Opinion): Decision {
       crew: gone,
       trusted: new Set<WorkerId>(),
     };
-    return { state, effects: [...turn.effects, ...effects, { kind: 'restart' }] };
+    return { state, effects: [...turn.effects, ...effects, { kind: 'restart' }, secured] };
   }
   const emptied = seats.reduce((before, seat) => exit(clear(before, seat), seat), load);
   const checks = turn.state.checks
@@ -254,7 +258,13 @@ function convict(shape: RunShape, turn: Turn, { worker }: Opinion): Decision {
     .map((check) => ({ ...check, seen: check.seen.filter((o) => o.worker !== worker) }));
   const withdrawn: RunEffect = { kind: 'withdraw', leaves: wrong };
   const faults = new Map([...turn.state.faults].filter(([leaf]) => !wrong.includes(leaf)));
-  const cleaned = change(turn, { crew: gone, checks, faults, answeredAt: null }, ...effects, withdrawn);
+  const cleaned = change(
+    turn,
+    { crew: gone, checks, faults, answeredAt: null },
+    ...effects,
+    withdrawn,
+    secured,
+  );
   return conclude(askElsewhere(giveOut(shape, move(cleaned, reopen(emptied, wrong)))));
 }
 

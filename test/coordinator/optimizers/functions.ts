@@ -15,7 +15,10 @@ export interface TestFunction {
 }
 
 /** f and ∇f. */
-export function valueOf({ residuals }: TestFunction, x: Float64Array): { loss: number; gradient: Float64Array } {
+export function valueOf(
+  { residuals }: TestFunction,
+  x: Float64Array,
+): { loss: number; gradient: Float64Array } {
   const gradient = new Float64Array(x.length);
   let loss = 0;
   for (const [r = 0, ...partials] of residuals([...x])) {
@@ -27,7 +30,8 @@ export function valueOf({ residuals }: TestFunction, x: Float64Array): { loss: n
 
 type Four = [number, number, number, number];
 
-const list = <T>(count: number, of: (i: number) => T): readonly T[] => Array.from({ length: count }, (_, i) => of(i));
+const list = <T>(count: number, of: (i: number) => T): readonly T[] =>
+  Array.from({ length: count }, (_, i) => of(i));
 
 export const functions: readonly TestFunction[] = [
   {
@@ -66,7 +70,11 @@ export const functions: readonly TestFunction[] = [
     minimum: 0,
     at: [3, 0.5],
     residuals: ([x = 0, y = 0]) =>
-      [1.5, 2.25, 2.625].map((c, i) => [c - x * (1 - y ** (i + 1)), -(1 - y ** (i + 1)), x * (i + 1) * y ** i]),
+      [1.5, 2.25, 2.625].map((c, i) => [
+        c - x * (1 - y ** (i + 1)),
+        -(1 - y ** (i + 1)),
+        x * (i + 1) * y ** i,
+      ]),
   },
   {
     title: 'Helical valley (7)',
@@ -90,12 +98,14 @@ export const functions: readonly TestFunction[] = [
     minimum: 8.21487e-3,
     at: null,
     residuals: ([a = 0, b = 0, c = 0]) =>
-      [0.14, 0.18, 0.22, 0.25, 0.29, 0.32, 0.35, 0.39, 0.37, 0.58, 0.73, 0.96, 1.34, 2.1, 4.39].map((y, k) => {
-        const [u, v] = [k + 1, 15 - k];
-        const w = Math.min(u, v);
-        const q = v * b + w * c;
-        return [y - (a + u / q), -1, (u * v) / q ** 2, (u * w) / q ** 2];
-      }),
+      [0.14, 0.18, 0.22, 0.25, 0.29, 0.32, 0.35, 0.39, 0.37, 0.58, 0.73, 0.96, 1.34, 2.1, 4.39].map(
+        (y, k) => {
+          const [u, v] = [k + 1, 15 - k];
+          const w = Math.min(u, v);
+          const q = v * b + w * c;
+          return [y - (a + u / q), -1, (u * v) / q ** 2, (u * w) / q ** 2];
+        },
+      ),
   },
   {
     title: 'Box three-dimensional (12)',
