@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { checkpointsOf } from './checkpoints.ts';
 import { readConfig } from './config.ts';
-import { coordinate, type Evaluated, type Progress } from './coordinator/coordinator.ts';
+import { coordinate, type Evaluated, inOneProcess, type Progress } from './coordinator/coordinator.ts';
 import type { Course } from './coordinator/course.ts';
 import type { HistoryRow } from './coordinator/descent.ts';
 import { type RunSummary, sharedResults, summaryOf } from './coordinator/outcome.ts';
@@ -206,6 +206,7 @@ async function evaluate(
   );
   try {
     return await coordinate({
+      ...inOneProcess,
       desk,
       program,
       grid,
@@ -214,7 +215,7 @@ async function evaluate(
       shards,
       rows: wanted,
       // A device that fails leaves its shards to the others.
-      breakagesMax: stations.length - 1,
+      rules: { ...inOneProcess.rules, breakagesMax: stations.length - 1 },
       log,
       onProgress: tell,
       signal,
