@@ -73,6 +73,8 @@ export type DeskEvent =
   | { readonly kind: 'joined'; readonly join: Join }
   /** The store lost everything it held: the run is to be opened and published again. */
   | { readonly kind: 'emptied' }
+  /** A later desk holds the run: nothing more is heard of it here. */
+  | { readonly kind: 'fenced' }
   /** The seat was given up, or (`lost`) its worker has not been heard of for longer than a lease lasts. */
   | { readonly kind: 'left'; readonly seat: SeatId; readonly lost: boolean }
   | { readonly kind: 'posted'; readonly posting: Posting }

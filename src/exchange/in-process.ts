@@ -13,6 +13,7 @@ import {
   SeatId,
   type SeatPlan,
 } from '../protocol.ts';
+import { Bell } from './bell.ts';
 import type { Desk, DeskEvent, Exchange, Receipt, RunView, Seat } from './exchange.ts';
 
 export interface InProcessOptions {
@@ -215,28 +216,4 @@ function arrayBytes(message: unknown): number {
   if (typeof message !== 'object' || message === null) return 0;
   const parts = message instanceof Map ? [...message.values()] : Object.values(message);
   return parts.reduce((bytes: number, part) => bytes + arrayBytes(part), 0);
-}
-
-/** Something to wait for: `ring` wakes everyone who waits. */
-class Bell {
-  #waiting: (() => void)[] = [];
-
-  ring(): void {
-    const woken = this.#waiting;
-    this.#waiting = [];
-    for (const wake of woken) wake();
-  }
-
-  /** Resolves at the next ring; rejects with the signal's reason when it aborts first. */
-  wait(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      const onAbort = (): void => reject(signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.push(() => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      });
-    });
-  }
 }
