@@ -2,8 +2,7 @@
  * How does a process reach the others? Redis as the options and the environment name it, and the storage root.
  */
 import { readConfig } from './config.ts';
-import { chooseRedis } from './exchange/redis/address.ts';
-import { type Connected, connectRedis } from './exchange/redis/connect.ts';
+import type { Connected } from './exchange/redis/connect.ts';
 import type { Log } from './log.ts';
 
 /** Which Redis. */
@@ -20,12 +19,16 @@ export interface RedisOptions {
 }
 
 /**
- * Connect to Redis.
+ * Connect to Redis; its client is loaded with the first connection, and not before.
  *
  * @param patienceMs - how long an answer is waited for through an outage; infinite for a process that outlives outages
  * @throws UsageError for a URL that may not be used; OutOfReachError when nothing answers there
  */
-export function connect(options: RedisOptions, patienceMs: number, log: Log): Promise<Connected> {
+export async function connect(options: RedisOptions, patienceMs: number, log: Log): Promise<Connected> {
+  const [{ chooseRedis }, { connectRedis }] = await Promise.all([
+    import('./exchange/redis/address.ts'),
+    import('./exchange/redis/connect.ts'),
+  ]);
   const { redisUrl, redisPasswordFile } = readConfig(process.env);
   const { address, warnings } = chooseRedis({
     url: options.redis ?? null,
@@ -35,5 +38,5 @@ export function connect(options: RedisOptions, patienceMs: number, log: Log): Pr
   });
   for (const warning of warnings) log.warn({}, warning);
   const { prefix } = options;
-  return connectRedis({ address, patienceMs, log, ...(prefix === undefined ? {} : { prefix }) });
+  return await connectRedis({ address, patienceMs, log, ...(prefix === undefined ? {} : { prefix }) });
 }

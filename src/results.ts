@@ -6,7 +6,6 @@ import { createResultFolder } from './arrays/result-folder.ts';
 import { type Results, type RunSummary, writeShared, writeSummary } from './coordinator/outcome.ts';
 import type { Tensor, Tensors } from './coordinator/result.ts';
 import type { Job } from './job/job.ts';
-import type { RowsWanted } from './protocol.ts';
 import { fileRows, type HeldRows, holdRows, layoutOf, type RowLayout, type RowStore } from './worker/rows.ts';
 
 /** Where one run's results go. Disposing of a place that is not finished leaves nothing behind. */
@@ -27,11 +26,7 @@ export interface ResultPlace extends AsyncDisposable {
 }
 
 /** The place the options ask for. */
-export async function openPlace(
-  job: Job,
-  wanted: RowsWanted,
-  out: OutputFolder | null,
-): Promise<ResultPlace> {
+export async function openPlace(job: Job, out: OutputFolder | null): Promise<ResultPlace> {
   const layout = layoutOf(job);
   return out === null ? resultsInMemory(layout) : resultsInFolder(job, layout, out);
 }

@@ -123,7 +123,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const wanted = rowsWanted(job.system, job.output, prepared.grid);
   refuseAborted(settings.signal);
   roomForRows(prepared, prepared.grid, settings);
-  await using place = await openPlace(job, wanted, folderOf(job, settings));
+  await using place = await openPlace(job, folderOf(job, settings));
   const optimization = await openOptimization(prepared, wanted, {
     checkpoints: place.folder === null ? null : checkpointsOf(place.folder, job.digest),
     fresh: settings.fresh,

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type RedisOptions } from '../connect.ts';
 import type { Connected } from '../exchange/redis/connect.ts';
 import type { Charge, Register } from '../exchange/register.ts';
-import type { AdmissionLimits } from '../job/admission.ts';
+import { type AdmissionLimits, defaultAdmission } from '../job/admission.ts';
 import type { Log } from '../log.ts';
 import { openRoot, type Root } from '../storage/root.ts';
 import { carry, type Means } from './carry.ts';
@@ -14,7 +14,7 @@ import type { Rules } from './rules.ts';
 import { Spool } from './spool.ts';
 
 /** How a coordinator goes about it. */
-export interface CoordinatorOptions extends RedisOptions {
+export interface CoordinatorServiceOptions extends RedisOptions {
   /** The root that coordinators and workers share: `file:///path`, or a path. */
   readonly storage: string;
   /** Folders whose files a submitted job may name; the workers' `roots`. Default: none. */
@@ -28,7 +28,6 @@ export interface CoordinatorOptions extends RedisOptions {
   readonly log: Log;
 }
 
-const admitted: AdmissionLimits = { pairs: 10n ** 18n, bytes: 2n ** 50n };
 /** Between two looks at whether the store still knows what was accepted. */
 const requeueMs = 5000;
 /** Between two tries to take a run from a store that does not answer. */
@@ -43,9 +42,9 @@ const closeMs = 3000;
  * Disposing of it hands its runs over, with a checkpoint each, and returns within 21 seconds even when Redis is away.
  *
  * @example
- * await using coordinator = await Coordinator.start({ storage: 'file:///mnt/skewflow', log });
+ * await using coordinator = await CoordinatorService.start({ storage: 'file:///mnt/skewflow', log });
  */
-export class Coordinator implements AsyncDisposable {
+export class CoordinatorService implements AsyncDisposable {
   readonly #connected: Connected & { readonly register: Register };
   readonly #log: Log;
   readonly #stop = new AbortController();
@@ -55,9 +54,9 @@ export class Coordinator implements AsyncDisposable {
   private constructor(
     connected: Connected & { readonly register: Register },
     root: Root,
-    options: CoordinatorOptions,
+    options: CoordinatorServiceOptions,
   ) {
-    const { roots = [], admission = admitted, rules = {}, log, runsMax = 32 } = options;
+    const { roots = [], admission = defaultAdmission, rules = {}, log, runsMax = 32 } = options;
     const { exchange, register } = connected;
     this.#connected = connected;
     this.#log = log;
@@ -79,7 +78,7 @@ export class Coordinator implements AsyncDisposable {
    *
    * @throws UsageError, OutOfReachError when Redis or the root cannot be used
    */
-  static async start(options: CoordinatorOptions): Promise<Coordinator> {
+  static async start(options: CoordinatorServiceOptions): Promise<CoordinatorService> {
     const root = await openRoot(options.storage);
     const connected = await connect(options, Number.POSITIVE_INFINITY, options.log);
     if (root.nodeLocal !== null) {
@@ -87,7 +86,7 @@ export class Coordinator implements AsyncDisposable {
       options.log.warn({ root: root.url }, text);
     }
     options.log.info({ root: root.url }, 'coordinator ready');
-    return new Coordinator(connected, root, options);
+    return new CoordinatorService(connected, root, options);
   }
 
   /** Runs that are carried now. */

@@ -11,8 +11,9 @@ import { planShards } from '../partition/plan.ts';
 import { claimRows } from '../storage/claims.ts';
 import { runKeys } from '../storage/keys.ts';
 import { whenThereIsRoom } from '../storage/room.ts';
-import { type Assignment, assignmentOf, type Means } from './assignment.ts';
+import { assignmentOf, type Means } from './assignment.ts';
 import { layoutOf, type RowStore, sharedRows } from './rows.ts';
+import type { Assignment } from './workbench.ts';
 
 export interface OpenedJob {
   readonly assignment: Assignment;

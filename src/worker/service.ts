@@ -55,10 +55,10 @@ const againMsMax = 30_000;
  * Disposing of it drains: what was begun is finished and posted, seats are given back, within 21 seconds.
  *
  * @example
- * await using worker = await Worker.start({ storage: 'file:///mnt/skewflow', log });
+ * await using worker = await WorkerService.start({ storage: 'file:///mnt/skewflow', log });
  * await worker.ended;
  */
-export class Worker implements AsyncDisposable {
+export class WorkerService implements AsyncDisposable {
   /** Resolves when no device is served any more: drained, or each of them quarantined. */
   readonly ended: Promise<'drained' | 'quarantined'>;
   readonly #id: WorkerId;
@@ -69,14 +69,20 @@ export class Worker implements AsyncDisposable {
   readonly #drain = new AbortController();
   readonly #stop = new AbortController();
 
-  private constructor(connected: Connected, root: Root, options: WorkerServiceOptions, means: Means, lanes: number) {
+  private constructor(
+    connected: Connected,
+    root: Root,
+    options: WorkerServiceOptions,
+    means: Means,
+    lanes: number,
+  ) {
     this.#id = WorkerId.parse(`${hostname().slice(0, 80)}:${process.pid}:${randomUUID().slice(0, 8)}`);
     this.#connected = connected;
     this.#root = root;
     this.#options = options;
     this.#means = means;
-    this.ended = Promise.all(Array.from({ length: lanes }, (_, lane) => this.#serveLane(lane, lanes))).then((ends) =>
-      ends.every((end) => end === 'quarantined') ? 'quarantined' : 'drained',
+    this.ended = Promise.all(Array.from({ length: lanes }, (_, lane) => this.#serveLane(lane, lanes))).then(
+      (ends) => (ends.every((end) => end === 'quarantined') ? 'quarantined' : 'drained'),
     );
   }
 
@@ -85,7 +91,7 @@ export class Worker implements AsyncDisposable {
    *
    * @throws UsageError, OutOfReachError when Redis or the root cannot be used; NoDeviceError when nothing can compute here
    */
-  static async start(options: WorkerServiceOptions): Promise<Worker> {
+  static async start(options: WorkerServiceOptions): Promise<WorkerService> {
     const { log } = options;
     const root = await openRoot(options.storage);
     const means: Means = {
@@ -95,8 +101,12 @@ export class Worker implements AsyncDisposable {
     };
     const stations = await stationsFor('f32', means, options);
     const connected = await connect(options, Number.POSITIVE_INFINITY, log);
-    const worker = new Worker(connected, root, options, means, stations.length);
-    const facts = { worker: worker.#id, root: root.url, devices: stations.map(({ name }) => name).join(', ') };
+    const worker = new WorkerService(connected, root, options, means, stations.length);
+    const facts = {
+      worker: worker.#id,
+      root: root.url,
+      devices: stations.map(({ name }) => name).join(', '),
+    };
     log.info(facts, `worker ready: ${facts.devices}, ${means.threads} threads`);
     return worker;
   }
@@ -134,7 +144,8 @@ export class Worker implements AsyncDisposable {
         return 'quarantined';
       }
       inARow = error === null || isSeatLost(error) ? 0 : inARow + 1;
-      if (inARow > 0) await sleep(Math.min(againMsMax, againMs * 2 ** inARow), undefined, { signal }).catch(() => {});
+      if (inARow > 0)
+        await sleep(Math.min(againMsMax, againMs * 2 ** inARow), undefined, { signal }).catch(() => {});
     }
     return 'drained';
   }
@@ -218,7 +229,10 @@ function stationsFor(
 function engineFor(wanted: EngineChoice, own: EngineChoice): EngineChoice {
   if (wanted === 'auto' || wanted === own) return own;
   if (own === 'auto') return wanted;
-  throw new SkewflowError('NoDeviceError', `the job asks for ${wanted}, and this worker was started with ${own}`);
+  throw new SkewflowError(
+    'NoDeviceError',
+    `the job asks for ${wanted}, and this worker was started with ${own}`,
+  );
 }
 
 function isSeatLost(error: unknown): boolean {
