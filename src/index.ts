@@ -12,6 +12,20 @@ import type { Job } from './job/job.ts';
 import type { JobObject } from './job/schema.ts';
 import type { RunOptions, RunResult } from './run.ts';
 
+export {
+  acceptedOf,
+  type BatchJob,
+  type Cancelled,
+  Client,
+  type ClientOptions,
+  type RunEvent,
+  type RunFilter,
+  type RunStatus,
+  type SubmitOptions,
+} from './client/client.ts';
+export type { FetchedResult, ResultOptions, RunHandle } from './client/handle.ts';
+export { sweepsOf } from './client/sweep.ts';
+export type { RedisOptions } from './connect.ts';
 export type { HistoryRow } from './coordinator/descent.ts';
 export type { Tensor, Tensors } from './coordinator/result.ts';
 export { type ErrorTag, isSkewflowError, SkewflowError } from './errors.ts';
@@ -25,7 +39,15 @@ export { type ExplanationPart, explainText } from './inspect/explain-text.ts';
 export { parseBytes } from './job/bytes.ts';
 export type { Job } from './job/job.ts';
 export type { JobObject } from './job/schema.ts';
+export type { Log } from './log.ts';
 export type { OptimizationSummary } from './optimization.ts';
+export {
+  Coordinator,
+  type CoordinatorOptions,
+  type ProcessOptions,
+  Worker,
+  type WorkerOptions,
+} from './processes.ts';
 export type { ProgressEvent, RunOptions, RunResult, RunSummary } from './run.ts';
 export { version } from './version.ts';
 export type { EngineChoice } from './worker/engine/discover.ts';

@@ -12,6 +12,16 @@ export interface DeviceOptions {
 
 /** Adds --engine, --devices, --threads, --memory and --set. */
 export function withDeviceOptions(command: Command): Command {
+  return withDevices(command).option(
+    '--set <path=value>',
+    'change one value of the job, e.g. params.sigma=0.3; repeatable',
+    collect,
+    [],
+  );
+}
+
+/** Adds --engine, --devices, --threads and --memory. */
+export function withDevices(command: Command): Command {
   return command
     .addOption(
       new Option('--engine <name>', 'what computes')
@@ -20,13 +30,7 @@ export function withDeviceOptions(command: Command): Command {
     )
     .option('--devices <numbers>', 'GPUs to compute with, e.g. 0,2 (default: every hardware GPU)', numbers)
     .option('--threads <n>', 'threads to compute with (default: one per core)', wholeNumber)
-    .option('--memory <bytes>', 'most memory to use, e.g. 2GiB (default: what the machine has)', bytes)
-    .option(
-      '--set <path=value>',
-      'change one value of the job, e.g. params.sigma=0.3; repeatable',
-      collect,
-      [],
-    );
+    .option('--memory <bytes>', 'most memory to use, e.g. 2GiB (default: what the machine has)', bytes);
 }
 
 /** The options as the API takes them. */
@@ -43,7 +47,8 @@ export function deviceOptions(
   };
 }
 
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+/** Repeatable: every value given. */
+export const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 function numbers(text: string): readonly number[] {
   const values = text.split(',').map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : Number.NaN));
@@ -52,7 +57,7 @@ function numbers(text: string): readonly number[] {
   return values;
 }
 
-function wholeNumber(text: string): number {
+export function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1)
     throw new InvalidArgumentError('expected a whole number from 1.');
