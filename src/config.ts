@@ -8,6 +8,10 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** `SKEWFLOW_THREADS`: worker threads where no option says otherwise; null: one per core. */
   readonly threads: number | null;
+  /** `REDIS_URL`: where Redis is, with its password; null: not said. */
+  readonly redisUrl: string | null;
+  /** `SKEWFLOW_REDIS_PASSWORD_FILE`: a file that holds Redis’ password; null: not said. */
+  readonly redisPasswordFile: string | null;
 }
 
 export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
@@ -17,6 +21,8 @@ export type LogLevel = (typeof logLevels)[number];
 export interface Environment {
   readonly SKEWFLOW_LOG?: string | undefined;
   readonly SKEWFLOW_THREADS?: string | undefined;
+  readonly REDIS_URL?: string | undefined;
+  readonly SKEWFLOW_REDIS_PASSWORD_FILE?: string | undefined;
 }
 
 /**
@@ -28,6 +34,8 @@ export function readConfig(environment: Environment): Config {
   return Object.freeze({
     logLevel: levelOf(environment.SKEWFLOW_LOG),
     threads: countOf('SKEWFLOW_THREADS', environment.SKEWFLOW_THREADS),
+    redisUrl: textOf(environment.REDIS_URL),
+    redisPasswordFile: textOf(environment.SKEWFLOW_REDIS_PASSWORD_FILE),
   });
 }
 
@@ -39,6 +47,11 @@ function levelOf(text: string | undefined): LogLevel {
     'UsageError',
     `SKEWFLOW_LOG: expected one of ${logLevels.join(', ')}, got \`${text}\``,
   );
+}
+
+/** An empty variable is one that is not set. */
+function textOf(text: string | undefined): string | null {
+  return text === undefined || text === '' ? null : text;
 }
 
 function countOf(name: string, text: string | undefined): number | null {
