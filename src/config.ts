@@ -8,11 +8,11 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** `SKEWFLOW_THREADS`: worker threads where no option says otherwise; null: one per core. */
   readonly threads: number | null;
-  /** `REDIS_URL`: the Redis, with its password; null: the one of this machine. */
+  /** `REDIS_URL`: where Redis is, with its password; null: not said. */
   readonly redisUrl: string | null;
-  /** `SKEWFLOW_REDIS_PASSWORD_FILE`: a file that holds the password. */
+  /** `SKEWFLOW_REDIS_PASSWORD_FILE`: a file that holds Redis’ password; null: not said. */
   readonly redisPasswordFile: string | null;
-  /** `SKEWFLOW_STORAGE`: the storage root where no option names it. */
+  /** `SKEWFLOW_STORAGE`: the storage root where no option names it; null: not said. */
   readonly storage: string | null;
 }
 
@@ -53,6 +53,7 @@ function levelOf(text: string | undefined): LogLevel {
   );
 }
 
+/** An empty variable is one that is not set. */
 function textOf(text: string | undefined): string | null {
   return text === undefined || text === '' ? null : text;
 }

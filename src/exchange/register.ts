@@ -2,13 +2,14 @@
  * How does a run get from who wants it to who carries it, and news of it back? Runs by id: submitted, taken, followed,
  * cancelled, forgotten.
  *
- *              submit             take            report                    report, cancel
- *   (unknown) ────────▶ queued ────────▶ accepted ───────▶ active ⇄ paused ───────────────▶ done | failed | cancelled
- *                         │  ▲               │               │                                        │
- *                  cancel │  └───────────────┴── release ────┘                  submit (failed, cancelled)
- *                         ▼                                                                           ▼
- *                     cancelled                                                                     queued
+ *              submit          report             report                     report
+ *   (unknown) ────────▶ queued ────────▶ accepted ───────▶ active ⇄ paused ──────────▶ done | failed | cancelled
+ *                         │ ▲                                                                  │
+ *                  cancel │ └──────────────── submit, when it failed or was cancelled ─────────┘
+ *                         ▼
+ *                     cancelled
  *
+ * Whoever takes a run reports all but the first: `accepted` once it has written the order to its spool.
  * A coordinator holds a run by a lease that it renews every second. When the lease lapses, whoever asks `take` next has
  * the run, under a later epoch; what the one before still reports is refused.
  */

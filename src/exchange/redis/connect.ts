@@ -4,11 +4,13 @@
 import { SkewflowError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Exchange } from '../exchange.ts';
+import type { Register } from '../register.ts';
 import type { RedisAddress } from './address.ts';
 import { redisExchange } from './exchange.ts';
 import { Hints } from './hints.ts';
 import { isPrefix, Keys } from './keys.ts';
 import { Link, type ServerFacts } from './link.ts';
+import { redisRegister } from './register.ts';
 
 export interface ConnectOptions {
   readonly address: RedisAddress;
@@ -25,6 +27,7 @@ export interface ConnectOptions {
 /** What one process holds of a Redis. */
 export interface Connected extends AsyncDisposable {
   readonly exchange: Exchange;
+  readonly register: Register;
 }
 
 /**
@@ -45,10 +48,12 @@ export async function connectRedis({
     checkServer(await link.facts(), log);
     const hints = new Hints(link);
     const exchange = redisExchange(link, hints);
+    const register = redisRegister(link, hints);
     return {
       exchange,
+      register,
       [Symbol.asyncDispose]: async () => {
-        await exchange[Symbol.asyncDispose]();
+        await Promise.all([exchange[Symbol.asyncDispose](), register[Symbol.asyncDispose]()]);
         await link[Symbol.asyncDispose]();
       },
     };

@@ -10,7 +10,7 @@ import { offersOf, RedisDesk } from './desk.ts';
 import type { Hints } from './hints.ts';
 import { lifeMs } from './keys.ts';
 import type { Held } from './leases.ts';
-import type { Link } from './link.ts';
+import { closeMs, type Link } from './link.ts';
 import { Offers, type SeatJob } from './offers.ts';
 import { bytesOrNull, listOf, numberOf } from './script.ts';
 import * as scripts from './scripts.ts';
@@ -68,7 +68,8 @@ export function redisExchange(link: Link, hints: Hints): Exchange {
         seats.delete(seat);
         // Whatever fails here is made good: the desk queues free seats again, and the lock of this job ends.
         const again = next === null ? [] : offersOf([Buffer.from(next)]);
-        await Promise.allSettled([offers.add(sheet, again, true), held.complete()]);
+        const leaving = Promise.allSettled([offers.add(sheet, again, true), held.complete()]);
+        await link.within(leaving, closeMs).catch(() => {});
       },
     });
     seats.add(seat);

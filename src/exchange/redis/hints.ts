@@ -26,11 +26,15 @@ export class Hints {
     this.#nudge = link.keys.nudge(link.id);
   }
 
-  /** Call `listener` after each hint on the stream, until the function returned is called. */
-  listen(stream: string, listener: () => void): () => void {
+  /**
+   * Call `listener` after each hint on the stream, until the function returned is called.
+   *
+   * @param from - the entry after which hints are of interest
+   */
+  listen(stream: string, listener: () => void, from = '0-0'): () => void {
     let subscription = this.#subscriptions.get(stream);
     if (subscription === undefined) {
-      subscription = { last: '0-0', listeners: new Set() };
+      subscription = { last: from, listeners: new Set() };
       this.#subscriptions.set(stream, subscription);
       this.#start();
     }

@@ -19,6 +19,8 @@ export const lifeMs = {
   heartbeat: 3000,
   /** A coordinator's lease of a run. */
   lease: 3000,
+  /** What is known of a run that is over, unless `prune` comes first. */
+  retained: 30 * 24 * 3600_000,
 } as const;
 
 /** Whether this can be a prefix. */
@@ -75,9 +77,13 @@ export class Keys {
     return `${this.heartbeats(run)}${seat}`;
   }
 
+  /** What the keys of all runs begin with; then follow a run, a colon, a name. */
+  get allRuns(): string {
+    return `${this.prefix}:run:`;
+  }
   /** One of a run's keys. */
   of(run: RunId, name: string): string {
-    return `${this.prefix}:run:${run}:${name}`;
+    return `${this.allRuns}${run}:${name}`;
   }
 
   /** The keys of a run that its iterations live in, in the order scripts take them. */

@@ -94,20 +94,22 @@ export class Leases<T> {
     });
     this.#forget(fetching);
     const id = job?.id;
-    if (job === undefined || id === undefined || this.#held.has(id)) return null;
+    // Callers that shared the fetch: the first has the job. (Another job under a held one's id: the store forgot that one.)
+    if (job === undefined || id === undefined || this.#held.get(id) === job) return null;
     const complete = async (): Promise<void> => {
+      if (this.#held.get(id) !== job) return;
       this.#held.delete(id);
       // Another process has it when the lock was lost meanwhile, and will find that nothing is left to do.
       await this.#link.within(job.moveToCompleted(null, token, false)).catch((error: unknown) => {
         this.#link.log.debug({ job: id }, String(error));
       });
     };
+    this.#held.set(id, job);
     const data = this.#schema.safeParse(job.data);
     if (!data.success) {
       await complete();
       return null;
     }
-    this.#held.set(id, job);
     return { data: data.data, complete };
   }
 

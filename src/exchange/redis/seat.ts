@@ -51,7 +51,7 @@ export class RedisSeat implements Seat {
   readonly id: SeatId;
   readonly sheet: RunSheet;
   readonly #link: Link;
-  readonly #hints: Hints;
+  readonly #stopListening: () => void;
   readonly #onLeft: SeatOptions['onLeft'];
   readonly #keys: readonly string[];
   readonly #heartbeat: string;
@@ -72,11 +72,11 @@ export class RedisSeat implements Seat {
     this.id = id;
     this.sheet = sheet;
     this.#link = link;
-    this.#hints = hints;
     this.#onLeft = onLeft;
     this.#keys = link.keys.iteration(sheet.run);
     this.#heartbeat = link.keys.heartbeat(sheet.run, id);
     this.#timer = setInterval(() => this.#beatNow(), heartbeatMs);
+    this.#stopListening = hints.listen(link.keys.of(sheet.run, 'wake'), () => this.#lookSoon());
   }
 
   async join(join: Join): Promise<void> {
@@ -89,15 +89,12 @@ export class RedisSeat implements Seat {
     if (seen === -1) await this.#look();
     signal.throwIfAborted();
     if (this.#view.stamp !== seen) return this.#view;
-    const unlisten = this.#hints.listen(this.#link.keys.of(this.sheet.run, 'wake'), () => this.#lookSoon());
     const polling = setInterval(() => this.#lookSoon(), pollMs);
     try {
-      this.#lookSoon();
       while (this.#view.stamp === seen) await this.#changed.wait(signal);
       return this.#view;
     } finally {
       clearInterval(polling);
-      unlisten();
     }
   }
 
@@ -140,6 +137,7 @@ export class RedisSeat implements Seat {
   #end(): void {
     this.#gone = true;
     clearInterval(this.#timer);
+    this.#stopListening();
   }
 
   // --- watching -------------------------------------------------------------------------------------------
