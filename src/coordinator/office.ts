@@ -65,8 +65,8 @@ export class Office {
   /** What is there to be adopted when the first question is the one that was asked before. */
   #standing: Standing | null = null;
   #adopted: readonly Posting[] = [];
-  /** The question that leaves were last asked. */
-  #asked: { readonly number: number; readonly stage: number; readonly digest: ParameterDigest } | null = null;
+  /** The question that leaves are asked, or are about to be. */
+  #asked: { readonly number: number; readonly stage: number; readonly digest: ParameterDigest };
   #keeping: Promise<void> = Promise.resolve();
 
   constructor(run: Coordination, shape: RunShape) {
@@ -82,6 +82,7 @@ export class Office {
     this.#crew = resume === null ? nobody : crewOf(resume);
     const stage = resume !== null && resume.number === this.#leg.number ? this.#restore(resume) : 0;
     this.#state = plannedFrom(this.#leg.number, stage, this.#crew);
+    this.#asked = { number: this.#leg.number, stage, digest: digestOf(this.#given) };
   }
 
   get desk(): Desk {
@@ -99,12 +100,13 @@ export class Office {
       throw new SkewflowError('ProtocolError', `the run has ended already: ${standing.end.kind}`);
     }
     this.#standing = standing;
+    await this.#secure();
     await this.tick();
     for (const join of standing.joins) await this.receive({ kind: 'joined', join });
     const { resume } = this.#run;
     await this.#feed({ kind: 'inputs', digest: digestOf(this.#given) });
     this.#standing = null;
-    const kept = resume !== null && this.#asked?.digest === resume.digest ? resume.answers : [];
+    const kept = this.#resumable();
     if (resume !== null || standing.iteration !== null) {
       const answers = new Set([...kept.map(([leaf]) => leaf), ...this.#adopted.map(({ leaf }) => leaf)]).size;
       this.#say({ code: 'RESUMING', number: this.#leg.number, answers });
@@ -175,6 +177,14 @@ export class Office {
 
   // --- taking up --------------------------------------------------------------------------------------------
 
+  /** The answers that were kept for the question that is asked first. */
+  #resumable(): Checkpoint['answers'] {
+    const { resume } = this.#run;
+    const { number, stage, digest } = this.#asked;
+    const same = resume?.number === number && resume.stage === stage && resume.digest === digest;
+    return same ? resume.answers : [];
+  }
+
   /** Put back what the stages of this iteration before gave; returns the stage. */
   #restore({ stage, sums, seeds, winners, loss, gradient, sourceStates }: Checkpoint): number {
     this.#given = { ...this.#given, sums, seeds };
@@ -190,8 +200,6 @@ export class Office {
     const copies = new Map<Leaf, number>();
     for (const { leaf, copy } of postings) copies.set(leaf, Math.max(copies.get(leaf) ?? 0, copy));
     await this.#feed({ kind: 'adopted', copies });
-    const asked = this.#asked;
-    invariant(asked !== null || !this.going, 'a run that goes on asks something');
     const question = this.#question();
     for (const [leaf, answer] of question === null ? [] : kept) {
       await this.#post({ ...(question as Question), seat: before, leaf, copy: 0, answer });
@@ -271,6 +279,7 @@ export class Office {
         return this.#reopen();
       case 'restart':
         this.#given = this.#givenAt(this.#leg);
+        this.#answers = null;
         return { kind: 'inputs', digest: digestOf(this.#given) };
       case 'say':
         this.#say(effect.notice);
@@ -289,10 +298,10 @@ export class Office {
     const { times, fields, sums, seeds } = this.#given;
     const question = { number, phase: stage.phase, parameterDigest: digest };
     const index = this.#state.kind === 'asking' ? this.#state.stage : 0;
-    const again =
-      this.#asked?.digest === digest && this.#asked.number === number && this.#asked.stage === index;
+    const { number: n, stage: i, digest: d } = this.#asked;
+    const again = this.#answers !== null && n === number && i === index && d === digest;
     this.#asked = { number, stage: index, digest };
-    if (!again || this.#answers === null) {
+    if (!again) {
       this.#answers = new Answers(stage.leaves, this.#entries, this.#run.retain);
       this.#ledger.published(number, stage.phase, bytesOf(this.#given));
     }
@@ -308,6 +317,7 @@ export class Office {
     const { reopen } = this.#run;
     if (reopen !== null) {
       this.#desk = await reopen(this.#desk.epoch);
+      await this.#secure();
       return undefined;
     }
     const message = 'the store lost the run, and this coordinator cannot open it again';
@@ -326,8 +336,8 @@ export class Office {
   /** Keep a checkpoint beside the work; the one before has to be kept first, so that a full disk stops a run. */
   async #keep(due: boolean): Promise<RunEvent | undefined> {
     const { keep } = this.#run;
-    const checkpoint = keep === null ? null : this.#checkpoint();
-    if (keep === null || checkpoint === null) return undefined;
+    if (keep === null) return undefined;
+    const checkpoint = this.#checkpoint();
     if (!due && checkpointBytes(checkpoint) > smallBytes) return undefined;
     try {
       await this.#keeping;
@@ -340,12 +350,19 @@ export class Office {
     return undefined;
   }
 
+  /** Nothing is said under an epoch that is not on the disk: a store that forgot it would give it to another. */
+  async #secure(): Promise<void> {
+    const { keep } = this.#run;
+    if (keep === null) return;
+    await this.#keeping;
+    await keep(this.#checkpoint());
+  }
+
   async #kept(): Promise<void> {
     await this.#keeping;
   }
 
-  #checkpoint(): Checkpoint | null {
-    if (this.#asked === null) return null;
+  #checkpoint(): Checkpoint {
     const { sums, seeds } = this.#given;
     const { numerics, classes, quarantined, dismissed } = this.#crew;
     return {
@@ -355,7 +372,7 @@ export class Office {
       ...{ sums, seeds, winners: this.#winners },
       ...this.#evaluated,
       course: this.#run.course.record(),
-      answers: [...(this.#answers?.kept() ?? [])],
+      answers: this.#answers === null ? this.#resumable() : [...this.#answers.kept()],
       ...{ numerics, classes, quarantined: [...quarantined], dismissed: [...dismissed] },
       counts: this.#ledger.counts(),
     };

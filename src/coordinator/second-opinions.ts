@@ -66,8 +66,7 @@ function hash(text: string): number {
 
 /** Have an answer compared, if there is anyone to do it. */
 export function audit(turn: Turn, event: PostedEvent): Turn {
-  const first = opinionOf(turn.state, event);
-  return first === null ? turn : consult(turn, { leaf: event.leaf, why: 'audit', seen: [first] });
+  return consult(turn, { leaf: event.leaf, why: 'audit', seen: [opinionOf(turn.state, event)] });
 }
 
 /** Whether a fault is worth a second opinion: one a seat and stage, because a broken device breaks every leaf. */
@@ -84,15 +83,15 @@ export function isDoubtful({ rules }: RunShape, { doubted, crew }: Asking, seat:
 /** Have a fault looked at by another worker. */
 export function doubt(turn: Turn, event: PostedEvent): Turn {
   const first = opinionOf(turn.state, event);
-  if (first === null) return turn;
   const doubted = new Set([...turn.state.doubted, event.seat]);
   return consult(change(turn, { doubted }), { leaf: event.leaf, why: 'doubt', seen: [first] });
 }
 
-function opinionOf({ crew }: Asking, { seat, print, fault }: PostedEvent): Opinion | null {
+/** An answer of a seat that is not here any more, or that another coordinator knew, is compared as any other. */
+function opinionOf({ crew }: Asking, { seat, print, fault }: PostedEvent): Opinion {
   const member = crew.members.get(seat);
-  if (member === undefined) return null;
-  const { worker, numerics } = member;
+  const worker = member?.worker ?? (seat as string as WorkerId);
+  const numerics = member?.numerics ?? crew.numerics ?? '';
   return { worker, numerics, seat, fault, print: print ?? '' };
 }
 
@@ -162,7 +161,7 @@ export function checkFor({ checks }: Asking, { leaf, copy }: PostedEvent): Check
 
 /** An answer that was asked for to be compared. */
 export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEvent): Decision {
-  const opinion = opinionOf(turn.state, event) ?? strangerOf(check, event);
+  const opinion = opinionOf(turn.state, event);
   const seen = [...check.seen, opinion];
   const after = drop(turn, check);
   const [first, second, third] = seen as [Opinion, Opinion, Opinion | undefined];
@@ -172,7 +171,7 @@ export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEv
     }
     const load = credit(after.state.load, check.leaf, event.seat);
     const kept = change(after, { load }, { kind: 'keep' });
-    return convict(shape, say(kept, nonFinite(turn.state, check, 'device')), first);
+    return convict(shape, say(kept, nonFinite(turn.state, check, 'device')), first, null);
   }
   if (third === undefined) {
     if (first.print === second.print) return conclude(after);
@@ -181,15 +180,9 @@ export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEv
     const told = say(after, { code: 'AUDIT_MISMATCH', leaf: check.leaf, number, workers });
     return conclude(consult(told, { ...check, seen }));
   }
-  if (third.print === first.print) return convict(shape, after, second);
-  if (third.print === second.print) return convict(shape, after, first);
+  if (third.print === first.print) return convict(shape, after, second, null);
+  if (third.print === second.print) return convict(shape, after, first, check.leaf);
   return ended({ kind: 'failed', error: undecided(turn.state, check, seen) }, turn.effects);
-}
-
-/** Who answered is not here any more; that is no reason not to compare. */
-function strangerOf(check: Check, { seat, print, fault }: PostedEvent): Opinion {
-  const numerics = check.seen[0]?.numerics ?? '';
-  return { worker: seat as string as WorkerId, numerics, seat, fault, print: print ?? '' };
 }
 
 /** No third worker came to decide between two answers. */
@@ -226,11 +219,16 @@ function say(turn: Turn, notice: Extract<RunEffect, { kind: 'say' }>['notice']):
 /** Who was sent away has to be known to whoever takes the run over: their postings are in the store still. */
 const secured: RunEffect = { kind: 'checkpoint', due: true };
 
-/** A worker's answer was wrong: it is sent away, and what it answered in this iteration is computed again. */
-function convict(shape: RunShape, turn: Turn, { worker }: Opinion): Decision {
+/**
+ * A worker's answer was wrong: it is sent away, and what it answered in this iteration is computed again.
+ *
+ * @param leaf - the leaf whose kept answer is the wrong one; null: none is
+ */
+function convict(shape: RunShape, turn: Turn, { worker }: Opinion, leaf: Leaf | null): Decision {
   const { crew, load, number, trusted } = turn.state;
   const serials = [...crew.workers].filter(([, who]) => who === worker).map(([serial]) => serial);
-  const wrong = serials.flatMap((serial) => answeredBy(load, serial));
+  const its = serials.flatMap((serial) => answeredBy(load, serial));
+  const wrong = leaf === null || its.includes(leaf) ? its : [...its, leaf];
   const restarted = trusted.has(worker);
   const seats = [...crew.members.values()].filter((m) => m.worker === worker).map(({ seat }) => seat);
   const error: ErrorReport = {
