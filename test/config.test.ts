@@ -4,9 +4,21 @@ import { isSkewflowError } from '../src/errors.ts';
 
 describe('readConfig', () => {
   it('is silent and leaves the threads to the machine by default', () => {
-    const nothing = { logLevel: 'silent', threads: null, redisUrl: null, redisPasswordFile: null, storage: null };
+    const nothing = {
+      logLevel: 'silent',
+      threads: null,
+      redisUrl: null,
+      redisPasswordFile: null,
+      storage: null,
+    };
     expect(readConfig({})).toEqual(nothing);
-    const empty = { SKEWFLOW_LOG: '', SKEWFLOW_THREADS: '', REDIS_URL: '', SKEWFLOW_REDIS_PASSWORD_FILE: '', SKEWFLOW_STORAGE: '' };
+    const empty = {
+      SKEWFLOW_LOG: '',
+      SKEWFLOW_THREADS: '',
+      REDIS_URL: '',
+      SKEWFLOW_REDIS_PASSWORD_FILE: '',
+      SKEWFLOW_STORAGE: '',
+    };
     expect(readConfig(empty)).toEqual(nothing);
   });
 

@@ -123,7 +123,10 @@ async function carried(charge: Charge, means: Means, story: Story, leave: AbortS
     log: means.log,
     onProgress: (progress) => reporter.progressed(progress),
     onCommit: (commit) => reporter.committed(commit),
-    onNotice: ({ level, text, notice }) => story.notice(level, notice.code, text),
+    onNotice: ({ level, text, notice }) => {
+      reporter.noticed(notice);
+      story.noted(level, notice.code, text);
+    },
     now: () => performance.now(),
     signal: cancelled,
     handOver: leave,

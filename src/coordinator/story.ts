@@ -39,6 +39,11 @@ export class Story {
   /** A line that a person can grep for, here and in `follow`. */
   notice(level: Level, code: string, text: string, facts: Facts = {}): void {
     this.#log[level]({ run: this.#run, code, ...facts }, text);
+    this.noted(level, code, text, facts);
+  }
+
+  /** A line that is in the log already. */
+  noted(level: Level, code: string, text: string, facts: Facts = {}): void {
     this.#tell({ kind: 'notice', level, code, text: text.slice(0, textMax), facts });
   }
 

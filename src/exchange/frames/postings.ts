@@ -91,7 +91,7 @@ export function decodePostings(bytes: Uint8Array, jobDigest: string): readonly P
   if (header.jobDigest !== jobDigest) throw malformed(`of job ${header.jobDigest}, expected ${jobDigest}`);
   const { run, seat, count } = decodeControl(control, PostingsControl);
   const { iteration: number, phase, parameterDigest } = header;
-  const envelope = { protocolVersion, run, seat, number, phase, parameterDigest } as const;
+  const envelope = { protocolVersion, run, seat, number, phase, parameterDigest, copy: 0 } as const;
   const reader = new Reader(reals);
   const postings: Posting[] = [];
   for (let n = 0; n < count; n++) postings.push({ ...envelope, ...reader.leaf(header.leaves) });

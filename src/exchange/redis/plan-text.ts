@@ -73,5 +73,5 @@ export function planUnder(
 ): SeatPlan {
   const [epoch = 0, generation = 0] = head.split(' ').map(Number);
   const leaves = new Map(parts.map(([seat, text]) => [seat, leavesOfText(text)]));
-  return { protocolVersion, run, epoch, generation, leaves };
+  return { protocolVersion, run, epoch, generation, leaves, again: new Map() };
 }
