@@ -38,5 +38,12 @@ export async function connect(options: RedisOptions, patienceMs: number, log: Lo
   });
   for (const warning of warnings) log.warn({}, warning);
   const { prefix } = options;
-  return await connectRedis({ address, patienceMs, log, ...(prefix === undefined ? {} : { prefix }) });
+  const to = (patience: number): Promise<Connected> =>
+    connectRedis({ address, patienceMs: patience, log, ...(prefix === undefined ? {} : { prefix }) });
+  // A process that outlives outages still says at its start that nothing answers where it was sent.
+  if (!Number.isFinite(patienceMs)) await (await to(startMs))[Symbol.asyncDispose]();
+  return await to(patienceMs);
 }
+
+/** How long the first answer is waited for. */
+const startMs = 10_000;

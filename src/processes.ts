@@ -39,7 +39,7 @@ export interface WorkerOptions extends ProcessOptions {
  * A coordinator: carries submitted runs, several at once. Several coordinators may share a Redis and a root; each run has
  * one at a time, and another takes it over when that one falls silent.
  *
- * Disposing of it hands its runs over, with a checkpoint each, within 21 seconds even when Redis is away.
+ * Disposing of it hands its runs over, with a checkpoint each, within 20 seconds even when Redis is away.
  *
  * @example
  * await using coordinator = await Coordinator.start({ storage: 'file:///mnt/skewflow' });
@@ -74,7 +74,7 @@ export class Coordinator implements AsyncDisposable {
 /**
  * A worker: computes for whichever runs have a seat free, one run after another on each device.
  *
- * Disposing of it drains: what was begun is finished and posted, seats are given back, within 21 seconds.
+ * Disposing of it drains: what was begun is finished and posted, seats are given back, within 20 seconds.
  *
  * @example
  * await using worker = await Worker.start({ storage: 'file:///mnt/skewflow', threads: 4 });

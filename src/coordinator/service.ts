@@ -33,13 +33,13 @@ const requeueMs = 5000;
 /** Between two tries to take a run from a store that does not answer. */
 const againMs = 1000;
 /** How long an end waits for runs to be handed over, and then for the connection to close. */
-const handOverMs = 18_000;
+const handOverMs = 15_000;
 const closeMs = 3000;
 
 /**
  * A coordinator. Several may run: each run has one at a time.
  *
- * Disposing of it hands its runs over, with a checkpoint each, and returns within 21 seconds even when Redis is away.
+ * Disposing of it hands its runs over, with a checkpoint each, and returns within 20 seconds even when Redis is away.
  *
  * @example
  * await using coordinator = await CoordinatorService.start({ storage: 'file:///mnt/skewflow', log });

@@ -31,11 +31,10 @@ export async function openFolder(folder: string, url: string): Promise<Root> {
         return pathOf(key);
       }),
   };
-  // Refused at the door rather than after the first gradient.
-  await root.write(`.probe-${randomUUID()}`, '').catch(refuse(folder));
-  for (const name of await readdir(folder)) {
-    if (name.startsWith('.probe-')) await rm(join(folder, name), { force: true });
-  }
+  // Refused at the door rather than after the first gradient. Others may be at this door, too.
+  const probe = `.probe-${randomUUID()}`;
+  await root.write(probe, '').catch(refuse(folder));
+  await root.remove(probe);
   return root;
 }
 

@@ -41,7 +41,7 @@ export interface WorkerServiceOptions extends RedisOptions {
 /** How long leaves of one wave take: what another seat that is idle may wait for. */
 const waveMs = 1000;
 /** How long a drain waits for what was begun, and then for the connection to close. */
-const drainMs = 18_000;
+const drainMs = 15_000;
 const closeMs = 3000;
 /** Failures of a device in a row after which it is left alone. */
 const failuresMax = 3;
@@ -52,7 +52,7 @@ const againMsMax = 30_000;
 /**
  * A worker: serves runs on every device it was given.
  *
- * Disposing of it drains: what was begun is finished and posted, seats are given back, within 21 seconds.
+ * Disposing of it drains: what was begun is finished and posted, seats are given back, within 20 seconds.
  *
  * @example
  * await using worker = await WorkerService.start({ storage: 'file:///mnt/skewflow', log });
