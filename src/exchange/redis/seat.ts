@@ -65,6 +65,7 @@ export class RedisSeat implements Seat {
   #beatAt = Number.NEGATIVE_INFINITY;
   #gone = false;
   #warned = false;
+  #posts = 0;
   #received = 0;
   #sent = 0;
 
@@ -231,12 +232,17 @@ export class RedisSeat implements Seat {
     const frame = encodePostings(postings, this.sheet.jobDigest);
     const { number, phase, parameterDigest } = first;
     const bits = postings.map(({ leaf }) => leafNumber(leaf) + 1);
+    this.#posts += 1;
+    const place = this.#link.keys.answers(this.sheet.run, this.id, this.#posts);
     const args = [
       ...[this.id, number, phase, parameterDigest, this.#heartbeat, lifeMs.heartbeat],
-      ...[this.#takeBeat(), unreadBytesMax, frame, ...bits],
+      ...[this.#takeBeat(), unreadBytesMax, place, frame.length, ...bits],
     ];
     for (;;) {
-      const outcome = textOf(await this.#link.run(scripts.post, this.#keys, args));
+      // One connection keeps the order, also when both are sent again after an outage.
+      const set = this.#link.call('SET', place, frame, 'PX', lifeMs.arriving);
+      const [, reply] = await Promise.all([set, this.#link.run(scripts.post, this.#keys, args)]);
+      const outcome = textOf(reply);
       if (outcome === 'full') {
         await new Promise((resolve) => setTimeout(resolve, fullMs));
         continue;
