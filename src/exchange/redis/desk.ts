@@ -61,7 +61,7 @@ export class RedisDesk implements Desk {
   #answersSeen: number;
   /** Newest stamp of our own writes: a store that knows only an older one has lost them. */
   #stamp = 0;
-  #gathering: Promise<void> | null = null;
+  #gathering = false;
   #again = false;
   #sweeping = false;
   #offeredAt = performance.now();
@@ -177,12 +177,11 @@ export class RedisDesk implements Desk {
 
   #gather(): void {
     this.#again = true;
-    this.#gathering ??= this.#gatherAll().finally(() => {
-      this.#gathering = null;
-    });
+    if (!this.#gathering) void this.#gatherAll();
   }
 
   async #gatherAll(): Promise<void> {
+    this.#gathering = true;
     try {
       while (this.#again && !this.#closed) {
         this.#again = false;
@@ -191,6 +190,8 @@ export class RedisDesk implements Desk {
     } catch (error) {
       if (!this.#options.link.closed)
         this.#options.link.log.warn({ run: this.run }, `gathering: ${String(error)}`);
+    } finally {
+      this.#gathering = false;
     }
   }
 

@@ -235,8 +235,17 @@ export class RedisSeat implements Seat {
     this.#posts += 1;
     const place = this.#link.keys.answers(this.sheet.run, this.id, this.#posts);
     const args = [
-      ...[this.id, number, phase, parameterDigest, this.#heartbeat, lifeMs.heartbeat],
-      ...[this.#takeBeat(), unreadBytesMax, place, frame.length, ...bits],
+      this.id,
+      number,
+      phase,
+      parameterDigest,
+      this.#heartbeat,
+      lifeMs.heartbeat,
+      this.#takeBeat(),
+      unreadBytesMax,
+      place,
+      frame.length,
+      ...bits,
     ];
     for (;;) {
       // One connection keeps the order, also when both are sent again after an outage.
@@ -250,7 +259,7 @@ export class RedisSeat implements Seat {
       if (outcome === 'fenced') this.#lookSoon();
       if (outcome === 'fenced' || outcome === 'late') return postings.map(() => outcome);
       this.#sent += frame.length;
-      return [...outcome].map((letter) => (letter === 'a' ? 'accepted' : 'twice'));
+      return outcome.split('').map((letter) => (letter === 'a' ? 'accepted' : 'twice'));
     }
   }
 
