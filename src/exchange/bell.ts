@@ -12,13 +12,13 @@ export class Bell {
   #closed: { readonly reason: unknown } | null = null;
 
   ring(): void {
-    for (const { wake } of [...this.#waiters]) wake();
+    for (const { wake } of this.#waiters) wake();
   }
 
   /** Whoever waits, now or later, is told that nothing will happen any more. */
   close(reason: unknown): void {
     this.#closed ??= { reason };
-    for (const { fail } of [...this.#waiters]) fail(reason);
+    for (const { fail } of this.#waiters) fail(reason);
   }
 
   /** Resolves at the next ring, or after `timeoutMs`; rejects with the signal's reason when it aborts first. */

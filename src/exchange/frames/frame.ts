@@ -60,9 +60,10 @@ export function encodeFrame(
   fill: (reals: Float64Array) => void,
 ): Buffer {
   const bodyAt = headerBytes + padded(control.length);
-  const bytes = new ArrayBuffer(bodyAt + 8 * count);
-  const frame = Buffer.from(bytes);
-  if (frame.length > frameBytesMax) throw malformed(`a frame of ${frame.length} bytes is too large`);
+  const length = bodyAt + 8 * count;
+  if (length > frameBytesMax) throw malformed(`a frame of ${length} bytes is too large`);
+  // Not cleared first: every byte is written below.
+  const frame = Buffer.allocUnsafeSlow(length);
   frame.writeUInt32LE(magic, 0);
   frame.writeUInt16LE(protocolVersion, 4);
   frame.writeUInt8(frameTypes[header.type], 6);
@@ -74,9 +75,11 @@ export function encodeFrame(
   frame.writeInt32LE(header.leaves.begin, 88);
   frame.writeInt32LE(header.leaves.end, 92);
   frame.writeUInt32LE(control.length, 96);
+  frame.writeUInt32LE(0, 100);
   frame.writeUInt32LE(count, 104);
+  frame.fill(0, headerBytes, bodyAt);
   frame.set(control, headerBytes);
-  fill(new Float64Array(bytes, bodyAt, count));
+  fill(new Float64Array(frame.buffer, bodyAt, count));
   if (bigEndian) frame.subarray(bodyAt).swap64();
   frame.writeUInt32LE(checksumOf(frame), checksumAt);
   return frame;
@@ -125,11 +128,10 @@ export function malformed(what: string): SkewflowError {
 }
 
 function copyOfReals(bytes: Uint8Array): Float64Array {
-  const copy = new ArrayBuffer(bytes.byteLength);
-  const target = Buffer.from(copy);
-  target.set(bytes);
-  if (bigEndian) target.swap64();
-  return new Float64Array(copy);
+  const copy = Buffer.allocUnsafeSlow(bytes.byteLength);
+  copy.set(bytes);
+  if (bigEndian) copy.swap64();
+  return new Float64Array(copy.buffer);
 }
 
 function checksumOf(frame: Buffer): number {

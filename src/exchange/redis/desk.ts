@@ -61,7 +61,7 @@ export class RedisDesk implements Desk {
   #answersSeen: number;
   /** Newest stamp of our own writes: a store that knows only an older one has lost them. */
   #stamp = 0;
-  #gathering: Promise<void> | null = null;
+  #gathering = false;
   #again = false;
   #sweeping = false;
   #offeredAt = performance.now();
@@ -118,7 +118,7 @@ export class RedisDesk implements Desk {
       plan: planOf(this.run, listOf(plan)),
       end: over && decodeControl(over, RunEnd),
       joins: listOf(joins).map((join) => decodeControl(bytesOf(join), Join)),
-      postings: this.#postings(listOf(answers)),
+      postings: await this.#postings(listOf(answers)),
     };
   }
 
@@ -177,12 +177,11 @@ export class RedisDesk implements Desk {
 
   #gather(): void {
     this.#again = true;
-    this.#gathering ??= this.#gatherAll().finally(() => {
-      this.#gathering = null;
-    });
+    if (!this.#gathering) void this.#gatherAll();
   }
 
   async #gatherAll(): Promise<void> {
+    this.#gathering = true;
     try {
       while (this.#again && !this.#closed) {
         this.#again = false;
@@ -191,6 +190,8 @@ export class RedisDesk implements Desk {
     } catch (error) {
       if (!this.#options.link.closed)
         this.#options.link.log.warn({ run: this.run }, `gathering: ${String(error)}`);
+    } finally {
+      this.#gathering = false;
     }
   }
 
@@ -213,7 +214,8 @@ export class RedisDesk implements Desk {
       const first = event.kind === 'joined' || event.kind === 'beat';
       (first ? joined : later).push(event);
     }
-    const posted = this.#postings(listOf(answers));
+    const posted = await this.#postings(listOf(answers));
+    if (this.#closed) return;
     this.#eventsSeen = numberOf(eventsSeen);
     if (numberOf(answersSeen) > this.#answersSeen) this.#again = true;
     this.#answersSeen = numberOf(answersSeen);
@@ -227,16 +229,20 @@ export class RedisDesk implements Desk {
     this.#tell({ kind });
   }
 
-  /** Answers that were accepted, from frames that each come with the bits of their leaves that were the first. */
-  #postings(answers: readonly Reply[]): readonly Posting[] {
+  /** Answers that were accepted; given is where each frame lies, and the bits of its leaves that were the first. */
+  async #postings(places: readonly Reply[]): Promise<readonly Posting[]> {
+    if (places.length === 0) return [];
+    const frames = await this.#options.link.call('MGET', ...places.filter((_, i) => i % 2 === 0).map(textOf));
     const postings: Posting[] = [];
-    for (let i = 0; i < answers.length; i += 2) {
+    for (const [i, reply] of listOf(frames).entries()) {
+      const frame = bytesOrNull(reply);
+      // Gone: the question is another one by now, or the answers were too many to keep.
+      if (frame === null) continue;
       const first = new Set(
-        textOf(answers[i + 1])
+        textOf(places[2 * i + 1])
           .split(' ')
           .map(Number),
       );
-      const frame = bytesOf(answers[i]);
       const all = this.#orNothing(() => decodePostings(frame, this.#options.sheet.jobDigest)) ?? [];
       for (const posting of all) if (first.delete(leafNumber(posting.leaf) + 1)) postings.push(posting);
     }

@@ -89,7 +89,7 @@ export class Hints {
       const newest = listOf(entries).at(-1);
       if (subscription === undefined || newest === undefined) continue;
       subscription.last = textOf(listOf(newest)[0]);
-      for (const listener of [...subscription.listeners]) listener();
+      for (const listener of subscription.listeners) listener();
     }
   }
 }

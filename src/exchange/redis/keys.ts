@@ -17,6 +17,8 @@ export const lifeMs = {
   ended: 60_000,
   /** A seat's sign of life. */
   heartbeat: 3000,
+  /** A seat's answers between their arrival and their acceptance, which follows at once. */
+  arriving: 60_000,
   /** A coordinator's lease of a run. */
   lease: 3000,
   /** What is known of a run that is over, unless `prune` comes first. */
@@ -86,6 +88,11 @@ export class Keys {
     return `${this.allRuns}${run}:${name}`;
   }
 
+  /** Where a seat's answers that go out together lie (string). */
+  answers(run: RunId, seat: SeatId, count: number): string {
+    return this.of(run, `p:${seat}:${count}`);
+  }
+
   /** The keys of a run that its iterations live in, in the order scripts take them. */
   iteration(run: RunId): readonly string[] {
     return iterationKeys.map((name) => this.of(run, name));
@@ -103,7 +110,8 @@ export class Keys {
  * dismissed  held seat → why it is to go (hash)
  * slots      slot → "<offer> <seat or nothing>" (hash)
  * plan       held seat → its leaves; `#` → epoch and generation (hash)
- * p          answers of the current phase: number → frame, `L` number → its leaves that were first (hash)
+ * p          answers of the current phase: number → where their frame lies, `L` number → leaves that were first, `B`
+ *            number → bytes (hash)
  * got        leaves that have an answer (bit map)
  * ev         what the desk has not confirmed to have read (list)
  * wake       hint to seats (stream)

@@ -196,7 +196,7 @@ export class Link implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const refuse of [...this.#rejects]) refuse(closedError());
+    for (const refuse of this.#rejects) refuse(closedError());
     for (const connection of this.#connections) connection.disconnect();
   }
 

@@ -64,11 +64,28 @@ local function offers()
   return free
 end
 local function add(answers, seq)
-  local frame, leaves = unpack(call('HMGET', p, seq, 'L' .. seq))
+  local frame, leaves, bytes = unpack(call('HMGET', p, seq, 'L' .. seq, 'B' .. seq))
   if not frame then return 0 end
   answers[#answers + 1] = frame
   answers[#answers + 1] = leaves
-  return #frame
+  return tonumber(bytes)
+end
+local function drop(from, to)
+  local bytes = 0
+  for seq = from, to do
+    local frame, size = unpack(call('HMGET', p, seq, 'B' .. seq))
+    if frame then
+      call('UNLINK', frame)
+      call('HDEL', p, seq, 'L' .. seq, 'B' .. seq)
+      bytes = bytes + tonumber(size)
+    end
+  end
+  return bytes
+end
+local function forget()
+  drop(tonumber(call('HGET', cur, 'pKept') or '0') + 1, tonumber(call('HGET', cur, 'pSeq') or '0'))
+  call('UNLINK', p)
+  call('HSET', cur, 'pBytes', 0, 'pKept', call('HGET', cur, 'pSeq') or 0)
 end
 local function assign(first)
   call('DEL', plan)
@@ -112,10 +129,9 @@ local refused = fence(ARGV[1])
 if refused then return { refused } end
 local asked = call('HMGET', cur, 'number', 'phase', 'digest')
 if asked[1] ~= ARGV[2] or asked[2] ~= ARGV[3] or asked[3] ~= ARGV[4] then
-  call('UNLINK', p)
+  forget()
   call('DEL', got)
   call('HDEL', cur, 'forgot')
-  call('HSET', cur, 'pBytes', 0, 'pKept', call('HGET', cur, 'pSeq') or 0)
 end
 call('HSET', cur, 'number', ARGV[2], 'phase', ARGV[3], 'digest', ARGV[4], 'frame', ARGV[5])
 call('HINCRBY', cur, 'asked', 1)
@@ -144,11 +160,11 @@ export const end = script(`
 local refused = fence(ARGV[1])
 if refused then return { refused } end
 call('HSETNX', cur, 'end', ARGV[2])
-call('UNLINK', p)
+forget()
 return { 'accepted', changed(), offers() }
 `);
 
-/** → frame, plan, end, joins, answers */
+/** → frame, plan, end, joins, where answers lie and which of their leaves were first */
 export const standing = script(`
 local state = call('HMGET', cur, 'frame', 'end')
 local sitting = {}
@@ -163,7 +179,7 @@ end
 return { state[1], call('HGETALL', plan), state[2], sitting, answers }
 `);
 
-/** ARGV: desk, events seen, answers seen, bytes kept → outcome, stamp, events seen, events, answers seen, answers */
+/** ARGV: desk, events seen, answers seen, bytes kept → outcome, stamp, events seen, events, answers seen, answers as in `standing` */
 export const drain = script(`
 local refused = fence(ARGV[1])
 if refused then return { refused } end
@@ -178,8 +194,7 @@ if read > 0 then call('LTRIM', ev, read, -1) end
 if pBytes > tonumber(ARGV[4]) then
   while pBytes > tonumber(ARGV[4]) and pKept < pSeen do
     pKept = pKept + 1
-    pBytes = pBytes - call('HSTRLEN', p, pKept)
-    call('HDEL', p, pKept, 'L' .. pKept)
+    pBytes = pBytes - drop(pKept, pKept)
   end
   call('HSET', cur, 'pBytes', pBytes, 'pKept', pKept, 'forgot', 1)
 end
@@ -257,29 +272,32 @@ return { 'held', stamp, asked, frame, planned, head, mine, state[4], why }
 `);
 
 /**
- * ARGV: seat, number, phase, digest, heartbeat, its life, beat or nothing, bytes that may wait, frame, leaf bits…
- * → one letter a leaf (a: accepted, t: twice), or `late`, `fenced`, `full`
+ * ARGV: seat, number, phase, digest, heartbeat, its life, beat or nothing, bytes that may wait, where the frame lies, its
+ * bytes, leaf bits… → one letter a leaf (a: accepted, t: twice), or `late`, `fenced`, `full`
+ *
+ * The frame itself does not pass through Lua, which would copy it twice: it was set under a key of its own just before,
+ * and goes again unless it brought a first answer.
  */
 export const post = script(`
-if not held(ARGV[1]) then return 'fenced' end
+local function refuse(why) call('UNLINK', ARGV[9]) return why end
+if not held(ARGV[1]) then return refuse('fenced') end
 call('SET', ARGV[5], '', 'PX', ARGV[6])
 local state = call('HMGET', cur, 'number', 'phase', 'digest', 'end', 'pBytes')
-if state[4] or state[1] ~= ARGV[2] or state[2] ~= ARGV[3] or state[3] ~= ARGV[4] then return 'late' end
-if tonumber(state[5] or '0') > tonumber(ARGV[8]) then return 'full' end
+if state[4] or state[1] ~= ARGV[2] or state[2] ~= ARGV[3] or state[3] ~= ARGV[4] then return refuse('late') end
+if tonumber(state[5] or '0') > tonumber(ARGV[8]) then return refuse('full') end
 if ARGV[7] ~= '' then tell('.' .. ARGV[7]) end
 local receipts, first = {}, {}
-for i = 10, #ARGV do
+for i = 11, #ARGV do
   local new = call('SETBIT', got, ARGV[i], 1) == 0
   receipts[#receipts + 1] = new and 'a' or 't'
   if new then first[#first + 1] = ARGV[i] end
 end
-if #first > 0 then
-  local seq = call('HINCRBY', cur, 'pSeq', 1)
-  call('HSET', p, seq, ARGV[9], 'L' .. seq, table.concat(first, ' '))
-  call('HINCRBY', cur, 'pBytes', #ARGV[9])
-  ring(done)
-  keep(p, got, done)
-end
+if #first == 0 then return refuse(table.concat(receipts)) end
+local seq = call('HINCRBY', cur, 'pSeq', 1)
+call('HSET', p, seq, ARGV[9], 'L' .. seq, table.concat(first, ' '), 'B' .. seq, ARGV[10])
+call('HINCRBY', cur, 'pBytes', ARGV[10])
+ring(done)
+keep(p, got, done, ARGV[9])
 return table.concat(receipts)
 `);
 

@@ -65,6 +65,7 @@ export class RedisSeat implements Seat {
   #beatAt = Number.NEGATIVE_INFINITY;
   #gone = false;
   #warned = false;
+  #posts = 0;
   #received = 0;
   #sent = 0;
 
@@ -231,12 +232,26 @@ export class RedisSeat implements Seat {
     const frame = encodePostings(postings, this.sheet.jobDigest);
     const { number, phase, parameterDigest } = first;
     const bits = postings.map(({ leaf }) => leafNumber(leaf) + 1);
+    this.#posts += 1;
+    const place = this.#link.keys.answers(this.sheet.run, this.id, this.#posts);
     const args = [
-      ...[this.id, number, phase, parameterDigest, this.#heartbeat, lifeMs.heartbeat],
-      ...[this.#takeBeat(), unreadBytesMax, frame, ...bits],
+      this.id,
+      number,
+      phase,
+      parameterDigest,
+      this.#heartbeat,
+      lifeMs.heartbeat,
+      this.#takeBeat(),
+      unreadBytesMax,
+      place,
+      frame.length,
+      ...bits,
     ];
     for (;;) {
-      const outcome = textOf(await this.#link.run(scripts.post, this.#keys, args));
+      // One connection keeps the order, also when both are sent again after an outage.
+      const set = this.#link.call('SET', place, frame, 'PX', lifeMs.arriving);
+      const [, reply] = await Promise.all([set, this.#link.run(scripts.post, this.#keys, args)]);
+      const outcome = textOf(reply);
       if (outcome === 'full') {
         await new Promise((resolve) => setTimeout(resolve, fullMs));
         continue;
@@ -244,7 +259,7 @@ export class RedisSeat implements Seat {
       if (outcome === 'fenced') this.#lookSoon();
       if (outcome === 'fenced' || outcome === 'late') return postings.map(() => outcome);
       this.#sent += frame.length;
-      return [...outcome].map((letter) => (letter === 'a' ? 'accepted' : 'twice'));
+      return outcome.split('').map((letter) => (letter === 'a' ? 'accepted' : 'twice'));
     }
   }
 

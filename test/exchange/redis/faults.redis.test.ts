@@ -32,34 +32,55 @@ function sheetOf(run: string, fields: Partial<RunSheet> = {}): RunSheet {
 
 function iterationOf(desk: Desk, number: number): Iteration {
   return Iteration.parse({
-    ...{
-      protocolVersion,
-      run: desk.run,
-      epoch: desk.epoch,
-      number,
-      phase: 'gradient',
-      parameterDigest: digest,
+    protocolVersion,
+    run: desk.run,
+    epoch: desk.epoch,
+    number,
+    phase: 'gradient',
+    parameterDigest: digest,
+    times: null,
+    fields: new Map([['p', Float64Array.of(0.1, number / 3)]]),
+    sums: null,
+    seeds: null,
+    rows: {
+      gradient: [],
+      final: false,
+      trajectory: [],
+      values: false,
     },
-    ...{ times: null, fields: new Map([['p', Float64Array.of(0.1, number / 3)]]), sums: null, seeds: null },
-    rows: { gradient: [], final: false, trajectory: [], values: false },
   });
 }
 
 function postingOf(seat: Seat, number: number, leaf: LeafName, length = 2): Posting {
   return {
-    ...{ protocolVersion, run: seat.sheet.run, seat: seat.id, number, phase: 'gradient' as const },
-    ...{ parameterDigest: digest, leaf },
+    protocolVersion,
+    run: seat.sheet.run,
+    seat: seat.id,
+    number,
+    phase: 'gradient' as const,
+    parameterDigest: digest,
+    leaf,
     answer: {
-      ...{ kind: 'partial', sums: Float64Array.of(1 / 3), winners: Float64Array.of(-1), loss: 0 },
-      ...{ gradient: new Float64Array(length).fill(0.1), seeds: null, sourceStates: null },
+      kind: 'partial',
+      sums: Float64Array.of(1 / 3),
+      winners: Float64Array.of(-1),
+      loss: 0,
+      gradient: new Float64Array(length).fill(0.1),
+      seeds: null,
+      sourceStates: null,
     },
   };
 }
 
 const join = (seat: Seat): Promise<void> =>
   seat.join({
-    ...{ protocolVersion, seat: seat.id, worker: 'host:1' as never, version: '0.0.0' },
-    ...{ engine: 'reference', numerics: 'reference/f64', threads: 1 },
+    protocolVersion,
+    seat: seat.id,
+    worker: 'host:1' as never,
+    version: '0.0.0',
+    engine: 'reference',
+    numerics: 'reference/f64',
+    threads: 1,
   });
 
 /** Gathers what a desk is told, until the test ends. */

@@ -19,7 +19,12 @@ export async function connect(redis: RedisServer, options: Partial<ConnectOption
   const { address, ...others } = options;
   const connected = await connectRedis({
     address: {
-      ...{ host: '127.0.0.1', port: redis.port, tls: false, username: null, password: null, database: 0 },
+      host: '127.0.0.1',
+      port: redis.port,
+      tls: false,
+      username: null,
+      password: null,
+      database: 0,
       ...address,
     },
     patienceMs: Number.POSITIVE_INFINITY,

@@ -38,12 +38,20 @@ function orderOf(key: string, fields: Partial<RunOrder> = {}): RunOrder {
 }
 
 const state = (now: Extract<RunNews, { kind: 'state' }>['state']): RunNews => ({
-  ...{ kind: 'state', state: now, error: null },
+  kind: 'state',
+  state: now,
+  error: null,
   summary: now === 'done' ? { loss: 1 / 3 } : null,
 });
 const progress = (iteration: number): RunNews => ({
-  ...{ kind: 'progress', iteration, share: 0.25, loss: 0.1 + iteration, pairsPerSecond: 1e9 },
-  ...{ seats: 2, redone: 1, workersLost: 1 },
+  kind: 'progress',
+  iteration,
+  share: 0.25,
+  loss: 0.1 + iteration,
+  pairsPerSecond: 1e9,
+  seats: 2,
+  redone: 1,
+  workersLost: 1,
 });
 
 describeWithRedis('the register', () => {

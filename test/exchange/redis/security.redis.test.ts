@@ -38,7 +38,9 @@ describeWithRedis('the ACL', () => {
       open: async (): Promise<Exchange> => {
         redis = await server({ acl });
         const connected = await connectRedis({
-          ...{ address: addressOf(redis), patienceMs: Number.POSITIVE_INFINITY, log: logTo('error') },
+          address: addressOf(redis),
+          patienceMs: Number.POSITIVE_INFINITY,
+          log: logTo('error'),
         });
         return { ...connected.exchange, [Symbol.asyncDispose]: () => connected[Symbol.asyncDispose]() };
       },
@@ -49,23 +51,22 @@ describeWithRedis('the ACL', () => {
       const { register, exchange } = await connect(guardedRedis, { address: addressOf(guardedRedis) });
       const jobDigest = 'ab'.repeat(32);
       const order = RunOrder.parse({
-        ...{
-          protocolVersion,
-          run: runIdOf(jobDigest, ''),
-          jobDigest,
-          name: 'job',
-          key: '',
-          batch: 'b',
-          priority: 3,
+        protocolVersion,
+        run: runIdOf(jobDigest, ''),
+        jobDigest,
+        name: 'job',
+        key: '',
+        batch: 'b',
+        priority: 3,
+        seats: {
+          min: 1,
+          max: 1,
         },
-        ...{
-          seats: { min: 1, max: 1 },
-          engine: 'auto',
-          allowMixed: false,
-          document: 'x',
-          folder: {},
-          submittedAt: 1,
-        },
+        engine: 'auto',
+        allowMixed: false,
+        document: 'x',
+        folder: {},
+        submittedAt: 1,
       });
       expect(await register.submit(order, Uint8Array.of(1))).toBe('new');
       const charge = await register.take(patience());
