@@ -45,6 +45,11 @@ export interface Coordination {
    * otherwise the memory of a stage is that of one answer a level of the tree.
    */
   readonly retain: boolean;
+  /**
+   * Called with the result before seats hear that the run is over: whoever takes over a run that has ended finds its
+   * result there, or the run goes on. A rejection rejects the coordination.
+   */
+  readonly finish: (evaluated: Evaluated) => Promise<void>;
   readonly log: Log;
   readonly onProgress: (progress: Progress) => void;
   /** An iteration is over. */
@@ -65,6 +70,7 @@ export const inOneProcess = {
   resume: null,
   keep: null,
   retain: false,
+  finish: async () => {},
   onCommit: () => {},
   onNotice: () => {},
   now: () => performance.now(),

@@ -42,9 +42,21 @@ const smallBytes = 2 ** 20;
 /** Who answered what a checkpoint brings; no seat has this name. */
 const before = SeatId.parse('checkpoint');
 
+/** What an office is made of. */
+export interface Parts {
+  readonly decide: typeof decide;
+  readonly answersOf: (leaves: readonly Leaf[], entries: readonly Entry[], retain: boolean) => Answers;
+}
+
+const sound: Parts = {
+  decide,
+  answersOf: (leaves, entries, retain) => new Answers(leaves, entries, retain),
+};
+
 /** The desk of one run with everything on it. */
 export class Office {
   readonly #run: Coordination;
+  readonly #parts: Parts;
   readonly #shape: RunShape;
   readonly #entries: readonly Entry[];
   readonly #ledger: Ledger;
@@ -69,8 +81,10 @@ export class Office {
   #asked: { readonly number: number; readonly stage: number; readonly digest: ParameterDigest };
   #keeping: Promise<void> = Promise.resolve();
 
-  constructor(run: Coordination, shape: RunShape) {
+  /** @param parts - what decides and adds: the simulator's mutants replace it */
+  constructor(run: Coordination, shape: RunShape, parts: Parts = sound) {
     this.#run = run;
+    this.#parts = parts;
     this.#shape = shape;
     this.#desk = run.desk;
     this.#entries = sumEntries(run.program, run.grid);
@@ -149,7 +163,7 @@ export class Office {
   }
 
   /** What the run came to; throws what it failed for. */
-  async result(): Promise<Evaluated> {
+  result(): Evaluated {
     const state = this.#state;
     invariant(
       state.kind === 'ended' || state.kind === 'dropped',
@@ -164,7 +178,10 @@ export class Office {
     if (state.end.kind === 'cancelled') {
       throw new SkewflowError('AbortedError', 'the run was cancelled', { why: 'cancelled', iteration });
     }
-    await this.#kept();
+    return this.#outcome();
+  }
+
+  #outcome(): Evaluated {
     const { pairs, bytes, published, iterations, workersLost, redone, seats } = this.#ledger.counts();
     return {
       ...this.#evaluated,
@@ -173,6 +190,12 @@ export class Office {
       numerics: this.#crew.classes,
       bytesPerIteration: bytes / Math.max(1, published),
     };
+  }
+
+  /** Everything that has to outlive this process is written before seats hear that the run is over. */
+  async #finish(): Promise<void> {
+    await this.#kept();
+    await this.#run.finish(this.#outcome());
   }
 
   // --- taking up --------------------------------------------------------------------------------------------
@@ -241,7 +264,7 @@ export class Office {
 
   /** Feed one event and everything that follows from its effects; `keep` keeps the answer the event brought. */
   async #feed(event: RunEvent, keep: () => void = () => {}): Promise<void> {
-    const { state, effects } = decide(this.#shape, this.#state, event);
+    const { state, effects } = this.#parts.decide(this.#shape, this.#state, event);
     this.#state = state;
     if (state.kind !== 'ended' && state.kind !== 'dropped') this.#crew = state.crew;
     for (const effect of effects) {
@@ -270,6 +293,7 @@ export class Office {
       case 'dismiss':
         return this.#fencedIf(await desk.dismiss(effect.seat, effect.error));
       case 'end':
+        if (effect.end.kind === 'done') await this.#finish();
         return this.#fencedIf(await desk.end(effect.end));
       case 'fault':
         return this.#goOn({ kind: 'not-finite', error: this.#inTime(effect.error) });
@@ -302,7 +326,7 @@ export class Office {
     const again = this.#answers !== null && n === number && i === index && d === digest;
     this.#asked = { number, stage: index, digest };
     if (!again) {
-      this.#answers = new Answers(stage.leaves, this.#entries, this.#run.retain);
+      this.#answers = this.#parts.answersOf(stage.leaves, this.#entries, this.#run.retain);
       this.#ledger.published(number, stage.phase, bytesOf(this.#given));
     }
     this.#adopted = adoptable(this.#standing, question);
