@@ -46,13 +46,17 @@ export class CoordinatorNode {
   readonly node: Node;
   readonly #court: Court;
   #session: Session | null = null;
+  #up = false;
 
   constructor(node: Node, court: Court) {
     this.node = node;
     this.#court = court;
   }
 
+  /** Begins a life, unless one goes on. */
   start(): void {
+    if (this.#up) return;
+    this.#up = true;
     this.#session = null;
     this.node.later(this.#court.chance.within(1, 300), () => this.#watch());
   }
@@ -60,6 +64,7 @@ export class CoordinatorNode {
   crash(): void {
     this.#court.trace(this.node.name, 'crashes');
     this.node.die();
+    this.#up = false;
     this.#session = null;
   }
 

@@ -44,8 +44,8 @@ export class Node {
     const { life } = this;
     const attempt = (): void => {
       if (this.life !== life) return;
-      if (this.#frozenUntil <= this.now) return what();
-      this.#timeline.after(this.#frozenUntil - this.now, attempt);
+      if (this.#frozenUntil <= this.now) what();
+      else this.#timeline.after(this.#frozenUntil - this.now, attempt);
     };
     this.#timeline.after(ms, attempt);
   }
@@ -72,8 +72,8 @@ export class Node {
 
   #answer<T>(answer: T, reply: (answer: T) => void): void {
     this.later(this.#chance.within(1, 12), () => {
-      if (this.isCut) return this.later(this.#cutUntil - this.now, () => reply(answer));
-      reply(answer);
+      if (this.isCut) this.later(this.#cutUntil - this.now, () => reply(answer));
+      else reply(answer);
     });
   }
 }

@@ -130,15 +130,16 @@ function natureOf(chance: Chance, kind: Scenario['kind'], w: number, job: JobSha
       return plain;
     case 'cancel':
     case 'honest':
-      return {
-        ...plain,
-        slowness: chance.happens(0.12) ? chance.within(10, 40) : 1,
-        // Somebody is there who may sit.
-        version: w > 0 && chance.happens(0.06) ? '0' : '1',
-        numerics: w > 0 && chance.happens(0.08) ? 'wasm/f32' : 'reference/f64',
-        startMs: chance.happens(0.3) ? chance.within(0, 6000) : 0,
-      };
+      return { ...plain, ...oddity(chance, w), startMs: chance.happens(0.3) ? chance.within(0, 6000) : 0 };
   }
+}
+
+/** Somebody may be slow, old or of another kind; the first is none of it, so that somebody may sit, and is fast. */
+function oddity(chance: Chance, w: number): Partial<WorkerNature> {
+  const odd = chance.next();
+  if (w === 0 || odd > 0.3) return {};
+  if (odd < 0.15) return { slowness: chance.within(10, 40) };
+  return odd < 0.22 ? { version: '0' } : { numerics: 'wasm/f32' };
 }
 
 function troublesOf(chance: Chance, kind: Scenario['kind'], workers: number): Scenario['troubles'] {

@@ -53,6 +53,7 @@ export class WorkerNode {
   readonly #watcher: Watcher;
   #sitting: Sitting | null = null;
   #looking = false;
+  #up = false;
 
   constructor(
     node: Node,
@@ -72,7 +73,10 @@ export class WorkerNode {
     this.#watcher = world.watcher;
   }
 
+  /** Begins a life, unless one goes on. */
   start(): void {
+    if (this.#up) return;
+    this.#up = true;
     this.#sitting = null;
     this.#looking = false;
     this.node.later(this.#chance.within(1, 200), () => this.#lease());
@@ -81,6 +85,7 @@ export class WorkerNode {
   crash(): void {
     this.#watcher.trace(this.node.name, 'crashes');
     this.node.die();
+    this.#up = false;
     this.#sitting = null;
   }
 
