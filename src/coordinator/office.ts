@@ -16,6 +16,7 @@ import {
   protocolVersion,
   type RowsWanted,
   SeatId,
+  type WorkerId,
 } from '../protocol.ts';
 import { Answers, type Entry, lossOf, sumEntries } from './answers.ts';
 import {
@@ -65,6 +66,8 @@ export class Office {
   #leg: Leg;
   #given: Given;
   #answers: Answers | null = null;
+  /** Whose the answers of this stage are. */
+  readonly #authors = new Map<Leaf, WorkerId | null>();
   /** The winning rows of phase `sums`: what phase `gradient` seeds for min and max. */
   #winners: Float64Array = new Float64Array(0);
   #evaluated: Pick<Evaluated, 'gradient' | 'loss' | 'sourceStates'> = {
@@ -122,7 +125,8 @@ export class Office {
     this.#standing = null;
     const kept = this.#resumable();
     if (resume !== null || standing.iteration !== null) {
-      const answers = new Set([...kept.map(([leaf]) => leaf), ...this.#adopted.map(({ leaf }) => leaf)]).size;
+      const answers = new Set([...kept.map(({ leaf }) => leaf), ...this.#adopted.map(({ leaf }) => leaf)])
+        .size;
       this.#say({ code: 'RESUMING', number: this.#leg.number, answers });
     }
     await this.#adopt(kept);
@@ -224,8 +228,8 @@ export class Office {
     for (const { leaf, copy } of postings) copies.set(leaf, Math.max(copies.get(leaf) ?? 0, copy));
     await this.#feed({ kind: 'adopted', copies });
     const question = this.#question();
-    for (const [leaf, answer] of question === null ? [] : kept) {
-      await this.#post({ ...(question as Question), seat: before, leaf, copy: 0, answer });
+    for (const { leaf, answer, worker } of question === null ? [] : kept) {
+      await this.#post({ ...(question as Question), seat: before, leaf, copy: 0, answer }, worker);
     }
     for (const posting of postings) await this.#post(posting);
   }
@@ -240,15 +244,20 @@ export class Office {
 
   // --- events ---------------------------------------------------------------------------------------------
 
-  #post({ seat, leaf, copy, answer, number, phase, parameterDigest }: Posting): Promise<void> {
+  #post(posting: Posting, worker = this.#ledger.workerAt(posting.seat)): Promise<void> {
+    const { seat, leaf, copy, answer, number, phase, parameterDigest } = posting;
     const fault = answer.kind === 'non-finite' ? answer : null;
     const place = { number, phase, leaf, copy };
     const print = isCompared(this.#shape, place) ? printOf(answer) : null;
-    return this.#feed({ kind: 'posted', seat, ...place, digest: parameterDigest, fault, print }, () => {
-      if (answer.kind === 'non-finite') return;
-      this.#ledger.answered(partialBytes(answer));
-      this.#answers?.put(leaf, answer);
-    });
+    return this.#feed(
+      { kind: 'posted', seat, worker, ...place, digest: parameterDigest, fault, print },
+      () => {
+        if (answer.kind === 'non-finite') return;
+        this.#ledger.answered(partialBytes(answer));
+        this.#answers?.put(leaf, answer);
+        this.#authors.set(leaf, worker);
+      },
+    );
   }
 
   #say(notice: Notice): void {
@@ -396,10 +405,18 @@ export class Office {
       ...{ sums, seeds, winners: this.#winners },
       ...this.#evaluated,
       course: this.#run.course.record(),
-      answers: this.#answers === null ? this.#resumable() : [...this.#answers.kept()],
+      answers: this.#answers === null ? this.#resumable() : this.#keptAnswers(this.#answers),
       ...{ numerics, classes, quarantined: [...quarantined], dismissed: [...dismissed] },
       counts: this.#ledger.counts(),
     };
+  }
+
+  #keptAnswers(answers: Answers): Checkpoint['answers'] {
+    return [...answers.kept()].map(([leaf, answer]) => ({
+      leaf,
+      answer,
+      worker: this.#authors.get(leaf) ?? null,
+    }));
   }
 
   // --- adding -----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import {
   WorkerId,
 } from '../../src/protocol.ts';
 import {
+  questionOf,
   type SeatEffect,
   type SeatEvent,
   type SeatLimits,
@@ -153,7 +154,7 @@ export class WorkerNode {
     sitting.iteration = iteration;
     const first = (plan?.leaves.get(sitting.id) ?? []).map((leaf) => ({ leaf, copy: 0, rows: true }));
     const tasks: readonly Task[] = [...first, ...(plan?.again.get(sitting.id) ?? [])];
-    const question = iteration === null ? null : { key: keyOf(iteration), phase: iteration.phase };
+    const question = iteration === null ? null : questionOf(iteration);
     return { kind: 'view', question, tasks, ended: end !== null, dismissed };
   }
 
@@ -201,11 +202,11 @@ export class WorkerNode {
         this.node.later(this.#chance.within(200, 900), () => this.start());
       });
     }
-    const key = keyOf(iteration);
+    const { key } = questionOf(iteration);
     this.node.later(this.#watcher.leafMs() * this.nature.slowness, () => {
       if (this.#sitting !== sitting || sitting.wave !== wave) return;
       this.#watcher.evaluated();
-      this.#watcher.trace(this.node.name, `answers ${task.leaf}#${task.copy} of ${key.slice(0, 16)}`);
+      this.#watcher.trace(this.node.name, `answers ${task.leaf}#${task.copy} of ${key.slice(0, 18)}`);
       this.#post(sitting, this.#postingOf(sitting, iteration, task));
       this.#feed(sitting, { kind: 'answered', key, tasks: [task] });
       this.#evaluate(sitting, rest, wave, begun);
@@ -247,8 +248,4 @@ export class WorkerNode {
       answer,
     };
   }
-}
-
-function keyOf({ number, phase, parameterDigest }: Iteration): string {
-  return `${number} ${phase} ${parameterDigest}`;
 }
