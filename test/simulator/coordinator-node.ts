@@ -120,7 +120,7 @@ class Session {
   /** As `coordinate`, by the clock of the world. */
   async carry(): Promise<void> {
     const { scenario, mutations, disk, trace } = this.#court;
-    const resume = mutations.blindResume ? blinded(disk.checkpoint) : disk.checkpoint;
+    const resume = disk.checkpoint;
     const desk = await this.#open(resume?.epoch ?? 0);
     trace(this.#node.name, `takes the run under epoch ${desk.epoch}`);
     const run: Coordination = {
@@ -235,9 +235,4 @@ class Session {
     const later = disk.checkpoint !== null && disk.checkpoint.epoch > checkpoint.epoch;
     if (!later || mutations.forgetEpoch) disk.checkpoint = checkpoint;
   }
-}
-
-/** A checkpoint whose answers say that they answer whatever is asked first. */
-function blinded(checkpoint: Checkpoint | null): Checkpoint | null {
-  return checkpoint;
 }

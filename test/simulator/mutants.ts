@@ -15,7 +15,7 @@ export interface Mutations {
   readonly decideSeat: typeof decideSeat;
   /** The store takes an answer for whatever is asked, not for what it answers. */
   readonly unkeyed: boolean;
-  /** The store lets anyone publish. */
+  /** The store lets anyone publish, assign and end. */
   readonly skipEpochCheck: boolean;
   /** A coordinator that takes over ignores the epoch of the checkpoint, and any checkpoint may replace any other. */
   readonly forgetEpoch: boolean;
@@ -23,8 +23,6 @@ export interface Mutations {
   readonly reissueSeat: boolean;
   /** Workers look at the run only when they are woken, and a wake-up may get lost. */
   readonly neverPoll: boolean;
-  /** Answers are taken from a checkpoint whatever they answer. */
-  readonly blindResume: boolean;
 }
 
 const answersOf: Parts['answersOf'] = (leaves, entries, retain) => new Answers(leaves, entries, retain);
@@ -37,7 +35,6 @@ export const sound: Mutations = {
   forgetEpoch: false,
   reissueSeat: false,
   neverPoll: false,
-  blindResume: false,
 };
 
 /** Decisions as they are, changed on their way out. */
@@ -64,6 +61,25 @@ class InOrderOfArrival extends Answers {
   }
 }
 
+/** Adds every answer that it is given. */
+class CountsCopies extends Answers {
+  readonly #seen = new Set<Leaf>();
+  readonly #more: LeafPartial[] = [];
+
+  override put(leaf: Leaf, answer: LeafPartial): void {
+    if (this.#seen.has(leaf)) this.#more.push(answer);
+    else super.put(leaf, answer);
+    this.#seen.add(leaf);
+  }
+
+  override total(): ReturnType<Answers['total']> {
+    return this.#more.reduce<ReturnType<Answers['total']>>(
+      (sum, answer) => addUp({ kind: 'partial', ...sum }, answer),
+      super.total(),
+    );
+  }
+}
+
 function addUp(a: LeafPartial, b: LeafPartial): LeafPartial {
   const add = (x: Float64Array, y: Float64Array): Float64Array =>
     x.length === 0 ? y : y.length === 0 ? x : x.map((value, k) => value + (y[k] as number));
@@ -78,27 +94,32 @@ function addUp(a: LeafPartial, b: LeafPartial): LeafPartial {
 
 export const mutants: Readonly<Record<string, Mutations>> = {
   'answers are not keyed by what they answer': {
-    ...deciding((decision) => decision),
+    ...sound,
     unkeyed: true,
   },
-  'a store that lets a fenced coordinator publish': { ...sound, skipEpochCheck: true },
+  'a store that lets a fenced coordinator act': { ...sound, skipEpochCheck: true },
   'a checkpoint without its epoch': { ...sound, forgetEpoch: true },
   'a lapsed seat is reissued under its name': { ...sound, reissueSeat: true },
   'answers are added in the order of arrival': {
     ...sound,
     parts: { decide, answersOf: (leaves, entries, retain) => new InOrderOfArrival(leaves, entries, retain) },
   },
-  'the last answer of a leaf wins, and the first is counted, too': deciding(
-    (decision, _shape, state, event) =>
-      event.kind === 'posted' &&
-      state.kind === 'asking' &&
-      decision.state === state &&
-      event.number === state.number &&
-      event.digest === state.digest &&
-      event.fault === null
-        ? { ...decision, effects: [{ kind: 'keep' }] }
-        : decision,
-  ),
+  'a second answer of a leaf is counted, too': {
+    ...sound,
+    parts: {
+      decide: (shape, state, event) => {
+        const decision = decide(shape, state, event);
+        const again =
+          event.kind === 'posted' &&
+          event.fault === null &&
+          state.kind === 'asking' &&
+          event.digest === state.digest &&
+          decision.effects.length === 0;
+        return again ? { ...decision, effects: [{ kind: 'keep' }] } : decision;
+      },
+      answersOf: (leaves, entries, retain) => new CountsCopies(leaves, entries, retain),
+    },
+  },
   'leaves of a lost seat are forgotten': deciding((decision, _shape, _state, event) =>
     event.kind === 'left' && event.lost && decision.state.kind === 'asking'
       ? {
@@ -128,10 +149,6 @@ export const mutants: Readonly<Record<string, Mutations>> = {
       : decision;
   }),
   'the answers of a liar are kept': deciding((decision) => without(decision, 'withdraw')),
-  'a liar may go on': deciding((decision) => {
-    const convicted = decision.effects.some((e) => e.kind === 'dismiss');
-    return convicted ? without(decision, 'dismiss') : decision;
-  }),
   'an emptied store is not told what is asked': deciding((decision, _shape, _state, event) =>
     event.kind === 'emptied' ? without(without(decision, 'publish'), 'assign') : decision,
   ),
@@ -147,13 +164,27 @@ export const mutants: Readonly<Record<string, Mutations>> = {
   'a worker does not answer a leaf that it answered for an earlier question': {
     ...sound,
     decideSeat: (limits, state, event) => {
-      if (event.kind !== 'view' || state.kind === 'gone' || event.question?.key === state.question?.key) {
-        return decideSeat(limits, state, event);
-      }
-      const tasks = event.tasks.filter(({ leaf, copy }) => !state.answered.has(`${leaf} ${copy}`));
-      return decideSeat(limits, state, { ...event, tasks });
+      const key = 'the same';
+      if (event.kind === 'answered') return decideSeat(limits, state, { ...event, key });
+      if (event.kind !== 'view' || event.question === null) return decideSeat(limits, state, event);
+      return decideSeat(limits, state, { ...event, question: { ...event.question, key } });
+    },
+  },
+  'a fault is believed at once': {
+    ...sound,
+    parts: {
+      decide: (shape, state, event) =>
+        decide({ ...shape, rules: { ...shape.rules, secondOpinions: false } }, state, event),
+      answersOf,
+    },
+  },
+  'nobody counts whom a leaf took along': {
+    ...sound,
+    parts: {
+      decide: (shape, state, event) =>
+        decide({ ...shape, rules: { ...shape.rules, poisonWorkers: Infinity } }, state, event),
+      answersOf,
     },
   },
   'workers wait for a wake-up that was lost': { ...sound, neverPoll: true },
-  'answers of a checkpoint are taken for whatever is asked': { ...sound, blindResume: true },
 };

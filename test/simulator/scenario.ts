@@ -52,7 +52,7 @@ const kinds: readonly (readonly [Scenario['kind'], number])[] = [
 ];
 
 /** No trouble begins later. */
-const troubleUntilMs = 9000;
+const troubleUntilMs = 6000;
 
 export function scenarioOf(seed: number): { readonly scenario: Scenario; readonly chance: Chance } {
   const chance = chanceOf(seed);
@@ -164,15 +164,15 @@ function troublesOf(chance: Chance, kind: Scenario['kind'], workers: number): Sc
 }
 
 function honestTroubles(chance: Chance, workers: number): readonly Trouble[] {
-  return Array.from({ length: chance.within(0, 7) }, () =>
-    chance.happens(0.4) ? coordinatorTrouble(chance) : workerTrouble(chance, workers),
+  return Array.from({ length: chance.within(1, 8) }, () =>
+    chance.happens(0.5) ? coordinatorTrouble(chance) : workerTrouble(chance, workers),
   );
 }
 
 function coordinatorTrouble(chance: Chance): Trouble {
   if (chance.happens(0.2)) return { kind: 'empty' };
   const kind = chance.pick(['crash', 'freeze', 'cut'] as const);
-  return { kind, whom: 'coordinator', which: chance.within(0, 1), ms: chance.within(200, 6000) };
+  return { kind, whom: 'coordinator', which: chance.within(0, 1), ms: chance.within(500, 7000) };
 }
 
 function workerTrouble(chance: Chance, workers: number): Trouble {

@@ -116,7 +116,7 @@ export class Store {
   }
 
   #commit(epoch: number, what: string, change: () => void): Receipt {
-    if (epoch !== this.#epoch && !(this.#mutations.skipEpochCheck && what === 'publish')) return 'fenced';
+    if (epoch !== this.#epoch && !this.#mutations.skipEpochCheck) return 'fenced';
     if (epoch < this.highestEpoch && this.#epoch === this.highestEpoch) {
       this.onBreach(`${what} under epoch ${epoch} while ${this.highestEpoch} holds the run`);
     }
