@@ -10,8 +10,12 @@ export const checkpointVersion = 1;
 
 export interface Checkpoint {
   readonly version: typeof checkpointVersion;
-  /** A coordinator that takes the run up acts under a later one. */
+  /**
+   * A coordinator that takes the run up acts under a later one. A store that forgot everything may give an epoch twice, so a
+   * checkpoint is kept only where none of a later epoch is, and none of the same by another holder.
+   */
   readonly epoch: number;
+  readonly holder: string;
   /** The iteration and stage that is asked, and what it is given beside the course's point. */
   readonly number: number;
   readonly stage: number;

@@ -37,7 +37,8 @@ export interface Coordination {
   readonly resume: Checkpoint | null;
   /**
    * Called with what the run can be taken up from: after every commit where that is small, else every so often, and at the
-   * end of a coordinator. The run goes on meanwhile, but not beyond the next. Null: nobody keeps anything.
+   * end of a coordinator. The run goes on meanwhile, but not beyond the next. It rejects with AbortedError where another
+   * coordinator has kept one of a later epoch, or of the same: then this one is fenced. Null: nobody keeps anything.
    */
   readonly keep: ((checkpoint: Checkpoint) => Promise<void>) | null;
   /**

@@ -2,8 +2,8 @@
  * What does a coordinator hold of one run? The state, the answers of the stage, what leaves are given; and it performs what
  * `run-state.ts` decides.
  */
-import { createHash } from 'node:crypto';
-import { invariant, SkewflowError } from '../errors.ts';
+import { createHash, randomUUID } from 'node:crypto';
+import { invariant, isSkewflowError, SkewflowError } from '../errors.ts';
 import { errorOf, isFinal, reportOf } from '../exchange/error-report.ts';
 import type { Desk, DeskEvent, Receipt, Standing } from '../exchange/exchange.ts';
 import { blocksOf } from '../partition/plan.ts';
@@ -61,6 +61,7 @@ export class Office {
   readonly #shape: RunShape;
   readonly #entries: readonly Entry[];
   readonly #ledger: Ledger;
+  readonly #holder = randomUUID();
   #desk: Desk;
   #state: RunState;
   #leg: Leg;
@@ -117,7 +118,8 @@ export class Office {
       throw new SkewflowError('ProtocolError', `the run has ended already: ${standing.end.kind}`);
     }
     this.#standing = standing;
-    await this.#secure();
+    const unkept = await this.#secure();
+    if (unkept !== undefined) return this.#feed(unkept);
     await this.tick();
     for (const join of standing.joins) await this.receive({ kind: 'joined', join });
     const { resume } = this.#run;
@@ -350,8 +352,7 @@ export class Office {
     const { reopen } = this.#run;
     if (reopen !== null) {
       this.#desk = await reopen(this.#desk.epoch);
-      await this.#secure();
-      return undefined;
+      return this.#secure();
     }
     const message = 'the store lost the run, and this coordinator cannot open it again';
     return { kind: 'stuck', error: { tag: 'OutOfReachError', message, details: {} } };
@@ -375,7 +376,7 @@ export class Office {
     try {
       await this.#keeping;
     } catch (error) {
-      return { kind: 'stuck', error: reportOf(error) };
+      return notKept(error);
     }
     this.#keeping = keep(checkpoint);
     // Its failure is met by whoever waits for it next.
@@ -384,11 +385,15 @@ export class Office {
   }
 
   /** Nothing is said under an epoch that is not on the disk: a store that forgot it would give it to another. */
-  async #secure(): Promise<void> {
+  async #secure(): Promise<RunEvent | undefined> {
     const { keep } = this.#run;
-    if (keep === null) return;
-    await this.#keeping;
-    await keep(this.#checkpoint());
+    try {
+      await this.#keeping;
+      await keep?.(this.#checkpoint());
+      return undefined;
+    } catch (error) {
+      return notKept(error);
+    }
   }
 
   async #kept(): Promise<void> {
@@ -401,6 +406,7 @@ export class Office {
     return {
       version: checkpointVersion,
       epoch: this.#desk.epoch,
+      holder: this.#holder,
       ...this.#asked,
       ...{ sums, seeds, winners: this.#winners },
       ...this.#evaluated,
@@ -492,6 +498,13 @@ const sentences = {
 
 function notFinite(total: number): ErrorReport {
   return { tag: 'NonFiniteError', message: `the loss is not finite: ${total}`, details: { what: 'loss' } };
+}
+
+/** Another coordinator has kept a checkpoint that this one must not replace, or nothing can be kept at all. */
+function notKept(error: unknown): RunEvent {
+  return isSkewflowError(error, 'AbortedError')
+    ? { kind: 'fenced', epoch: null }
+    : { kind: 'stuck', error: reportOf(error) };
 }
 
 /** The crew that a checkpoint remembers: nobody, but whom to take and whom not. */

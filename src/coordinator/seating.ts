@@ -56,6 +56,11 @@ export function joined(shape: RunShape, state: Going, join: Join): Decision {
   return conclude(seatOne(shape, change(turnOf(state), { crew: after }, ...said), join.seat));
 }
 
+/** Whether a worker only repeats what it was sent away for. */
+function isDismissal({ details }: ErrorReport): boolean {
+  return details['code'] === 'REFUSED_WORKER' || details['code'] === 'QUARANTINED';
+}
+
 function refused(state: Going, join: Join, why: string): Decision {
   const error: ErrorReport = {
     tag: 'ProtocolError',
@@ -100,7 +105,8 @@ export function left(shape: RunShape, state: Going, event: Extract<RunEvent, { k
 }
 
 export function broke(shape: RunShape, state: Going, event: Extract<RunEvent, { kind: 'broke' }>): Decision {
-  if (state.crew.dismissed.has(event.seat)) return unchanged(state);
+  // Also of a seat that a coordinator before this one sent away.
+  if (state.crew.dismissed.has(event.seat) || isDismissal(event.error)) return unchanged(state);
   const breakages = state.crew.breakages + 1;
   const failed: Decision = ended({ kind: 'failed', error: event.error });
   if (event.final || breakages > shape.rules.breakagesMax) return failed;

@@ -10,6 +10,7 @@ import {
   shapeOf,
 } from '../../src/coordinator/coordinator.ts';
 import { Office } from '../../src/coordinator/office.ts';
+import { SkewflowError } from '../../src/errors.ts';
 import type { Desk, DeskEvent, Receipt } from '../../src/exchange/exchange.ts';
 import type { Log } from '../../src/log.ts';
 import type { Chance } from './chance.ts';
@@ -220,10 +221,10 @@ class Session {
     return {
       run: runId,
       epoch,
-      publish: (iteration) => tell(() => store.publish(epoch, iteration)),
-      assign: (plan) => tell(() => store.assign(epoch, plan)),
-      dismiss: (seat, error) => tell(() => store.dismiss(epoch, seat, error)),
-      end: (end) => tell(() => store.end(epoch, end)),
+      publish: (iteration) => tell(() => store.publish(epoch, this, iteration)),
+      assign: (plan) => tell(() => store.assign(epoch, this, plan)),
+      dismiss: (seat, error) => tell(() => store.dismiss(epoch, this, seat, error)),
+      end: (end) => tell(() => store.end(epoch, this, end)),
       standing: () => this.#call(() => store.standing()),
       events: () => this.#events(),
     };
@@ -232,7 +233,12 @@ class Session {
   async #keep(checkpoint: Checkpoint): Promise<void> {
     const { disk, mutations, chance } = this.#court;
     await this.#sleep(chance.within(3, 30));
-    const later = disk.checkpoint !== null && disk.checkpoint.epoch > checkpoint.epoch;
-    if (!later || mutations.forgetEpoch) disk.checkpoint = checkpoint;
+    const there = disk.checkpoint;
+    const another =
+      there !== null &&
+      (there.epoch > checkpoint.epoch ||
+        (there.epoch === checkpoint.epoch && there.holder !== checkpoint.holder));
+    if (another && !mutations.forgetEpoch) throw new SkewflowError('AbortedError', 'fenced by a checkpoint');
+    disk.checkpoint = checkpoint;
   }
 }

@@ -43,11 +43,11 @@ export interface Scenario {
 /** How often each kind of world comes, in a hundred. */
 const kinds: readonly (readonly [Scenario['kind'], number])[] = [
   ['quiet', 8],
-  ['honest', 64],
+  ['honest', 58],
   ['liar', 12],
-  ['broken', 5],
+  ['broken', 8],
   ['data', 4],
-  ['poison', 3],
+  ['poison', 6],
   ['cancel', 4],
 ];
 

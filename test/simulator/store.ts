@@ -38,6 +38,8 @@ export class Store {
   #holders = new Map<SeatId, Holder>();
   #names = 0;
   #lastName: SeatId | null = null;
+  /** Who acted under an epoch. */
+  readonly #actors = new Map<number, object>();
   /** The highest epoch that was ever given, whatever the store has forgotten since. */
   highestEpoch = 0;
   /** Who hears of events and of changes. */
@@ -69,34 +71,33 @@ export class Store {
 
   open(epochMin: number): number {
     this.#epoch = Math.max(this.#epoch, this.#mutations.forgetEpoch ? 0 : epochMin) + 1;
-    if (this.#epoch <= this.highestEpoch) this.onBreach(`epoch ${this.#epoch} is given a second time`);
     this.highestEpoch = Math.max(this.highestEpoch, this.#epoch);
     return this.#epoch;
   }
 
-  publish(epoch: number, iteration: Iteration): Receipt {
-    return this.#commit(epoch, 'publish', () => {
+  publish(epoch: number, holder: object, iteration: Iteration): Receipt {
+    return this.#commit(epoch, holder, 'publish', () => {
       this.#iteration = iteration;
       this.#plan = null;
       this.#postings.clear();
     });
   }
 
-  assign(epoch: number, plan: SeatPlan): Receipt {
-    return this.#commit(epoch, 'assign', () => {
+  assign(epoch: number, holder: object, plan: SeatPlan): Receipt {
+    return this.#commit(epoch, holder, 'assign', () => {
       this.#plan = plan;
     });
   }
 
-  dismiss(epoch: number, seat: SeatId, error: ErrorReport): Receipt {
-    return this.#commit(epoch, 'dismiss', () => {
+  dismiss(epoch: number, holder: object, seat: SeatId, error: ErrorReport): Receipt {
+    return this.#commit(epoch, holder, 'dismiss', () => {
       const holder = this.#holders.get(seat);
       if (holder !== undefined) holder.dismissed ??= error;
     });
   }
 
-  end(epoch: number, end: RunEnd): Receipt {
-    return this.#commit(epoch, 'end', () => {
+  end(epoch: number, holder: object, end: RunEnd): Receipt {
+    return this.#commit(epoch, holder, 'end', () => {
       this.#end ??= end;
     });
   }
@@ -115,11 +116,14 @@ export class Store {
     };
   }
 
-  #commit(epoch: number, what: string, change: () => void): Receipt {
+  #commit(epoch: number, holder: object, what: string, change: () => void): Receipt {
     if (epoch !== this.#epoch && !this.#mutations.skipEpochCheck) return 'fenced';
     if (epoch < this.highestEpoch && this.#epoch === this.highestEpoch) {
       this.onBreach(`${what} under epoch ${epoch} while ${this.highestEpoch} holds the run`);
     }
+    const first = this.#actors.get(epoch) ?? holder;
+    this.#actors.set(epoch, first);
+    if (first !== holder) this.onBreach(`two coordinators act under epoch ${epoch}`);
     change();
     this.#changed();
     return 'accepted';
