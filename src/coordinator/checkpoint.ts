@@ -10,8 +10,12 @@ export const checkpointVersion = 1;
 
 export interface Checkpoint {
   readonly version: typeof checkpointVersion;
-  /** A coordinator that takes the run up acts under a later one. */
+  /**
+   * A coordinator that takes the run up acts under a later one. A store that forgot everything may give an epoch twice, so a
+   * checkpoint is kept only where none of a later epoch is, and none of the same by another holder.
+   */
   readonly epoch: number;
+  readonly holder: string;
   /** The iteration and stage that is asked, and what it is given beside the course's point. */
   readonly number: number;
   readonly stage: number;
@@ -27,7 +31,7 @@ export interface Checkpoint {
   /** `Course.record` at this iteration. */
   readonly course: string | null;
   /** Answers of the stage so far; a leaf that is not finite is asked again. */
-  readonly answers: readonly (readonly [leaf: Leaf, answer: LeafPartial])[];
+  readonly answers: readonly KeptAnswer[];
   /** The class that answers must have, and every class that took part. */
   readonly numerics: string | null;
   readonly classes: readonly string[];
@@ -35,6 +39,13 @@ export interface Checkpoint {
   readonly quarantined: readonly WorkerId[];
   readonly dismissed: readonly SeatId[];
   readonly counts: Counts;
+}
+
+export interface KeptAnswer {
+  readonly leaf: Leaf;
+  readonly answer: LeafPartial;
+  /** Whose it is; null: nobody knows. */
+  readonly worker: WorkerId | null;
 }
 
 /** What was counted over the whole run, whoever coordinated it. */
@@ -65,7 +76,7 @@ export function checkpointBytes(checkpoint: Checkpoint): number {
   const { sums, seeds, winners, gradient, sourceStates, course, answers } = checkpoint;
   const arrays = [sums, seeds?.values, seeds?.winners, winners, gradient, sourceStates];
   const own = arrays.reduce((bytes, array) => bytes + (array?.byteLength ?? 0), 0);
-  return answers.reduce((bytes, [, answer]) => bytes + partialBytes(answer), own + (course?.length ?? 0));
+  return answers.reduce((bytes, { answer }) => bytes + partialBytes(answer), own + (course?.length ?? 0));
 }
 
 /** Bytes of an answer's arrays. */

@@ -37,7 +37,8 @@ export interface Coordination {
   readonly resume: Checkpoint | null;
   /**
    * Called with what the run can be taken up from: after every commit where that is small, else every so often, and at the
-   * end of a coordinator. The run goes on meanwhile, but not beyond the next. Null: nobody keeps anything.
+   * end of a coordinator. The run goes on meanwhile, but not beyond the next. It rejects with AbortedError where another
+   * coordinator has kept one of a later epoch, or of the same: then this one is fenced. Null: nobody keeps anything.
    */
   readonly keep: ((checkpoint: Checkpoint) => Promise<void>) | null;
   /**
@@ -45,6 +46,11 @@ export interface Coordination {
    * otherwise the memory of a stage is that of one answer a level of the tree.
    */
   readonly retain: boolean;
+  /**
+   * Called with the result before seats hear that the run is over: whoever takes over a run that has ended finds its
+   * result there, or the run goes on. A rejection rejects the coordination.
+   */
+  readonly finish: (evaluated: Evaluated) => Promise<void>;
   readonly log: Log;
   readonly onProgress: (progress: Progress) => void;
   /** An iteration is over. */
@@ -65,6 +71,7 @@ export const inOneProcess = {
   resume: null,
   keep: null,
   retain: false,
+  finish: async () => {},
   onCommit: () => {},
   onNotice: () => {},
   now: () => performance.now(),

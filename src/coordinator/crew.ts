@@ -85,6 +85,20 @@ export function admit(crew: Crew, { seat, worker, numerics, threads }: Join, now
   };
 }
 
+/** The serial that answers of this worker are kept under: its last seat's, or one for a worker that sat with another coordinator. */
+export function serialOf(
+  crew: Crew,
+  seat: SeatId,
+  worker: WorkerId | null,
+): { readonly crew: Crew; readonly serial: number } {
+  const member = crew.members.get(seat);
+  if (member !== undefined) return { crew, serial: member.serial };
+  if (worker === null) return { crew, serial: 0 };
+  for (const [serial, who] of crew.workers) if (who === worker) return { crew, serial };
+  const serial = crew.serials + 1;
+  return { crew: { ...crew, serials: serial, workers: new Map(crew.workers).set(serial, worker) }, serial };
+}
+
 /** The seat is not held any more. */
 export function discharge(crew: Crew, seat: SeatId, lost: boolean): Crew {
   const member = crew.members.get(seat);

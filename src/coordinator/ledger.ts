@@ -1,7 +1,7 @@
 /**
  * What is counted over a run? Seats, blocks and pairs as beats tell them, bytes, and what was lost and done again.
  */
-import type { Beat, Join, Phase, SeatId } from '../protocol.ts';
+import type { Beat, Join, Phase, SeatId, WorkerId } from '../protocol.ts';
 import type { Counts } from './checkpoint.ts';
 import type { Notice } from './notice.ts';
 
@@ -44,6 +44,11 @@ export class Ledger {
   /** Who ever sat here, in the order of joining. */
   joins(): readonly Join[] {
     return [...this.#tallies.values()].map(({ join }) => join);
+  }
+
+  /** Who sat there; null: nobody this coordinator saw. */
+  workerAt(seat: SeatId): WorkerId | null {
+    return this.#tallies.get(seat)?.join.worker ?? null;
   }
 
   progress(): Progress {

@@ -37,7 +37,7 @@ export interface Load {
   readonly copies: Uint16Array;
   /** By place: the last copy that was asked for. */
   readonly asked: Uint16Array;
-  /** By place: the serial of the seat that answered; 0: none, or one that another coordinator knew. */
+  /** By place: the serial of the seat that answered; 0: none, or nobody knows. */
   readonly authors: Uint32Array;
   /** Seat ↦ its place in `queues`. */
   readonly index: ReadonlyMap<SeatId, number>;
@@ -48,12 +48,17 @@ export interface Load {
   readonly orphans: readonly Leaf[];
 }
 
-/** A stage as it begins: `shares` are the leaves that seats are given, the rest are orphans. */
+/**
+ * A stage as it begins: `shares` are the leaves that seats are given; without any, all are orphans.
+ *
+ * @param edition - the copy that answers each leaf
+ */
 export function newLoad(
   shards: number,
   leaves: readonly Leaf[],
   members: readonly Member[],
   shares: ReadonlyMap<SeatId, readonly Leaf[]>,
+  edition: number,
   now: number,
 ): Load {
   const open = new Uint8Array(shards + 1);
@@ -63,8 +68,8 @@ export function newLoad(
     begunAt: now,
     open,
     remaining: leaves.length,
-    copies: new Uint16Array(shards + 1),
-    asked: new Uint16Array(shards + 1),
+    copies: new Uint16Array(shards + 1).fill(edition),
+    asked: new Uint16Array(shards + 1).fill(edition),
     authors: new Uint32Array(shards + 1),
     index: new Map(members.map(({ seat }, place) => [seat, place])),
     queues: [],
@@ -206,7 +211,7 @@ function alignedCut(load: Load, leaves: readonly Leaf[], at: number): number {
 export function answer(
   load: Load,
   leaf: Leaf,
-  seat: SeatId,
+  { seat, serial }: { readonly seat: SeatId; readonly serial: number },
   now: number,
 ): { readonly load: Load; readonly tookMs: number | null } {
   const place = placeOf(load, leaf);
@@ -214,7 +219,7 @@ export function answer(
   const open = load.open.slice();
   const authors = load.authors.slice();
   open[place] = 0;
-  authors[place] = queue?.member.serial ?? 0;
+  authors[place] = serial;
   const after = { ...load, open, authors, remaining: load.remaining - 1 };
   if (queue === null) return { load: after, tookMs: null };
   const begun = queue.started.find((s) => s.leaf === leaf);
@@ -226,9 +231,9 @@ export function answer(
 }
 
 /** The answer that counts is this seat’s. */
-export function credit(load: Load, leaf: Leaf, seat: SeatId): Load {
+export function credit(load: Load, leaf: Leaf, serial: number): Load {
   const authors = load.authors.slice();
-  authors[placeOf(load, leaf)] = queueOf(load, seat)?.member.serial ?? 0;
+  authors[placeOf(load, leaf)] = serial;
   return { ...load, authors };
 }
 

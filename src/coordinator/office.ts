@@ -2,8 +2,8 @@
  * What does a coordinator hold of one run? The state, the answers of the stage, what leaves are given; and it performs what
  * `run-state.ts` decides.
  */
-import { createHash } from 'node:crypto';
-import { invariant, SkewflowError } from '../errors.ts';
+import { createHash, randomUUID } from 'node:crypto';
+import { invariant, isSkewflowError, SkewflowError } from '../errors.ts';
 import { errorOf, isFinal, reportOf } from '../exchange/error-report.ts';
 import type { Desk, DeskEvent, Receipt, Standing } from '../exchange/exchange.ts';
 import { blocksOf } from '../partition/plan.ts';
@@ -16,6 +16,7 @@ import {
   protocolVersion,
   type RowsWanted,
   SeatId,
+  type WorkerId,
 } from '../protocol.ts';
 import { Answers, type Entry, lossOf, sumEntries } from './answers.ts';
 import {
@@ -42,17 +43,32 @@ const smallBytes = 2 ** 20;
 /** Who answered what a checkpoint brings; no seat has this name. */
 const before = SeatId.parse('checkpoint');
 
+/** What an office is made of. */
+export interface Parts {
+  readonly decide: typeof decide;
+  readonly answersOf: (leaves: readonly Leaf[], entries: readonly Entry[], retain: boolean) => Answers;
+}
+
+const sound: Parts = {
+  decide,
+  answersOf: (leaves, entries, retain) => new Answers(leaves, entries, retain),
+};
+
 /** The desk of one run with everything on it. */
 export class Office {
   readonly #run: Coordination;
+  readonly #parts: Parts;
   readonly #shape: RunShape;
   readonly #entries: readonly Entry[];
   readonly #ledger: Ledger;
+  readonly #holder = randomUUID();
   #desk: Desk;
   #state: RunState;
   #leg: Leg;
   #given: Given;
   #answers: Answers | null = null;
+  /** Whose the answers of this stage are. */
+  readonly #authors = new Map<Leaf, WorkerId | null>();
   /** The winning rows of phase `sums`: what phase `gradient` seeds for min and max. */
   #winners: Float64Array = new Float64Array(0);
   #evaluated: Pick<Evaluated, 'gradient' | 'loss' | 'sourceStates'> = {
@@ -69,8 +85,10 @@ export class Office {
   #asked: { readonly number: number; readonly stage: number; readonly digest: ParameterDigest };
   #keeping: Promise<void> = Promise.resolve();
 
-  constructor(run: Coordination, shape: RunShape) {
+  /** @param parts - what decides and adds: the simulator's mutants replace it */
+  constructor(run: Coordination, shape: RunShape, parts: Parts = sound) {
     this.#run = run;
+    this.#parts = parts;
     this.#shape = shape;
     this.#desk = run.desk;
     this.#entries = sumEntries(run.program, run.grid);
@@ -100,7 +118,8 @@ export class Office {
       throw new SkewflowError('ProtocolError', `the run has ended already: ${standing.end.kind}`);
     }
     this.#standing = standing;
-    await this.#secure();
+    const unkept = await this.#secure();
+    if (unkept !== undefined) return this.#feed(unkept);
     await this.tick();
     for (const join of standing.joins) await this.receive({ kind: 'joined', join });
     const { resume } = this.#run;
@@ -108,7 +127,8 @@ export class Office {
     this.#standing = null;
     const kept = this.#resumable();
     if (resume !== null || standing.iteration !== null) {
-      const answers = new Set([...kept.map(([leaf]) => leaf), ...this.#adopted.map(({ leaf }) => leaf)]).size;
+      const answers = new Set([...kept.map(({ leaf }) => leaf), ...this.#adopted.map(({ leaf }) => leaf)])
+        .size;
       this.#say({ code: 'RESUMING', number: this.#leg.number, answers });
     }
     await this.#adopt(kept);
@@ -149,7 +169,7 @@ export class Office {
   }
 
   /** What the run came to; throws what it failed for. */
-  async result(): Promise<Evaluated> {
+  result(): Evaluated {
     const state = this.#state;
     invariant(
       state.kind === 'ended' || state.kind === 'dropped',
@@ -164,7 +184,10 @@ export class Office {
     if (state.end.kind === 'cancelled') {
       throw new SkewflowError('AbortedError', 'the run was cancelled', { why: 'cancelled', iteration });
     }
-    await this.#kept();
+    return this.#outcome();
+  }
+
+  #outcome(): Evaluated {
     const { pairs, bytes, published, iterations, workersLost, redone, seats } = this.#ledger.counts();
     return {
       ...this.#evaluated,
@@ -173,6 +196,12 @@ export class Office {
       numerics: this.#crew.classes,
       bytesPerIteration: bytes / Math.max(1, published),
     };
+  }
+
+  /** Everything that has to outlive this process is written before seats hear that the run is over. */
+  async #finish(): Promise<void> {
+    await this.#kept();
+    await this.#run.finish(this.#outcome());
   }
 
   // --- taking up --------------------------------------------------------------------------------------------
@@ -201,8 +230,8 @@ export class Office {
     for (const { leaf, copy } of postings) copies.set(leaf, Math.max(copies.get(leaf) ?? 0, copy));
     await this.#feed({ kind: 'adopted', copies });
     const question = this.#question();
-    for (const [leaf, answer] of question === null ? [] : kept) {
-      await this.#post({ ...(question as Question), seat: before, leaf, copy: 0, answer });
+    for (const { leaf, answer, worker } of question === null ? [] : kept) {
+      await this.#post({ ...(question as Question), seat: before, leaf, copy: 0, answer }, worker);
     }
     for (const posting of postings) await this.#post(posting);
   }
@@ -217,15 +246,20 @@ export class Office {
 
   // --- events ---------------------------------------------------------------------------------------------
 
-  #post({ seat, leaf, copy, answer, number, phase, parameterDigest }: Posting): Promise<void> {
+  #post(posting: Posting, worker = this.#ledger.workerAt(posting.seat)): Promise<void> {
+    const { seat, leaf, copy, answer, number, phase, parameterDigest } = posting;
     const fault = answer.kind === 'non-finite' ? answer : null;
     const place = { number, phase, leaf, copy };
     const print = isCompared(this.#shape, place) ? printOf(answer) : null;
-    return this.#feed({ kind: 'posted', seat, ...place, digest: parameterDigest, fault, print }, () => {
-      if (answer.kind === 'non-finite') return;
-      this.#ledger.answered(partialBytes(answer));
-      this.#answers?.put(leaf, answer);
-    });
+    return this.#feed(
+      { kind: 'posted', seat, worker, ...place, digest: parameterDigest, fault, print },
+      () => {
+        if (answer.kind === 'non-finite') return;
+        this.#ledger.answered(partialBytes(answer));
+        this.#answers?.put(leaf, answer);
+        this.#authors.set(leaf, worker);
+      },
+    );
   }
 
   #say(notice: Notice): void {
@@ -241,7 +275,7 @@ export class Office {
 
   /** Feed one event and everything that follows from its effects; `keep` keeps the answer the event brought. */
   async #feed(event: RunEvent, keep: () => void = () => {}): Promise<void> {
-    const { state, effects } = decide(this.#shape, this.#state, event);
+    const { state, effects } = this.#parts.decide(this.#shape, this.#state, event);
     this.#state = state;
     if (state.kind !== 'ended' && state.kind !== 'dropped') this.#crew = state.crew;
     for (const effect of effects) {
@@ -270,6 +304,7 @@ export class Office {
       case 'dismiss':
         return this.#fencedIf(await desk.dismiss(effect.seat, effect.error));
       case 'end':
+        if (effect.end.kind === 'done') await this.#finish();
         return this.#fencedIf(await desk.end(effect.end));
       case 'fault':
         return this.#goOn({ kind: 'not-finite', error: this.#inTime(effect.error) });
@@ -302,7 +337,7 @@ export class Office {
     const again = this.#answers !== null && n === number && i === index && d === digest;
     this.#asked = { number, stage: index, digest };
     if (!again) {
-      this.#answers = new Answers(stage.leaves, this.#entries, this.#run.retain);
+      this.#answers = this.#parts.answersOf(stage.leaves, this.#entries, this.#run.retain);
       this.#ledger.published(number, stage.phase, bytesOf(this.#given));
     }
     this.#adopted = adoptable(this.#standing, question);
@@ -317,8 +352,7 @@ export class Office {
     const { reopen } = this.#run;
     if (reopen !== null) {
       this.#desk = await reopen(this.#desk.epoch);
-      await this.#secure();
-      return undefined;
+      return this.#secure();
     }
     const message = 'the store lost the run, and this coordinator cannot open it again';
     return { kind: 'stuck', error: { tag: 'OutOfReachError', message, details: {} } };
@@ -342,7 +376,7 @@ export class Office {
     try {
       await this.#keeping;
     } catch (error) {
-      return { kind: 'stuck', error: reportOf(error) };
+      return notKept(error);
     }
     this.#keeping = keep(checkpoint);
     // Its failure is met by whoever waits for it next.
@@ -351,11 +385,15 @@ export class Office {
   }
 
   /** Nothing is said under an epoch that is not on the disk: a store that forgot it would give it to another. */
-  async #secure(): Promise<void> {
+  async #secure(): Promise<RunEvent | undefined> {
     const { keep } = this.#run;
-    if (keep === null) return;
-    await this.#keeping;
-    await keep(this.#checkpoint());
+    try {
+      await this.#keeping;
+      await keep?.(this.#checkpoint());
+      return undefined;
+    } catch (error) {
+      return notKept(error);
+    }
   }
 
   async #kept(): Promise<void> {
@@ -368,14 +406,23 @@ export class Office {
     return {
       version: checkpointVersion,
       epoch: this.#desk.epoch,
+      holder: this.#holder,
       ...this.#asked,
       ...{ sums, seeds, winners: this.#winners },
       ...this.#evaluated,
       course: this.#run.course.record(),
-      answers: this.#answers === null ? this.#resumable() : [...this.#answers.kept()],
+      answers: this.#answers === null ? this.#resumable() : this.#keptAnswers(this.#answers),
       ...{ numerics, classes, quarantined: [...quarantined], dismissed: [...dismissed] },
       counts: this.#ledger.counts(),
     };
+  }
+
+  #keptAnswers(answers: Answers): Checkpoint['answers'] {
+    return [...answers.kept()].map(([leaf, answer]) => ({
+      leaf,
+      answer,
+      worker: this.#authors.get(leaf) ?? null,
+    }));
   }
 
   // --- adding -----------------------------------------------------------------------------------------------
@@ -451,6 +498,13 @@ const sentences = {
 
 function notFinite(total: number): ErrorReport {
   return { tag: 'NonFiniteError', message: `the loss is not finite: ${total}`, details: { what: 'loss' } };
+}
+
+/** Another coordinator has kept a checkpoint that this one must not replace, or nothing can be kept at all. */
+function notKept(error: unknown): RunEvent {
+  return isSkewflowError(error, 'AbortedError')
+    ? { kind: 'fenced', epoch: null }
+    : { kind: 'stuck', error: reportOf(error) };
 }
 
 /** The crew that a checkpoint remembers: nobody, but whom to take and whom not. */

@@ -17,7 +17,10 @@ export interface Rules {
   readonly secondOpinions: boolean;
   /** Part of all leaves that is computed twice. */
   readonly auditShare: number;
-  /** How long an audit may wait for its second answer, beyond a straggler's limit: an audit never holds a run. */
+  /**
+   * How long a stage may wait for nothing but second answers, beyond a straggler's limit. Infinity: as long as it takes, and
+   * for workers that are not there yet, too.
+   */
   readonly auditMs: number;
   /** How long two answers that differ may wait for a third. */
   readonly voteMs: number;

@@ -37,6 +37,8 @@ export interface Memory {
   readonly latencies: Readonly<Partial<Record<Phase, Latency>>>;
   /** By place of a leaf, the serial of the seat that answered it last; empty before the first stage is over. */
   readonly homes: Uint32Array;
+  /** The first copy that answers a leaf: not 0 in an iteration that was begun again, as what was answered is not believed. */
+  readonly edition: number;
   /** Workers whose answers are in the sums of this iteration. */
   readonly trusted: ReadonlySet<WorkerId>;
 }
@@ -116,6 +118,8 @@ export type RunEvent =
 export interface PostedEvent {
   readonly kind: 'posted';
   readonly seat: SeatId;
+  /** Who sat there, also when the seat is not held any more; null: nobody knows. */
+  readonly worker: WorkerId | null;
   readonly number: number;
   readonly phase: Phase;
   readonly digest: ParameterDigest;
@@ -179,6 +183,7 @@ export function plannedFrom(number: number, stage = 0, crew: Crew = nobody): Pla
     generation: -1,
     latencies: {},
     homes: new Uint32Array(0),
+    edition: 0,
     trusted: new Set(),
   };
 }
@@ -189,10 +194,10 @@ export const planned: RunState = Object.freeze(plannedFrom(0));
 /** What of a state outlives its kind. */
 export function memoryOf(state: Going): Memory {
   const { crew, now, lookedAt, absentSince, absenceSaidAt, unreachable } = state;
-  const { keptAt, generation, latencies, homes, trusted } = state;
+  const { keptAt, generation, latencies, homes, edition, trusted } = state;
   return {
     ...{ crew, now, lookedAt, absentSince, absenceSaidAt, unreachable },
-    ...{ keptAt, generation, latencies, homes, trusted },
+    ...{ keptAt, generation, latencies, homes, edition, trusted },
   };
 }
 

@@ -25,7 +25,7 @@
  * `second-opinions.ts`, what to do when nothing happens in `watch.ts`.
  */
 import type { ParameterDigest } from '../protocol.ts';
-import { hearAll, isEnough } from './crew.ts';
+import { hearAll, isEnough, serialOf } from './crew.ts';
 import { settle } from './homes.ts';
 import { answer, copyOf, countFrom, isOpen, newLoad, openCount, restartClocks } from './load.ts';
 import {
@@ -42,7 +42,7 @@ import {
   type RunState,
   unchanged,
 } from './run-events.ts';
-import { broke, emptied, joined, left } from './seating.ts';
+import { broke, emptied, heardAgain, joined, left } from './seating.ts';
 import { audit, checkFor, doubt, isAudited, isDoubtful, opine, replaceCopy } from './second-opinions.ts';
 import { placeOf, type RunShape, stagesOf } from './stage.ts';
 import { assignmentOf, change, conclude, ended, hands, heard, type Turn, turnOf } from './turn.ts';
@@ -57,7 +57,7 @@ export function decide(shape: RunShape, state: RunState, event: RunEvent): Decis
         ? unchanged({ ...state, load: countFrom(state.load, event.copies) })
         : unchanged(state);
     case 'beat':
-      return beat(state, event);
+      return beat(shape, state, event);
     case 'broke':
       return broke(shape, state, event);
     case 'cancel':
@@ -105,7 +105,12 @@ function askNext(shape: RunShape, state: Adding | Planned, digest: ParameterDige
 
 /** The first stage of the next iteration. */
 function askFirst(shape: RunShape, state: Adding, digest: ParameterDigest): Decision {
-  return ask(shape, { ...state, trusted: new Set() }, { number: state.number + 1, stage: 0 }, digest);
+  return ask(
+    shape,
+    { ...state, trusted: new Set(), edition: 0 },
+    { number: state.number + 1, stage: 0 },
+    digest,
+  );
 }
 
 function ask(
@@ -119,7 +124,7 @@ function ask(
   const { crew, now, homes } = state;
   const able = isEnough(shape.rules, crew) ? hands(crew) : [];
   const shares = settle(stage.leaves, able, (leaf) => homes[placeOf(shape, leaf)] ?? 0);
-  const load = newLoad(shape.shards, stage.leaves, [...crew.members.values()], shares, now);
+  const load = newLoad(shape.shards, stage.leaves, [...crew.members.values()], shares, state.edition, now);
   const generation = state.generation + 1;
   const due = now - state.keptAt >= shape.rules.checkpointMs;
   const kept: readonly RunEffect[] = state.kind === 'planned' ? [] : [{ kind: 'checkpoint', due }];
@@ -170,8 +175,10 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
 function answered(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
   const { state } = turn;
   const { leaf, seat, fault } = event;
-  const { load, tookMs } = answer(state.load, leaf, seat, state.now);
+  const { crew, serial } = serialOf(state.crew, seat, event.worker);
+  const { load, tookMs } = answer(state.load, leaf, { seat, serial }, state.now);
   const known: Partial<Asking> = {
+    crew,
     load,
     latencies: tookMs === null ? state.latencies : learnt(state, tookMs),
     answeredAt: load.remaining === 0 ? state.now : null,
@@ -180,9 +187,9 @@ function answered(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
   const after: Turn = { ...change(turn, known), moved: copied };
   if (fault === null) {
     const kept = change(after, {}, { kind: 'keep' });
-    return isAudited(shape, state.number, state.asked.phase, leaf) ? audit(kept, event) : kept;
+    return isAudited(shape, state.number, state.asked.phase, leaf) ? audit(shape, kept, event) : kept;
   }
-  if (isDoubtful(shape, state, seat)) return doubt(after, event);
+  if (isDoubtful(shape, state, seat)) return doubt(shape, after, event);
   return change(after, { faults: new Map(state.faults).set(leaf, fault) });
 }
 
@@ -200,8 +207,11 @@ function stealNext({ rules }: RunShape, turn: Turn, { seat }: PostedEvent): Turn
 
 // --- the rest ---------------------------------------------------------------------------------------------
 
-function beat(state: Going, { seat }: Extract<RunEvent, { kind: 'beat' }>): Decision {
-  return unchanged({ ...state, crew: heard(state.crew, seat, state.now) });
+function beat(shape: RunShape, state: Going, { seat }: Extract<RunEvent, { kind: 'beat' }>): Decision {
+  const member = state.crew.members.get(seat);
+  const after = { ...state, crew: heard(state.crew, seat, state.now) };
+  const again = member?.silent === true && after.kind === 'asking';
+  return again ? heardAgain(shape, after, member) : unchanged(after);
 }
 
 function handedOver({ number }: Going): Decision {

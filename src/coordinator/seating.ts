@@ -56,6 +56,11 @@ export function joined(shape: RunShape, state: Going, join: Join): Decision {
   return conclude(seatOne(shape, change(turnOf(state), { crew: after }, ...said), join.seat));
 }
 
+/** Whether a worker only repeats what it was sent away for. */
+function isDismissal({ details }: ErrorReport): boolean {
+  return details['code'] === 'REFUSED_WORKER' || details['code'] === 'QUARANTINED';
+}
+
 function refused(state: Going, join: Join, why: string): Decision {
   const error: ErrorReport = {
     tag: 'ProtocolError',
@@ -71,12 +76,18 @@ function refused(state: Going, join: Join, why: string): Decision {
   };
 }
 
+/** A seat that was silent is heard of again: it gets something to do. */
+export function heardAgain(shape: RunShape, state: Asking, member: Member): Decision {
+  const notice: Notice = { code: 'REJOINED', who: whoOf(member), seats: state.crew.members.size };
+  return conclude(seatOne(shape, change(turnOf(state), {}, say(notice)), member.seat));
+}
+
 /** Give a seat that has come what nobody holds, or the later half of what the fullest has not started. */
 function seatOne(shape: RunShape, turn: Turn, seat: SeatId): Turn {
   const member = turn.state.crew.members.get(seat);
   if (member === undefined) return turn;
   const entered = move(turn, enter(turn.state.load, member));
-  const given = giveOut(shape, askElsewhere(entered));
+  const given = giveOut(shape, askElsewhere(shape, entered));
   const { load, now, crew } = given.state;
   if (!isEnough(shape.rules, crew) || openCount(load, seat) > 0) return given;
   const stolen = steal(load, seat, now, (leaves) => leaves > 0);
@@ -94,7 +105,8 @@ export function left(shape: RunShape, state: Going, event: Extract<RunEvent, { k
 }
 
 export function broke(shape: RunShape, state: Going, event: Extract<RunEvent, { kind: 'broke' }>): Decision {
-  if (state.crew.dismissed.has(event.seat)) return unchanged(state);
+  // Also of a seat that a coordinator before this one sent away.
+  if (state.crew.dismissed.has(event.seat) || isDismissal(event.error)) return unchanged(state);
   const breakages = state.crew.breakages + 1;
   const failed: Decision = ended({ kind: 'failed', error: event.error });
   if (event.final || breakages > shape.rules.breakagesMax) return failed;
@@ -136,7 +148,7 @@ function gone(
   const poison = poisonOf(shape, blame, suspects);
   if (poison !== null) return poisoned(state, poison, [...(blame.get(poison) ?? [])], said);
   const turn = move(change(turnOf(state), { crew, blame }, said), exit(clear(state.load, seat), seat));
-  return conclude(askElsewhere(giveOut(shape, turn)));
+  return conclude(askElsewhere(shape, giveOut(shape, turn)));
 }
 
 /** As long as nothing is answered, any class may compute the run. */
@@ -178,11 +190,21 @@ export function emptied(state: Going): Decision {
     .filter(({ why, seen }) => why === 'doubt' || seen.length > 1)
     .map(({ leaf }) => leaf);
   const load = reopen(cleared, open);
+  // Audits begin anew with whoever comes.
+  const checks = state.checks
+    .filter(({ leaf }) => !open.includes(leaf))
+    .map((check) => ({ ...check, asked: null }));
   const withdrawn: readonly RunEffect[] = open.length === 0 ? [] : [{ kind: 'withdraw', leaves: open }];
-  const lostAll: Asking = { ...state, crew, load, checks: [], answeredAt: null };
+  const lostAll: Asking = {
+    ...state,
+    crew,
+    load,
+    checks,
+    answeredAt: load.remaining === 0 ? state.now : null,
+  };
   const effects = [...told(state.asked.leaves.length - load.remaining), ...withdrawn];
   const { asked, digest } = state;
-  if (load.remaining === 0) return conclude({ state: lostAll, effects, moved: false });
+  if (load.remaining === 0 && checks.length === 0) return conclude({ state: lostAll, effects, moved: false });
   const published: RunEffect = { kind: 'publish', number, stage: asked, digest };
   return conclude({ state: lostAll, effects: [...effects, published], moved: true });
 }

@@ -11,7 +11,7 @@
  */
 import type { Leaf } from '../partition/seats.ts';
 import type { ErrorReport, Fault, Phase, SeatId, WorkerId } from '../protocol.ts';
-import { dismiss, type Member, quarantine } from './crew.ts';
+import { dismiss, type Member, quarantine, serialOf } from './crew.ts';
 import { answeredBy, askCopy, clear, credit, exit, isOpen, openCount, reopen } from './load.ts';
 import type { Asking, Decision, PostedEvent, RunEffect } from './run-events.ts';
 import { memoryOf, plannedFrom } from './run-events.ts';
@@ -65,8 +65,8 @@ function hash(text: string): number {
 // --- asking -----------------------------------------------------------------------------------------------
 
 /** Have an answer compared, if there is anyone to do it. */
-export function audit(turn: Turn, event: PostedEvent): Turn {
-  return consult(turn, { leaf: event.leaf, why: 'audit', seen: [opinionOf(turn.state, event)] });
+export function audit(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
+  return consult(shape, turn, { leaf: event.leaf, why: 'audit', seen: [opinionOf(turn.state, event)] });
 }
 
 /** Whether a fault is worth a second opinion: one a seat and stage, because a broken device breaks every leaf. */
@@ -81,27 +81,32 @@ export function isDoubtful({ rules }: RunShape, { doubted, crew }: Asking, seat:
 }
 
 /** Have a fault looked at by another worker. */
-export function doubt(turn: Turn, event: PostedEvent): Turn {
+export function doubt(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
   const first = opinionOf(turn.state, event);
   const doubted = new Set([...turn.state.doubted, event.seat]);
-  return consult(change(turn, { doubted }), { leaf: event.leaf, why: 'doubt', seen: [first] });
+  return consult(shape, change(turn, { doubted }), { leaf: event.leaf, why: 'doubt', seen: [first] });
 }
 
 /** An answer of a seat that is not here any more, or that another coordinator knew, is compared as any other. */
-function opinionOf({ crew }: Asking, { seat, print, fault }: PostedEvent): Opinion {
+function opinionOf({ crew }: Asking, { seat, worker: who, print, fault }: PostedEvent): Opinion {
   const member = crew.members.get(seat);
-  const worker = member?.worker ?? (seat as string as WorkerId);
+  const worker = member?.worker ?? who ?? (seat as string as WorkerId);
   const numerics = member?.numerics ?? crew.numerics ?? '';
   return { worker, numerics, seat, fault, print: print ?? '' };
 }
 
 /** Ask a worker that has not been asked; the least loaded. A check that was waiting for one already is replaced. */
-function consult(turn: Turn, { leaf, why, seen }: Pick<Check, 'leaf' | 'seen' | 'why'>): Turn {
+function consult(
+  { rules }: RunShape,
+  turn: Turn,
+  { leaf, why, seen }: Pick<Check, 'leaf' | 'seen' | 'why'>,
+): Turn {
   const others = turn.state.checks.filter((check) => check.leaf !== leaf);
   const able = candidates(turn.state, seen);
   const { load, copy } = askCopy(turn.state.load, leaf);
   const [best] = able;
-  if (best === undefined && seen.length < 2) return why === 'doubt' ? believe(turn, { leaf, seen }) : turn;
+  if (best === undefined && seen.length < 2 && rules.auditMs < Infinity)
+    return why === 'doubt' ? believe(turn, { leaf, seen }) : turn;
   const check: Check = { leaf, why, seen, copy, asked: best?.seat ?? null, rows: why === 'doubt' };
   const next = change(turn, { checks: [...others, check] });
   return move(next, load);
@@ -130,13 +135,13 @@ function drop(turn: Turn, check: Check): Turn {
 }
 
 /** Someone left or came: checks that wait for nobody, or for someone gone, are asked elsewhere or given up. */
-export function askElsewhere(turn: Turn): Turn {
+export function askElsewhere(shape: RunShape, turn: Turn): Turn {
   return turn.state.checks.reduce((before, check) => {
     const { members } = before.state.crew;
     const asked = check.asked === null ? undefined : members.get(check.asked);
     if (asked !== undefined && !asked.silent) return before;
     if (check.asked === null && candidates(before.state, check.seen).length === 0) return before;
-    return consult(drop(before, check), check);
+    return consult(shape, drop(before, check), check);
   }, turn);
 }
 
@@ -169,8 +174,9 @@ export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEv
     if (opinion.fault !== null) {
       return conclude(believe(say(after, nonFinite(turn.state, check, 'data')), check));
     }
-    const load = credit(after.state.load, check.leaf, event.seat);
-    const kept = change(after, { load }, { kind: 'keep' });
+    const { crew, serial } = serialOf(after.state.crew, event.seat, event.worker);
+    const load = credit(after.state.load, check.leaf, serial);
+    const kept = change(after, { crew, load }, { kind: 'keep' });
     return convict(shape, say(kept, nonFinite(turn.state, check, 'device')), first, null);
   }
   if (third === undefined) {
@@ -178,7 +184,7 @@ export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEv
     const workers = [first.worker, second.worker];
     const { number } = turn.state;
     const told = say(after, { code: 'AUDIT_MISMATCH', leaf: check.leaf, number, workers });
-    return conclude(consult(told, { ...check, seen }));
+    return conclude(consult(shape, told, { ...check, seen }));
   }
   if (third.print === first.print) return convict(shape, after, second, null);
   if (third.print === second.print) return convict(shape, after, first, check.leaf);
@@ -216,6 +222,9 @@ function say(turn: Turn, notice: Extract<RunEffect, { kind: 'say' }>['notice']):
 
 // --- judging ----------------------------------------------------------------------------------------------
 
+/** More copies of a leaf than one stage asks for. */
+const copiesMax = 256;
+
 /** Who was sent away has to be known to whoever takes the run over: their postings are in the store still. */
 const secured: RunEffect = { kind: 'checkpoint', due: true };
 
@@ -247,6 +256,7 @@ function convict(shape: RunShape, turn: Turn, { worker }: Opinion, leaf: Leaf | 
       ...memoryOf(turn.state),
       crew: gone,
       trusted: new Set<WorkerId>(),
+      edition: turn.state.edition + copiesMax,
     };
     return { state, effects: [...turn.effects, ...effects, { kind: 'restart' }, secured] };
   }
@@ -263,7 +273,7 @@ function convict(shape: RunShape, turn: Turn, { worker }: Opinion, leaf: Leaf | 
     withdrawn,
     secured,
   );
-  return conclude(askElsewhere(giveOut(shape, move(cleaned, reopen(emptied, wrong)))));
+  return conclude(askElsewhere(shape, giveOut(shape, move(cleaned, reopen(emptied, wrong)))));
 }
 
 /** A leaf that is open although a posting of its copy was taken by the store from a seat that does not count. */

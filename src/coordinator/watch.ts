@@ -57,7 +57,7 @@ function silences(shape: RunShape, turn: Turn): Turn {
   const { crew, now } = turn.state;
   const silent = hands(crew).filter(({ heardAt }) => now - heardAt >= shape.rules.silentMs);
   const after = silent.reduce(silence, turn);
-  return silent.length === 0 ? after : askElsewhere(giveOut(shape, after));
+  return silent.length === 0 ? after : askElsewhere(shape, giveOut(shape, after));
 }
 
 function silence(turn: Turn, member: Member): Turn {

@@ -15,7 +15,7 @@
  * `waveMs`, at least one a thread. A leaf that is answered here is not evaluated here again for the same question, whatever
  * plans say, because its posting is on its way or has been refused for a reason that a second one would meet too.
  */
-import type { ErrorReport, LeafName, Phase } from '../protocol.ts';
+import type { ErrorReport, Iteration, LeafName, Phase } from '../protocol.ts';
 
 /** One leaf to be answered. */
 export interface Task {
@@ -28,9 +28,17 @@ export interface Task {
 
 /** One phase of one iteration. */
 export interface Question {
-  /** Number, phase and parameter digest: two questions are one when these are equal. */
+  /** Two questions are one when these are equal. */
   readonly key: string;
   readonly phase: Phase;
+}
+
+/**
+ * The question that an iteration asks. A coordinator that took the run over and asks the same again has thrown away what was
+ * answered, so the epoch is part of it; one that adopts the answers leaves the iteration as it was.
+ */
+export function questionOf({ epoch, number, phase, parameterDigest }: Iteration): Question {
+  return { key: `${epoch} ${number} ${phase} ${parameterDigest}`, phase };
 }
 
 export interface SeatLimits {

@@ -52,7 +52,18 @@ export interface Answer {
 export function posted(leaf: Leaf, change: Answer = {}): RunEvent {
   const { seat = a, number = 0, phase = 'gradient', digest: letter = 'd' } = change;
   const { copy = 0, fault = null, print = 'true' } = change;
-  return { kind: 'posted', seat, number, phase, digest: digest(letter), leaf, copy, fault, print };
+  return {
+    kind: 'posted',
+    seat,
+    worker: WorkerId.parse(seat),
+    number,
+    phase,
+    digest: digest(letter),
+    leaf,
+    copy,
+    fault,
+    print,
+  };
 }
 
 /** The state after these events, and the effects of the last of them. */
