@@ -62,8 +62,7 @@ export async function carry(charge: Charge, means: Means): Promise<void> {
     const before = await inRoom(() => spool.accept(order, inputs), story, leave);
     if (before === null) {
       story.state('accepted');
-      await carried(charge, means, story, leave);
-      await spool.close(order.run, 'done', null);
+      await carried(charge, means, story, spool, leave);
     }
     const summary = await summaryIn(means.root, order.run);
     await over(charge, spool, () => story.end('done', { summary }, leave));
@@ -73,7 +72,13 @@ export async function carry(charge: Charge, means: Means): Promise<void> {
 }
 
 /** From an accepted order to a folder of results. */
-async function carried(charge: Charge, means: Means, story: Story, leave: AbortSignal): Promise<void> {
+async function carried(
+  charge: Charge,
+  means: Means,
+  story: Story,
+  spool: Spool,
+  leave: AbortSignal,
+): Promise<void> {
   const { order, cancelled } = charge;
   const { root, exchange } = means;
   const clock = new Clock();
@@ -83,7 +88,10 @@ async function carried(charge: Charge, means: Means, story: Story, leave: AbortS
   refuseBeyond(admissionOf(job, grid.times.length - 1), means.admission);
 
   const wanted = rowsWanted(job.system, job.output, grid);
-  const resume = await newestCheckpoint(root, order.run, story);
+  const checkpoints = checkpointsOf<Checkpoint>(root, runKeys(order.run).checkpoints, (key) =>
+    story.notice('warn', 'CHECKPOINT_CORRUPT', `checkpoint corrupt, taking the one before: ${key}`),
+  );
+  const resume = understood(await checkpoints.latest());
   const desk = await exchange.open(sheetOf(order), Math.max(charge.epoch, resume?.epoch ?? 0));
   story.epoch = desk.epoch;
   const optimization = await openOptimization(prepared, wanted, {
@@ -95,7 +103,7 @@ async function carried(charge: Charge, means: Means, story: Story, leave: AbortS
 
   story.state('active');
   const reporter = new Reporter(story);
-  const evaluated = await coordinate({
+  await coordinate({
     desk,
     reopen: async (epochMin): Promise<Desk> => {
       const anew = await exchange.open(sheetOf(order), epochMin);
@@ -110,14 +118,17 @@ async function carried(charge: Charge, means: Means, story: Story, leave: AbortS
     rows: wanted,
     rules: { ...watchful, version, allowMixed: order.allowMixed, seatsMin: order.seats.min, ...means.rules },
     resume,
-    keep: (checkpoint) => {
-      const { save } = checkpointsOf<Checkpoint>(
-        root,
-        runKeys(order.run).checkpoints,
-        checkpoint.epoch,
-        () => {},
-      );
-      return inRoom(() => save(checkpoint), story, leave);
+    keep: (checkpoint) => inRoom(() => checkpoints.save(checkpoint.epoch, checkpoint), story, leave),
+    finish: async (evaluated) => {
+      const evaluateSeconds = clock.lap();
+      const shared = sharedResults(prepared, wanted, evaluated, optimization);
+      const summarise = (): RunSummary =>
+        summaryOf(prepared, evaluated, shared, optimization.summary(), {
+          seconds: clock.seconds(),
+          timings: { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() },
+        });
+      await inRoom(() => results(root, order.run, prepared, shared, summarise), story, leave);
+      await spool.close(order.run, 'done', null);
     },
     retain: true,
     log: means.log,
@@ -131,15 +142,6 @@ async function carried(charge: Charge, means: Means, story: Story, leave: AbortS
     signal: cancelled,
     handOver: leave,
   });
-  const evaluateSeconds = clock.lap();
-
-  const shared = sharedResults(prepared, wanted, evaluated, optimization);
-  const summarise = (): RunSummary =>
-    summaryOf(prepared, evaluated, shared, optimization.summary(), {
-      seconds: clock.seconds(),
-      timings: { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() },
-    });
-  await inRoom(() => results(root, order.run, prepared, shared, summarise), story, leave);
 }
 
 function results(
@@ -220,12 +222,8 @@ async function passOn({ order, lost }: Charge, register: Register, log: Log): Pr
 
 // --- parts ------------------------------------------------------------------------------------------------
 
-/** The newest checkpoint that this version understands. */
-async function newestCheckpoint(root: Root, run: string, story: Story): Promise<Checkpoint | null> {
-  const { latest } = checkpointsOf<Checkpoint>(root, runKeys(run).checkpoints, 0, (key) =>
-    story.notice('warn', 'CHECKPOINT_CORRUPT', `checkpoint corrupt, taking the one before: ${key}`),
-  );
-  const checkpoint = await latest();
+/** A checkpoint that this version understands; otherwise the run begins anew, which gives the same bits. */
+function understood(checkpoint: Checkpoint | null): Checkpoint | null {
   return checkpoint?.version === checkpointVersion ? checkpoint : null;
 }
 

@@ -5,10 +5,12 @@
  *   magic "SKWCHK01" · SHA-256 of the rest · MessagePack of the state
  *
  * Names sort by epoch, then by the order they were written in: what a coordinator that was fenced still writes sorts below
- * what its successor wrote, and is never taken.
+ * what its successor wrote, and is never taken. Whoever finds another's name of its own epoch or a later one is fenced,
+ * even by a Redis that forgot all epochs.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { Packr } from 'msgpackr';
+import { SkewflowError } from '../errors.ts';
 import type { Root } from './root.ts';
 
 const magic = new TextEncoder().encode('SKWCHK01');
@@ -19,39 +21,44 @@ const kept = 2;
 const packr = new Packr({ structuredClone: true, useRecords: true });
 
 export interface Checkpoints<State> {
-  /** On the disk when it resolves; all but the last two go. */
-  readonly save: (state: State) => Promise<void>;
+  /**
+   * On the disk when it resolves; all but the last two go.
+   *
+   * @param epoch - under which the coordinator acts
+   * @throws AbortedError when another coordinator has kept one of that epoch or of a later one
+   */
+  readonly save: (epoch: number, state: State) => Promise<void>;
   /** The newest that is sound; null: there is none. */
   readonly latest: () => Promise<State | null>;
 }
 
 /**
- * The checkpoints of one run under one epoch.
+ * The checkpoints of one run, as one coordinator writes them.
  *
  * @param folder - the key they are kept under
- * @param epoch - of the coordinator that writes
  * @param onCorrupt - told of each one that is passed over, with its key
  */
 export function checkpointsOf<State>(
   root: Root,
   folder: string,
-  epoch: number,
   onCorrupt: (key: string) => void,
 ): Checkpoints<State> {
+  const writer = randomUUID().slice(0, 8);
   let serial = 0;
-  const keys = async (): Promise<readonly string[]> =>
-    (await root.names(folder))
-      .filter((name) => name.endsWith('.checkpoint'))
-      .map((name) => `${folder}/${name}`);
+  const names = async (): Promise<readonly string[]> =>
+    (await root.names(folder)).filter((name) => name.endsWith('.checkpoint'));
   return {
-    save: async (state) => {
+    save: async (epoch, state) => {
+      const other = (await names()).find((name) => epochOf(name) >= epoch && !name.includes(writer));
+      if (other !== undefined) throw fencedBy(epochOf(other));
       serial += 1;
       const name = [epoch, serial].map((n) => String(n).padStart(12, '0')).join('-');
-      await root.write(`${folder}/${name}.checkpoint`, encode(state));
-      for (const old of (await keys()).slice(0, -kept)) await root.remove(old);
+      await root.write(`${folder}/${name}-${writer}.checkpoint`, encode(state));
+      for (const old of (await names()).slice(0, -kept)) await root.remove(`${folder}/${old}`);
     },
     latest: async () => {
-      for (const key of (await keys()).toReversed()) {
+      for (const name of (await names()).toReversed()) {
+        const key = `${folder}/${name}`;
         const bytes = await root.read(key);
         const state = bytes === null ? null : decode<State>(bytes);
         if (state !== null) return state;
@@ -60,6 +67,15 @@ export function checkpointsOf<State>(
       return null;
     },
   };
+}
+
+function epochOf(name: string): number {
+  return Number(name.split('-')[0]);
+}
+
+function fencedBy(epoch: number): SkewflowError {
+  const text = `fenced by epoch ${epoch}: another coordinator keeps checkpoints of this run`;
+  return new SkewflowError('AbortedError', text, { code: 'FENCED', epoch });
 }
 
 function encode(state: unknown): Uint8Array {

@@ -61,8 +61,10 @@ describe('checkpoints', () => {
     fields: new Map([['p', Float64Array.of(0.1 * iteration, -0, 1e-310, Number.NaN)]]),
   });
   let corrupt: string[];
-  const under = (epoch: number) =>
-    checkpointsOf<State>(root, 'runs/a/checkpoints', epoch, (key) => corrupt.push(key));
+  const under = (epoch: number) => {
+    const { save, latest } = checkpointsOf<State>(root, 'runs/a/checkpoints', (key) => corrupt.push(key));
+    return { save: (state: State) => save(epoch, state), latest };
+  };
   const files = (): Promise<string[]> => readdir(join(folder, 'runs/a/checkpoints'));
   const path = (name: string): string => join(folder, 'runs/a/checkpoints', name);
 
@@ -105,8 +107,16 @@ describe('checkpoints', () => {
     const fenced = under(1);
     await fenced.save(stateOf(1));
     await under(2).save(stateOf(5));
-    await fenced.save(stateOf(2));
+    await expect(fenced.save(stateOf(2))).rejects.toMatchObject({
+      tag: 'AbortedError',
+      details: { epoch: 2 },
+    });
     expect((await under(3).latest())?.iteration).toBe(5);
+  });
+
+  it('tell two coordinators of one epoch apart', async () => {
+    await under(4).save(stateOf(1));
+    await expect(under(4).save(stateOf(2))).rejects.toMatchObject({ tag: 'AbortedError' });
   });
 
   it('are none where all are corrupt', async () => {
