@@ -69,6 +69,8 @@ export async function startFleet(options: RedisOptions = {}): Promise<Fleet> {
             listeners.delete(look);
             resolve();
           };
+          const late = (): void => reject(new Error(`it did not say ${pattern} within a minute:\n${text}`));
+          setTimeout(late, 60_000).unref();
           listeners.add(look);
           look();
           void ended.then(() => {

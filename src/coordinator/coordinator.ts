@@ -65,7 +65,10 @@ export interface Coordination {
 }
 
 /** A run that begins and ends with its process, on one worker. */
-export const inOneProcess = {
+export const inOneProcess: Pick<
+  Coordination,
+  'finish' | 'handOver' | 'keep' | 'now' | 'onCommit' | 'onNotice' | 'reopen' | 'resume' | 'retain' | 'rules'
+> = {
   reopen: null,
   rules: patient,
   resume: null,
@@ -76,7 +79,7 @@ export const inOneProcess = {
   onNotice: () => {},
   now: () => performance.now(),
   handOver: new AbortController().signal,
-} as const satisfies Partial<Coordination>;
+};
 
 /** One evaluation is made. */
 export interface Commit {

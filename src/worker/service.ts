@@ -19,7 +19,7 @@ import { openRoot, type Root } from '../storage/root.ts';
 import type { Means } from './assignment.ts';
 import { chooseStations, type EngineChoice, type Station } from './engine/discover.ts';
 import { type OpenedJob, openJob } from './opened-job.ts';
-import { serve } from './worker.ts';
+import { seatLostCode, serve } from './worker.ts';
 
 /** How a worker goes about it. Nothing here reaches the numbers. */
 export interface WorkerServiceOptions extends RedisOptions {
@@ -236,5 +236,5 @@ function engineFor(wanted: EngineChoice, own: EngineChoice): EngineChoice {
 }
 
 function isSeatLost(error: unknown): boolean {
-  return isSkewflowError(error, 'AbortedError') && error.details['code'] === 'SEAT_LOST';
+  return isSkewflowError(error) && error.details['code'] === seatLostCode;
 }

@@ -73,7 +73,8 @@ export async function serve(seat: Seat, options: WorkerOptions): Promise<unknown
     await seat.leave(null);
     return null;
   } catch (error) {
-    if (!signal.aborted) log.error(facts, String(error));
+    const lost = isSkewflowError(error) && error.details['code'] === seatLostCode;
+    if (!signal.aborted) log[lost ? 'warn' : 'error'](facts, String(error));
     // Where the store is away nobody hears it: the lease ends by itself.
     await seat
       .leave(reportOf(error))
@@ -223,8 +224,7 @@ class Service implements AsyncDisposable {
   }
 
   #fail(error: unknown): void {
-    if (isSkewflowError(error, 'AbortedError') && error.details['code'] === seatLostCode)
-      this.#feed({ kind: 'fenced' });
+    if (isSkewflowError(error) && error.details['code'] === seatLostCode) this.#feed({ kind: 'fenced' });
     else this.#feed({ kind: 'failed', error: reportOf(error) });
   }
 
@@ -272,6 +272,7 @@ function keyOf({ number, phase, parameterDigest }: Iteration): string {
   return `${number} ${phase} ${parameterDigest}`;
 }
 
+/** `details.code` of an error that says that the seat is held no more, whoever found it. */
 export const seatLostCode = 'SEAT_LOST';
 
 /** This worker was silent for so long that its leaves went to others: it stops, and may take a seat anew. */
