@@ -11,6 +11,12 @@ export interface Config {
   readonly threads: number | null;
   /** `AWS_ACCESS_KEY_ID` … `AWS_ENDPOINT_URL_S3`: the storage behind `s3://`. */
   readonly s3: S3Settings;
+  /** `REDIS_URL`: where Redis is, with its password; null: not said. */
+  readonly redisUrl: string | null;
+  /** `SKEWFLOW_REDIS_PASSWORD_FILE`: a file that holds Redis’ password; null: not said. */
+  readonly redisPasswordFile: string | null;
+  /** `SKEWFLOW_STORAGE`: the storage root where no option names it; null: not said. */
+  readonly storage: string | null;
 }
 
 export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
@@ -20,6 +26,9 @@ export type LogLevel = (typeof logLevels)[number];
 export interface Environment extends S3Environment {
   readonly SKEWFLOW_LOG?: string | undefined;
   readonly SKEWFLOW_THREADS?: string | undefined;
+  readonly REDIS_URL?: string | undefined;
+  readonly SKEWFLOW_REDIS_PASSWORD_FILE?: string | undefined;
+  readonly SKEWFLOW_STORAGE?: string | undefined;
 }
 
 /**
@@ -32,6 +41,9 @@ export function readConfig(environment: Environment): Config {
     logLevel: levelOf(environment.SKEWFLOW_LOG),
     threads: countOf('SKEWFLOW_THREADS', environment.SKEWFLOW_THREADS),
     s3: readS3Settings(environment),
+    redisUrl: textOf(environment.REDIS_URL),
+    redisPasswordFile: textOf(environment.SKEWFLOW_REDIS_PASSWORD_FILE),
+    storage: textOf(environment.SKEWFLOW_STORAGE),
   });
 }
 
@@ -43,6 +55,11 @@ function levelOf(text: string | undefined): LogLevel {
     'UsageError',
     `SKEWFLOW_LOG: expected one of ${logLevels.join(', ')}, got \`${text}\``,
   );
+}
+
+/** An empty variable is one that is not set. */
+function textOf(text: string | undefined): string | null {
+  return text === undefined || text === '' ? null : text;
 }
 
 function countOf(name: string, text: string | undefined): number | null {

@@ -16,6 +16,20 @@ export type { GeneratorSpec } from './arrays/generators.ts';
 export type { NestedList, Shaped } from './arrays/inline.ts';
 export type { ArraySpec } from './arrays/open.ts';
 export type { ArraySource } from './arrays/source.ts';
+export {
+  acceptedOf,
+  type BatchJob,
+  type Cancelled,
+  Client,
+  type ClientOptions,
+  type RunEvent,
+  type RunFilter,
+  type RunStatus,
+  type SubmitOptions,
+} from './client/client.ts';
+export type { FetchedResult, ResultOptions, RunHandle } from './client/handle.ts';
+export { sweepsOf } from './client/sweep.ts';
+export type { RedisOptions } from './connect.ts';
 export type { HistoryRow } from './coordinator/descent.ts';
 export type { Tensor, Tensors } from './coordinator/result.ts';
 export { type ErrorTag, isSkewflowError, SkewflowError } from './errors.ts';
@@ -36,7 +50,15 @@ export type { WorkLine } from './inspect/work.ts';
 export { parseBytes } from './job/bytes.ts';
 export type { Integrate, Job, Optimize, Output } from './job/job.ts';
 export type { JobObject } from './job/schema.ts';
+export type { Log } from './log.ts';
 export type { OptimizationSummary } from './optimization.ts';
+export {
+  Coordinator,
+  type CoordinatorOptions,
+  type ProcessOptions,
+  Worker,
+  type WorkerOptions,
+} from './processes.ts';
 export type { ProgressEvent, RunOptions, RunResult, RunSummary } from './run.ts';
 export { version } from './version.ts';
 export type { EngineChoice } from './worker/engine/discover.ts';
@@ -139,12 +161,13 @@ export async function check(job: JobObject | string, options: CheckOptions = {})
 }
 
 /**
- * What can compute here? Every engine of this version, tried on a small job against the reference.
+ * What can compute here? Every engine and every GPU, tried on a small job against the reference.
  *
- * @returns one report an engine, the usable ones and those that are absent
+ * @returns one report an engine and GPU: the usable ones, those that fail their self-test, and what to install where no GPU
+ *   answers
  *
  * @example
- * (await devices()).filter((d) => d.usable).map((d) => d.engine); // ['wasm', 'reference']
+ * (await devices()).filter((d) => d.usable).map((d) => d.name); // ['wasm', 'NVIDIA GeForce RTX 4090', 'reference']
  */
 export async function devices(): Promise<readonly DeviceReport[]> {
   const { devices: found } = await import('./inspect/devices.ts');

@@ -2,7 +2,7 @@
  * How is the loss of a job minimised in this process? By a course from where it was stopped, if it was, with a checkpoint
  * after every step when there is a folder for results.
  */
-import { type Checkpoints, checkpointsOf } from './checkpoints.ts';
+import type { Checkpoints } from './checkpoints.ts';
 import { type Course, once } from './coordinator/course.ts';
 import {
   type Descent,
@@ -52,8 +52,8 @@ export interface Optimization {
 }
 
 export interface OptimizationOptions {
-  /** Where the results go, and checkpoints beside it; null: memory, and no checkpoint. */
-  readonly target: string | null;
+  /** Where it is kept how far the optimisation is; null: nowhere. */
+  readonly checkpoints: Checkpoints | null;
   /** Whether checkpoints that are there are thrown away. */
   readonly fresh: boolean;
   /** Seconds since the run began. */
@@ -68,11 +68,10 @@ export interface OptimizationOptions {
 export async function openOptimization(
   { job, program, fields }: Prepared,
   wanted: RowsWanted,
-  { target, fresh, seconds }: OptimizationOptions,
+  { checkpoints, fresh, seconds }: OptimizationOptions,
 ): Promise<Optimization> {
   const { optimize, precision } = job;
   if (optimize === null) return evaluatedOnce(fields);
-  const checkpoints = target === null ? null : checkpointsOf(target, job.digest);
   if (fresh) await checkpoints?.remove();
   const resume = await resumable(checkpoints);
   const descent = descend({ optimize, precision }, program, fields, {

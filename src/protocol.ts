@@ -5,7 +5,8 @@
  *
  * - A message may come late, twice or never. So every posting is a pure function of (job digest, iteration, phase,
  *   parameter digest, leaf) and carries them; it is accepted only if they match the current iteration, and then the
- *   first one wins. Duplicates, late answers and speculative copies are harmless.
+ *   first one wins. Duplicates, late answers and speculative copies are harmless. Answers that are to be compared with
+ *   one another are told apart by `copy`, and the first of each copy wins.
  * - A coordinator acts under an epoch. What it publishes, assigns or ends is refused once a later epoch holds the run.
  * - The current iteration and the plan are state, not events: a worker that joins late reads them and needs nothing else.
  * - The coordinator alone decides who computes what, and reissues; a worker never retries a leaf on its own account.
@@ -84,6 +85,16 @@ export const Iteration = z.strictObject({
 });
 export type Iteration = z.infer<typeof Iteration>;
 
+/** A leaf to be answered once more: to replace an answer that is not believed, or to be compared with it. */
+export const Again = z.strictObject({
+  leaf: LeafName,
+  /** Which of the leaf's answers; 0 is the one that `SeatPlan.leaves` asks for. */
+  copy: z.int().positive(),
+  /** Whether its N-sized results are written: not by an answer that is only compared. */
+  rows: z.boolean(),
+});
+export type Again = z.infer<typeof Again>;
+
 /** Coordinator → workers, as state: which seat answers which leaves of the current phase, in this order. */
 export const SeatPlan = z.strictObject({
   protocolVersion: Version,
@@ -92,6 +103,8 @@ export const SeatPlan = z.strictObject({
   /** Increases with every plan of a run. */
   generation: z.int().nonnegative(),
   leaves: z.map(SeatId, z.array(LeafName).readonly()),
+  /** What comes after a seat's `leaves`; a seat without any is not in it. */
+  again: z.map(SeatId, z.array(Again).readonly()),
 });
 export type SeatPlan = z.infer<typeof SeatPlan>;
 
@@ -161,6 +174,8 @@ export const Posting = z.strictObject({
   phase: Phase,
   parameterDigest: ParameterDigest,
   leaf: LeafName,
+  /** 0, or what the plan's `again` says; the first posting of each copy of a leaf wins. */
+  copy: z.int().nonnegative(),
   answer: z.discriminatedUnion('kind', [LeafPartial, Fault]),
 });
 export type Posting = z.infer<typeof Posting>;

@@ -2,31 +2,14 @@
  * Where do the results of a run go? Into memory, or into a folder that is written under a temporary name and renamed when
  * it is complete.
  */
-
-import { createNpy } from './arrays/npy-writer.ts';
-import { writeNpz } from './arrays/npz-writer.ts';
 import { createResultFolder, type ResultFolder } from './arrays/result-folder.ts';
-import type { HistoryRow } from './coordinator/descent.ts';
-import { rowsShape, type Tensor, type Tensors } from './coordinator/result.ts';
+import { type Results, type RunSummary, writeShared, writeSummary } from './coordinator/outcome.ts';
+import type { Tensor, Tensors } from './coordinator/result.ts';
 import type { Job } from './job/job.ts';
 import type { S3Settings } from './objects/s3-settings.ts';
-import { convergencePlot } from './plot/convergence.ts';
-import { historyText } from './plot/history.ts';
 import type { RowsWanted } from './protocol.ts';
-import type { RunSummary } from './run.ts';
-import { fileRows, type HeldRows, holdRows, type RowLayout, type RowStore } from './worker/rows.ts';
+import { fileRows, type HeldRows, holdRows, layoutOf, type RowLayout, type RowStore } from './worker/rows.ts';
 import { zarrIn } from './zarr-results.ts';
-
-/** The results of one size: of sources, sets, pairs and params, or of tracers. */
-export interface Results {
-  readonly gradient: Tensors;
-  readonly values: Tensors;
-  readonly final: Tensors;
-  readonly trajectory: Tensors;
-  /** What an optimisation found, and how; empty without one. */
-  readonly optimum: Tensors;
-  readonly history: readonly HistoryRow[];
-}
 
 /** Where one run's results go. Disposing of a place that is not finished leaves nothing behind. */
 export interface ResultPlace extends AsyncDisposable {
@@ -51,7 +34,7 @@ export async function openPlace(
   wanted: RowsWanted,
   out: OutputFolder | null,
 ): Promise<ResultPlace> {
-  const layout = layoutOf(job, wanted);
+  const layout = layoutOf(job);
   return out === null ? resultsInMemory(layout) : resultsInFolder(job, wanted, layout, out);
 }
 
@@ -67,18 +50,6 @@ async function beginFolder({ target, force, s3 }: OutputFolder): Promise<ResultF
   if (!/^s3:\/\//iu.test(target)) return createResultFolder(target, force);
   const { createS3ResultFolder } = await import('./arrays/s3-result-folder.ts');
   return createS3ResultFolder(target, s3, force);
-}
-
-function layoutOf(job: Job, wanted: RowsWanted): RowLayout {
-  const rowCount = job.system.tracers?.rows ?? 0;
-  const times = wanted.trajectory.length;
-  return {
-    rowCount,
-    shapeOf: ({ kind, field, width }) => {
-      const given = kind === 'values' ? null : (job.arrays.get(field)?.shape ?? null);
-      return rowsShape(kind, given, { rows: rowCount, width, times });
-    },
-  };
 }
 
 function resultsInMemory(layout: RowLayout): ResultPlace {
@@ -129,28 +100,10 @@ async function resultsInFolder(
     folder: folder.target,
     finish: async (shared, summarise) => {
       await store.close();
-      for (const kind of ['gradient', 'optimum'] as const) {
-        const arrays = Object.entries(shared[kind]).map(([name, tensor]) => ({ name, ...tensor }));
-        if (arrays.length > 0) await writeNpz(await folder.path(`${kind}.npz`), arrays);
-      }
-      if (shared.history.length > 0) {
-        await folder.writeText('history.csv', historyText(shared.history));
-        await folder.writeText('convergence.svg', convergencePlot(job.name, shared.history));
-      }
-      for (const kind of ['final', 'trajectory'] as const) {
-        for (const [field, { shape, data }] of Object.entries(shared[kind])) {
-          const file = await createNpy(await folder.path(kind, `${field}.npy`), 'f8', shape);
-          try {
-            await file.write(0, data);
-          } finally {
-            await file.close();
-          }
-        }
-      }
       await zarr?.describe(shared.trajectory['t']?.data ?? null);
-      await folder.writeText('job.yaml', job.source.text);
+      await writeShared(folder, job, shared);
       const summary = summarise();
-      await folder.writeText('result.json', `${JSON.stringify(summary, null, 2)}\n`);
+      await writeSummary(folder, summary);
       await folder.commit();
       return { results: shared, summary };
     },

@@ -5,30 +5,27 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import type { Reach } from './arrays/reach.ts';
+import { checkpointsOf } from './checkpoints.ts';
 import { readConfig } from './config.ts';
-import { coordinate, type Evaluated, type Progress } from './coordinator/coordinator.ts';
+import { coordinate, type Evaluated, inOneProcess, type Progress } from './coordinator/coordinator.ts';
 import type { Course } from './coordinator/course.ts';
 import type { HistoryRow } from './coordinator/descent.ts';
-import { gradientTensors, norms, rowsWanted, sourceTensors, type Tensors } from './coordinator/result.ts';
-import { invariant, SkewflowError } from './errors.ts';
+import { type RunSummary, sharedResults, summaryOf } from './coordinator/outcome.ts';
+import { rowsWanted, type Tensors } from './coordinator/result.ts';
+import { SkewflowError } from './errors.ts';
 import { inProcessExchange } from './exchange/in-process.ts';
 import type { Job } from './job/job.ts';
 import { closeJob, loadJob } from './job/load.ts';
 import type { JobObject } from './job/schema.ts';
-import { readField } from './job/values.ts';
 import { type Log, logTo } from './log.ts';
-import { type Optimization, type OptimizationSummary, openOptimization } from './optimization.ts';
-import { numbersPerRow, readPart, shardedArrays } from './partition/fields.ts';
-import { memoryNeed, refuseBeyondMemory } from './partition/memory.ts';
-import type { ShardRange } from './partition/plan.ts';
-import { gridOf, type Prepared, prepare } from './prepare.ts';
+import { type Optimization, openOptimization } from './optimization.ts';
+import { type Prepared, prepare } from './prepare.ts';
 import { protocolVersion, type RowsWanted, RunId, WorkerId } from './protocol.ts';
-import { type OutputFolder, openPlace, type Results } from './results.ts';
-import { version } from './version.ts';
-import { type EngineChoice, openEngine } from './worker/engine/discover.ts';
-import type { Reals } from './worker/engine/engine.ts';
+import { type OutputFolder, openPlace } from './results.ts';
+import { assignmentOf, roomForRows } from './worker/assignment.ts';
+import { chooseStations, type EngineChoice } from './worker/engine/discover.ts';
 import type { RowStore } from './worker/rows.ts';
-import { type Assignment, serveOneRun } from './worker/worker.ts';
+import { serveOneRun } from './worker/worker.ts';
 
 /** How `run` goes about it. Nothing here reaches the numbers, except `set`, which changes the job. */
 export interface RunOptions {
@@ -44,8 +41,13 @@ export interface RunOptions {
    * last step.
    */
   readonly fresh?: boolean;
-  /** What computes. Default `auto`: the embedded WASM engine. */
+  /**
+   * What computes. Default `auto`: every hardware GPU for a job in f32, else the embedded WASM engine; never a software GPU,
+   * which `webgpu` takes where there is no other.
+   */
   readonly engine?: EngineChoice;
+  /** Numbers of the GPUs to use, as `devices` lists them. Default: every hardware GPU. */
+  readonly devices?: readonly number[];
   /** Worker threads. Default: `SKEWFLOW_THREADS`, else one per core. The results have the same bits with any number. */
   readonly threads?: number;
   /** Bytes the run may take. Default: three quarters of the machine's memory. A job that needs more is refused before it starts. */
@@ -56,6 +58,8 @@ export interface RunOptions {
   readonly allowHosts?: readonly string[];
   /** Called now and then, at most some ten times a second. */
   readonly onProgress?: (event: ProgressEvent) => void;
+  /** Told what the choice of devices leaves to be desired, a sentence. Default: nobody. */
+  readonly onWarning?: (sentence: string) => void;
   /**
    * Aborting stops the run: `run` rejects with AbortedError, and no folder is left but the checkpoints of an optimisation.
    */
@@ -80,39 +84,7 @@ export interface ProgressEvent {
   readonly seconds: number;
 }
 
-/** What `result.json` holds. */
-export interface RunSummary {
-  readonly name: string;
-  /** L; null when the job has no loss. */
-  readonly loss: number | null;
-  /** ‖∂L/∂·‖₂ of every source, set, pair and param field in `gradient`. */
-  readonly gradientNorms: Readonly<Record<string, number>>;
-  readonly engine: string;
-  /** Runs of one job with equal numerics classes have equal bits. */
-  readonly numerics: string;
-  readonly precision: 'f32' | 'f64';
-  readonly threads: number;
-  readonly shards: number;
-  /** Evaluations of the loss; those before an optimisation was interrupted included. */
-  readonly iterations: number;
-  /** How the optimisation ended; null without `optimize`. */
-  readonly optimization: OptimizationSummary | null;
-  /** From the call of `run` to the result. */
-  readonly seconds: number;
-  /** Seconds spent reading and compiling the job, evaluating it, and writing the folder. */
-  readonly timings: { readonly prepare: number; readonly evaluate: number; readonly write: number };
-  /** Own row × bound row visits, forward and backward, and how many a second of evaluation. */
-  readonly pairs: number;
-  readonly pairsPerSecond: number;
-  /** Bytes the shards were given and answered with, an iteration. */
-  readonly bytesPerIteration: number;
-  readonly workersLost: number;
-  /** Shards computed again because their worker was lost. */
-  readonly redone: number;
-  /** SHA-256 of everything that reaches the numbers. */
-  readonly jobDigest: string;
-  readonly version: string;
-}
+export type { RunSummary } from './coordinator/outcome.ts';
 
 /** What a run gives back. */
 export interface RunResult extends RunSummary {
@@ -152,10 +124,10 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const prepared = await prepare(job);
   const wanted = rowsWanted(job.system, job.output, prepared.grid);
   refuseAborted(settings.signal);
-  const residentBytesMax = roomForRows(prepared, settings);
+  roomForRows(prepared, prepared.grid, settings);
   await using place = await openPlace(job, wanted, folderOf(job, settings));
   const optimization = await openOptimization(prepared, wanted, {
-    target: place.folder,
+    checkpoints: place.folder === null ? null : checkpointsOf(place.folder, job.digest),
     fresh: settings.fresh,
     seconds: () => clock.seconds(),
   });
@@ -166,7 +138,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   }
   const prepareSeconds = clock.lap();
 
-  const work = { prepared, wanted, course, rows: place.rows, residentBytesMax };
+  const work = { prepared, wanted, course, rows: place.rows };
   const evaluated = await evaluate(work, settings, tell).catch((error: unknown) => {
     throw optimization.explain(error);
   });
@@ -176,11 +148,10 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const shared = sharedResults(prepared, wanted, evaluated, optimization);
   const summarise = (): RunSummary => {
     const timings = { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() };
-    const spent = { seconds: clock.seconds(), timings };
-    return {
-      ...summaryOf(prepared, evaluated, shared, settings, spent),
-      optimization: optimization.summary(),
-    };
+    return summaryOf(prepared, evaluated, shared, optimization.summary(), {
+      seconds: clock.seconds(),
+      timings,
+    });
   };
   const { results, summary } = await place.finish(shared, summarise);
   await optimization.settle();
@@ -195,48 +166,49 @@ interface Work {
   readonly wanted: RowsWanted;
   readonly course: Course;
   readonly rows: RowStore;
-  readonly residentBytesMax: number;
 }
 
-/** One coordinator and one worker meet on an exchange of their own. */
+/** One coordinator and a worker for each device meet on an exchange of their own. */
 async function evaluate(
-  { prepared, wanted, course, rows, residentBytesMax }: Work,
+  { prepared, wanted, course, rows }: Work,
   settings: Settings,
   tell: (event: Progress) => void,
 ): Promise<Evaluated> {
-  const { job, program, grid, shards, times, segmentSteps } = prepared;
+  const { job, program, grid, shards, times } = prepared;
   const { precision } = job;
-  const { signal, log, threads, memoryBytes } = settings;
+  const { signal, log, threads, memoryBytes, devices, onWarning } = settings;
+  const stations = await chooseStations(settings.engine, {
+    precision,
+    threads,
+    memoryBytes,
+    onWarning,
+    log,
+    ...(devices === null ? {} : { devices }),
+  });
   await using exchange = inProcessExchange();
   const desk = await exchange.open({
     protocolVersion,
     run: RunId.parse(randomUUID()),
     jobDigest: job.digest,
-    seats: { min: 1, max: 1 },
+    seats: { min: 1, max: stations.length },
     priority: 0,
   });
-  const assignment: Assignment = {
-    program,
-    shards,
-    gridOf: (accepted) => gridOf(job, program, accepted),
-    planOf: () => ({ precision, segmentSteps, threads }),
-    readRows: (shard) => readShard(job, shard),
-    rowBytes: numbersPerRow(job.system) * (precision === 'f32' ? 4 : 8),
-    residentBytesMax,
-    rows,
-  };
+  const assignment = assignmentOf(prepared, settings, rows);
   const stop = new AbortController();
-  const serving = serveOneRun({
-    exchange,
-    engine: () => openEngine(settings.engine, { precision, threads, memoryBytes }),
-    open: async () => assignment,
-    worker: WorkerId.parse(`${hostname()}:${process.pid}`),
-    threads,
-    log,
-    signal: AbortSignal.any([signal, stop.signal]),
-  });
+  const serving = stations.map((station) =>
+    serveOneRun({
+      exchange,
+      engine: station.open,
+      open: async () => assignment,
+      worker: WorkerId.parse(`${hostname()}:${process.pid}`),
+      threads,
+      log,
+      signal: AbortSignal.any([signal, stop.signal]),
+    }),
+  );
   try {
     return await coordinate({
+      ...inOneProcess,
       desk,
       program,
       grid,
@@ -244,111 +216,17 @@ async function evaluate(
       course,
       shards,
       rows: wanted,
-      breakagesMax: 0,
+      // A device that fails leaves its shards to the others.
+      rules: { ...inOneProcess.rules, breakagesMax: stations.length - 1 },
       log,
       onProgress: tell,
       signal,
     });
   } finally {
     stop.abort();
-    // What the worker could not do is told by the coordinator; a lease that was cut short has nothing to tell.
-    await serving.catch(() => {});
+    // What a worker could not do is told by the coordinator; a lease that was cut short has nothing to tell.
+    await Promise.allSettled(serving);
   }
-}
-
-/**
- * Bytes of tracer rows that may be resident at once: half of what the program leaves of the memory, as rows are there twice
- * while they are bound.
- *
- * @throws MemoryError when not even the largest shard has room, before anything is computed
- */
-function roomForRows(prepared: Prepared, { engine, threads, memoryBytes }: Settings): number {
-  const { job, program, grid, shards, segmentSteps } = prepared;
-  // The oracle holds everything of one block at a time; its needs are not planned.
-  if (engine === 'reference') return Math.floor(memoryBytes / 2);
-  const rows = shards.map(({ begin, end }) => end - begin);
-  const largest = rows.length === 0 ? [] : [Math.max(...rows)];
-  const plan = { program, grid, precision: job.precision, segmentSteps, threads };
-  const need = memoryNeed({ ...plan, shardRows: largest });
-  refuseBeyondMemory(need, memoryBytes);
-  return need.residentBytes + Math.floor((memoryBytes - need.totalBytes) / 2);
-}
-
-/** The tracer arrays of a shard by name. */
-async function readShard(job: Job, shard: ShardRange): Promise<ReadonlyMap<string, Reals>> {
-  const arrays = new Map<string, Reals>();
-  for (const part of shardedArrays(job.system)) {
-    arrays.set(
-      part.name,
-      await readPart(part, shard.begin, shard.end, (name, begin, end) => readField(job, name, begin, end)),
-    );
-  }
-  return arrays;
-}
-
-// --- what comes of it -------------------------------------------------------------------------------------
-
-/** The results of the size of the sources. */
-function sharedResults(
-  { job, program, grid }: Prepared,
-  wanted: RowsWanted,
-  evaluated: Evaluated,
-  optimization: Optimization,
-): Results {
-  const { sources } = job.system;
-  const states =
-    evaluated.sourceStates === null || sources === null
-      ? { final: {}, trajectory: {} }
-      : sourceTensors(sources.evolving, sources.rows, evaluated.sourceStates, (field) => shapeOf(job, field));
-  const times = Float64Array.from(wanted.trajectory, (point) => grid.times[point] ?? Number.NaN);
-  return {
-    gradient: gradientTensors(
-      program,
-      evaluated.gradient,
-      ({ field, rows, width }) => shapeOf(job, field) ?? [rows, width],
-    ),
-    values: {},
-    final: wanted.final ? states.final : {},
-    trajectory: times.length === 0 ? {} : { ...states.trajectory, t: { shape: [times.length], data: times } },
-    optimum: optimization.optimum(),
-    history: optimization.history(),
-  };
-}
-
-/** The shape a field was given in. */
-function shapeOf(job: Job, field: string): readonly number[] | null {
-  return job.arrays.get(field)?.shape ?? null;
-}
-
-function summaryOf(
-  { job, shards }: Prepared,
-  evaluated: Evaluated,
-  shared: Results,
-  settings: Settings,
-  spent: Pick<RunSummary, 'seconds' | 'timings'>,
-): Omit<RunSummary, 'optimization'> {
-  const { loss, iterations, pairs, bytesPerIteration, workersLost, redone, joins } = evaluated;
-  const [join] = joins;
-  invariant(join !== undefined, 'a run that is done had a worker');
-  return {
-    name: job.name,
-    loss,
-    gradientNorms: norms(shared.gradient),
-    engine: join.engine,
-    numerics: join.numerics,
-    precision: job.precision,
-    threads: settings.threads,
-    shards: shards.length,
-    iterations,
-    ...spent,
-    pairs,
-    pairsPerSecond: pairs / spent.timings.evaluate,
-    bytesPerIteration,
-    workersLost,
-    redone,
-    jobDigest: job.digest,
-    version,
-  };
 }
 
 // --- options ----------------------------------------------------------------------------------------------
@@ -359,11 +237,13 @@ interface Settings {
   readonly force: boolean;
   readonly fresh: boolean;
   readonly engine: EngineChoice;
+  readonly devices: readonly number[] | null;
   readonly threads: number;
   readonly memoryBytes: number;
   readonly set: readonly string[];
   readonly reach: Reach;
   readonly onProgress: (event: ProgressEvent) => void;
+  readonly onWarning: (sentence: string) => void;
   readonly signal: AbortSignal;
   readonly log: Log;
 }
@@ -383,11 +263,13 @@ function settle(options: RunOptions): Settings {
     force: options.force ?? false,
     fresh: options.fresh ?? false,
     engine: options.engine ?? 'auto',
+    devices: options.devices ?? null,
     threads,
     memoryBytes,
     set: options.set ?? [],
     reach: { allowHosts: options.allowHosts ?? [], s3: config.s3 },
     onProgress: options.onProgress ?? (() => {}),
+    onWarning: options.onWarning ?? (() => {}),
     signal: options.signal ?? new AbortController().signal,
     log: logTo(config.logLevel),
   };

@@ -5,15 +5,35 @@ import { readS3Settings } from '../src/objects/s3-settings.ts';
 
 describe('readConfig', () => {
   it('is silent and leaves the threads to the machine by default', () => {
-    const nothing = { logLevel: 'silent', threads: null, s3: readS3Settings({}) };
+    const nothing = {
+      logLevel: 'silent',
+      threads: null,
+      redisUrl: null,
+      redisPasswordFile: null,
+      storage: null,
+      s3: readS3Settings({}),
+    };
     expect(readConfig({})).toEqual(nothing);
-    expect(readConfig({ SKEWFLOW_LOG: '', SKEWFLOW_THREADS: '' })).toEqual(nothing);
+    const empty = {
+      SKEWFLOW_LOG: '',
+      SKEWFLOW_THREADS: '',
+      REDIS_URL: '',
+      SKEWFLOW_REDIS_PASSWORD_FILE: '',
+      SKEWFLOW_STORAGE: '',
+    };
+    expect(readConfig(empty)).toEqual(nothing);
   });
 
   it('reads what is set', () => {
-    expect(readConfig({ SKEWFLOW_LOG: 'debug', SKEWFLOW_THREADS: '3' })).toMatchObject({
-      logLevel: 'debug',
-      threads: 3,
+    const environment = {
+      ...{ SKEWFLOW_LOG: 'debug', SKEWFLOW_THREADS: '3' },
+      ...{ REDIS_URL: 'redis://:x@host', SKEWFLOW_REDIS_PASSWORD_FILE: '/run/secrets/redis' },
+      SKEWFLOW_STORAGE: 'file:///mnt/skewflow',
+    };
+    expect(readConfig(environment)).toEqual({
+      ...{ logLevel: 'debug', threads: 3 },
+      ...{ redisUrl: 'redis://:x@host', redisPasswordFile: '/run/secrets/redis' },
+      storage: 'file:///mnt/skewflow',
     });
   });
 

@@ -10,6 +10,7 @@ const recordedV1 = {
   phase: 'gradient',
   parameterDigest: 'a'.repeat(64),
   leaf: 'sources',
+  copy: 0,
   answer: {
     kind: 'partial',
     sums: Float64Array.of(0.25),

@@ -1,4 +1,5 @@
 /** How a .npy is written in place: header once, elements at their offsets in any order. */
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { SkewflowError } from '../errors.ts';
 import { hostIsLittleEndian } from './element-types.ts';
@@ -11,6 +12,8 @@ export interface NpyWriter {
   readonly shape: readonly number[];
   /** Elements [begin, begin + data.length), row-major; converted to the file's type. Rejects with JobFailedError. */
   readonly write: (begin: number, data: Reals) => Promise<void>;
+  /** Makes sure that what was written so far is on the disk. */
+  readonly flush: () => Promise<void>;
   /** Makes sure that everything is on the disk, and closes the file. */
   readonly close: () => Promise<void>;
 }
@@ -24,14 +27,29 @@ const elementsAtOnce = 2 ** 18;
  * @param type - `f4` or `f8`, little-endian
  * @throws JobFailedError when the file cannot be made
  */
-export async function createNpy(
+export function createNpy(path: string, type: 'f4' | 'f8', shape: readonly number[]): Promise<NpyWriter> {
+  return openedNpy(path, 'w', type, shape);
+}
+
+/**
+ * Opens a .npy of that shape that several processes write, each its own ranges, and creates it where it is not there yet.
+ * Whoever comes first, nothing that another wrote is lost: all write the same header and ask for the same length.
+ *
+ * @throws JobFailedError when the file cannot be opened
+ */
+export function shareNpy(path: string, type: 'f4' | 'f8', shape: readonly number[]): Promise<NpyWriter> {
+  return openedNpy(path, constants.O_RDWR | constants.O_CREAT, type, shape);
+}
+
+async function openedNpy(
   path: string,
+  flags: number | string,
   type: 'f4' | 'f8',
   shape: readonly number[],
 ): Promise<NpyWriter> {
   const header = formatNpyHeader(type, shape);
   const elementBytes = type === 'f4' ? 4 : 8;
-  const handle = await open(path, 'w').catch((cause: unknown) => failed(path, cause));
+  const handle = await open(path, flags).catch((cause: unknown) => failed(path, cause));
   try {
     await handle.truncate(header.length + elementCount(shape) * elementBytes);
     await writeAll(handle, header, 0);
@@ -52,16 +70,9 @@ export async function createNpy(
       failed(path, cause);
     }
   };
-  const close = async (): Promise<void> => {
-    try {
-      await handle.sync();
-    } catch (cause) {
-      failed(path, cause);
-    } finally {
-      await handle.close();
-    }
-  };
-  return { path, shape, write, close };
+  const flush = (): Promise<void> => handle.sync().catch((cause: unknown) => failed(path, cause));
+  const close = (): Promise<void> => flush().finally(() => handle.close());
+  return { path, shape, write, flush, close };
 }
 
 /** The bytes of a whole .npy. */

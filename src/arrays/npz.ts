@@ -36,6 +36,24 @@ export async function openNpz(path: string, name: string, label = path): Promise
   }
 }
 
+/**
+ * Names of the arrays of a .npz.
+ *
+ * @throws InputError when the archive is missing or damaged
+ */
+export async function npzNames(path: string): Promise<readonly string[]> {
+  const zip = await openPromise(path, { lazyEntries: true, autoClose: false }).catch((cause: unknown) =>
+    damaged(path, cause),
+  );
+  try {
+    const names: string[] = [];
+    for await (const entry of entriesOf(zip, path)) names.push(entry.fileName.replace(/\.npy$/u, ''));
+    return names;
+  } finally {
+    zip.close();
+  }
+}
+
 /** The bytes of one entry; closing them closes the archive. */
 async function entryFile(archive: ByteFile, path: string, name: string, label: string): Promise<ByteFile> {
   const zip = await openPromise(path, { lazyEntries: true, autoClose: false }).catch((cause: unknown) =>

@@ -14,9 +14,16 @@ export function devicesCommand(finish: (code: number) => void): Command {
     });
 }
 
+const words: Readonly<Record<DeviceReport['status'], string>> = {
+  absent: 'absent',
+  failing: 'FAILS its self-test',
+  usable: 'usable',
+};
+
 function table(found: readonly DeviceReport[]): string {
-  const width = Math.max(...found.map((d) => d.engine.length));
+  const engine = Math.max(...found.map((d) => d.engine.length));
+  const status = Math.max(...found.map((d) => words[d.status].length));
   return found
-    .map((d) => `${d.engine.padEnd(width)}  ${d.usable ? 'usable' : 'absent'}  ${d.description}\n`)
+    .map((d) => `${d.engine.padEnd(engine)}  ${words[d.status].padEnd(status)}  ${d.description}\n`)
     .join('');
 }

@@ -6,14 +6,21 @@
 import { Command, CommanderError } from 'commander';
 import { errorTable, exitCodes, isSkewflowError } from '../errors.ts';
 import { version } from '../index.ts';
+import { cancelCommand } from './cancel.ts';
 import { checkCommand } from './check.ts';
 import { completionCommand } from './completion.ts';
 import { devicesCommand } from './devices.ts';
 import { explainCommand } from './explain.ts';
+import { fetchCommand } from './fetch.ts';
+import { followCommand } from './follow.ts';
 import { initCommand } from './init.ts';
+import { lsCommand, showCommand } from './list.ts';
 import { plotCommand } from './plot.ts';
+import { pruneCommand } from './prune.ts';
 import { runCommand } from './run.ts';
 import { schemaCommand } from './schema.ts';
+import { coordinatorCommand, workerCommand } from './services.ts';
+import { submitCommand } from './submit.ts';
 
 /** Run one command line (without `node` and the script) and return the code to exit with. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -46,6 +53,9 @@ Examples:
   skewflow run vortices/job.yaml   the loss and its gradient, in ./vortices-out
   skewflow explain job.yaml        which blocks of the Jacobian are zero, diagonal, dense, and what that saves
   skewflow check job.yaml          the gradient against finite differences
+  skewflow coordinator --storage /mnt/skewflow &   on one machine, and on as many as there are:
+  skewflow worker --storage /mnt/skewflow &
+  skewflow submit job.yaml --follow                the same loss and gradient, bit for bit
 
 Exit codes: 0 done, 1 the job failed, 2 the job file or the command is wrong, 3 no usable device,
 4 Redis or storage out of reach, 130/143 interrupted.`,
@@ -58,6 +68,15 @@ Exit codes: 0 done, 1 the job failed, 2 the job file or the command is wrong, 3 
     devicesCommand(finish),
     schemaCommand(),
     initCommand(),
+    submitCommand(finish),
+    coordinatorCommand(),
+    workerCommand(),
+    lsCommand(),
+    showCommand(),
+    followCommand(finish),
+    fetchCommand(finish),
+    cancelCommand(),
+    pruneCommand(),
     completionCommand(() => program),
   ];
   for (const command of commands) program.addCommand(command.exitOverride());

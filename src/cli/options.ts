@@ -4,20 +4,27 @@ import { type EngineChoice, parseBytes, type RunOptions } from '../index.ts';
 
 export interface DeviceOptions {
   readonly engine: EngineChoice;
+  readonly devices?: readonly number[];
   readonly threads?: number;
   readonly memory?: number;
   readonly set: readonly string[];
   readonly allowHost: readonly string[];
 }
 
-/** Adds --engine, --threads, --memory, --set and --allow-host. */
+/** Adds --engine, --devices, --threads, --memory, --set and --allow-host. */
 export function withDeviceOptions(command: Command): Command {
-  return withJobOptions(command)
+  return withJobOptions(withDevices(command));
+}
+
+/** Adds --engine, --devices, --threads and --memory. */
+export function withDevices(command: Command): Command {
+  return command
     .addOption(
       new Option('--engine <name>', 'what computes')
         .choices(['auto', 'wasm', 'webgpu', 'reference'])
         .default('auto'),
     )
+    .option('--devices <numbers>', 'GPUs to compute with, e.g. 0,2 (default: every hardware GPU)', numbers)
     .option('--threads <n>', 'threads to compute with (default: one per core)', wholeNumber)
     .option('--memory <bytes>', 'most memory to use, e.g. 2GiB (default: what the machine has)', bytes);
 }
@@ -42,19 +49,29 @@ export function withJobOptions(command: Command): Command {
 /** The options as the API takes them. */
 export function deviceOptions(
   options: DeviceOptions,
-): Pick<RunOptions, 'allowHosts' | 'engine' | 'memoryBytes' | 'set' | 'threads'> {
+): Pick<RunOptions, 'allowHosts' | 'devices' | 'engine' | 'memoryBytes' | 'onWarning' | 'set' | 'threads'> {
   return {
     engine: options.engine,
     set: options.set,
     allowHosts: options.allowHost,
+    onWarning: (sentence) => process.stderr.write(`${sentence}\n`),
+    ...(options.devices === undefined ? {} : { devices: options.devices }),
     ...(options.threads === undefined ? {} : { threads: options.threads }),
     ...(options.memory === undefined ? {} : { memoryBytes: options.memory }),
   };
 }
 
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+/** Repeatable: every value given. */
+export const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
-function wholeNumber(text: string): number {
+function numbers(text: string): readonly number[] {
+  const values = text.split(',').map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : Number.NaN));
+  if (values.some(Number.isNaN) || new Set(values).size < values.length)
+    throw new InvalidArgumentError('expected different whole numbers from 0, such as 0,2.');
+  return values;
+}
+
+export function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1)
     throw new InvalidArgumentError('expected a whole number from 1.');

@@ -37,6 +37,46 @@ export function lossOf(entries: readonly Entry[], sums: Float64Array, outside: n
   return entries.reduce((loss, entry, k) => (entry.linear ? loss + (sums[k] ?? 0) : loss), outside);
 }
 
+/**
+ * The answers of one stage. They are added as they come; kept one by one only where they may be withdrawn or have to
+ * outlive this process, because otherwise one answer a level of the tree is all that is held.
+ */
+export class Answers {
+  readonly #leaves: readonly Leaf[];
+  readonly #entries: readonly Entry[];
+  readonly #kept: Map<Leaf, LeafPartial> | null;
+  #adder: Adder;
+
+  constructor(leaves: readonly Leaf[], entries: readonly Entry[], retain: boolean) {
+    this.#leaves = leaves;
+    this.#entries = entries;
+    this.#kept = retain ? new Map() : null;
+    this.#adder = new Adder(leaves, entries);
+  }
+
+  put(leaf: Leaf, answer: LeafPartial): void {
+    this.#kept?.set(leaf, answer);
+    this.#adder.put(leaf, answer);
+  }
+
+  /** Forget what these leaves answered; each is put again before the total is asked for. */
+  withdraw(leaves: readonly Leaf[]): void {
+    invariant(this.#kept !== null, 'answers are withdrawn only where they are kept');
+    for (const leaf of leaves) this.#kept.delete(leaf);
+    this.#adder = new Adder(this.#leaves, this.#entries);
+    for (const [leaf, answer] of this.#kept) this.#adder.put(leaf, answer);
+  }
+
+  /** What is kept one by one. */
+  kept(): ReadonlyMap<Leaf, LeafPartial> {
+    return this.#kept ?? new Map();
+  }
+
+  total(): Added {
+    return this.#adder.total();
+  }
+}
+
 /** Adds the answers of one stage; a subtree is added as soon as it is complete, so at most one answer a level waits. */
 export class Adder {
   readonly #leaves: readonly Leaf[];

@@ -14,6 +14,8 @@ export interface Course {
    * survive this process does; a rejection ends the run with that error.
    */
   readonly next: (outcome: Outcome) => Promise<Leg | null>;
+  /** All that it remembers, as text: a course made from it goes on with the same bits. Null: it remembers nothing. */
+  readonly record: () => string | null;
 }
 
 /** One evaluation that is to be made. */
@@ -41,5 +43,6 @@ export function once(fields: ReadonlyMap<string, Float64Array>): Course {
       if (outcome.kind === 'not-finite') throw errorOf(outcome.error);
       return null;
     },
+    record: () => null,
   };
 }

@@ -93,6 +93,7 @@ export function descend(
       return complete ? null : legOf(variables, state);
     },
     state: () => state,
+    record: () => encodeDescent(state),
     optimum: () => {
       const all = variables.fieldsAt(optimumOf(state));
       return new Map(job.optimize.over.map((name) => [name, all.get(name) ?? new Float64Array(0)]));

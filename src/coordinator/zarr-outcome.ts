@@ -3,8 +3,8 @@ import type { ZarrArray } from '../arrays/zarr-group.ts';
 import type { Job } from '../job/job.ts';
 import type { Field } from '../kernels/system.ts';
 import { planShards } from '../partition/plan.ts';
+import { type RowsKind, rowsShape } from '../partition/row-shape.ts';
 import type { RowsWanted } from '../protocol.ts';
-import { type RowsKind, rowsShape } from './result.ts';
 
 /** The folder of the group, among the results. */
 export const zarrGroup = 'tracers.zarr';

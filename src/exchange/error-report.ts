@@ -22,3 +22,24 @@ export function errorOf(report: ErrorReport): SkewflowError {
 export function isFinal(report: ErrorReport): boolean {
   return errorTable[errorOf(report).tag].retry === 'nowhere';
 }
+
+/** Longest text of a report that crosses a wire, in characters, and most figures. */
+const textMax = 3000;
+const detailsMax = 32;
+
+/** A report that fits into a control part: long texts (a stack, a list) are cut. */
+export function shortened({ tag, message, details }: ErrorReport): ErrorReport {
+  const entries = Object.entries(details).slice(0, detailsMax);
+  let left = textMax;
+  const cut = <T>(value: T): T | string => {
+    if (typeof value !== 'string') return value;
+    const text = value.slice(0, left);
+    left -= text.length;
+    return text.length < value.length ? `${text}…` : text;
+  };
+  return {
+    tag: tag.slice(0, 100),
+    message: cut(message),
+    details: Object.fromEntries(entries.map(([name, value]) => [name.slice(0, 100), cut(value)])),
+  };
+}

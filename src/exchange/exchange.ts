@@ -32,15 +32,18 @@ export interface Exchange extends AsyncDisposable {
   readonly lease: (signal: AbortSignal) => Promise<Seat>;
 }
 
-/** What became of something sent. `late`: not the current phase; `twice`: a posting for that leaf is there already. */
+/** What became of something sent. `late`: not the current phase; `twice`: a posting for that copy of the leaf is there already. */
 export type Receipt = 'accepted' | 'fenced' | 'late' | 'twice';
 
 /** What the coordinator of a run holds. */
 export interface Desk {
   readonly run: RunId;
   readonly epoch: number;
-  /** The current iteration becomes this one; postings for any other are late from here on. */
-  readonly publish: (iteration: Iteration) => Promise<Receipt>;
+  /**
+   * The current iteration becomes this one, with this plan or with none yet; postings for any other are late from here on.
+   * Published again (same number, phase and parameters) it is the same question, and the answers it has stand.
+   */
+  readonly publish: (iteration: Iteration, plan?: SeatPlan) => Promise<Receipt>;
   readonly assign: (plan: SeatPlan) => Promise<Receipt>;
   /** The run as the desks before left it: what was asked, who sits, what was answered. */
   readonly standing: () => Promise<Standing>;
@@ -70,6 +73,8 @@ export type DeskEvent =
   | { readonly kind: 'joined'; readonly join: Join }
   /** The store lost everything it held: the run is to be opened and published again. */
   | { readonly kind: 'emptied' }
+  /** A later desk holds the run: nothing more is heard of it here. */
+  | { readonly kind: 'fenced' }
   /** The seat was given up, or (`lost`) its worker has not been heard of for longer than a lease lasts. */
   | { readonly kind: 'left'; readonly seat: SeatId; readonly lost: boolean }
   | { readonly kind: 'posted'; readonly posting: Posting }
@@ -88,6 +93,14 @@ export interface Seat {
   readonly beat: (beat: Beat) => Promise<void>;
   /** Give the seat up; with an error when the worker could not go on. */
   readonly leave: (error: ErrorReport | null) => Promise<void>;
+  /** What went over this seat so far: iterations and plans received, postings sent. */
+  readonly traffic: () => Traffic;
+}
+
+/** Bytes of messages; where nothing is encoded, of the arrays in them. */
+export interface Traffic {
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
 }
 
 /** The state of a run as its seats see it. */
@@ -95,8 +108,9 @@ export interface RunView {
   /** Changes whenever anything below does. */
   readonly stamp: number;
   readonly iteration: Iteration | null;
+  /** The plan as far as this seat goes; leaves of others may be left out. A leaf it names under a later epoch is asked again. */
   readonly plan: SeatPlan | null;
   readonly end: RunEnd | null;
-  /** Why this seat is dismissed; null: it is not. */
+  /** Why this seat is dismissed, or that it was lost: not heard of for too long, or forgotten by the store. Null: it is held. */
   readonly dismissed: ErrorReport | null;
 }

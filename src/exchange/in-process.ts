@@ -6,7 +6,6 @@ import {
   type ErrorReport,
   type Iteration,
   type Join,
-  type LeafName,
   type Posting,
   type RunEnd,
   type RunId,
@@ -14,6 +13,7 @@ import {
   SeatId,
   type SeatPlan,
 } from '../protocol.ts';
+import { Bell } from './bell.ts';
 import type { Desk, DeskEvent, Exchange, Receipt, RunView, Seat } from './exchange.ts';
 
 export interface InProcessOptions {
@@ -73,8 +73,8 @@ interface Run {
   iteration: Iteration | null;
   plan: SeatPlan | null;
   end: RunEnd | null;
-  /** Leaves of the current phase that have an answer; the answer itself only where it is retained. */
-  readonly answered: Map<LeafName, Posting | null>;
+  /** Copies of leaves (`17 0`) of the current phase that are answered; the answer itself only where it is retained. */
+  readonly answered: Map<string, Posting | null>;
   readonly retain: boolean;
   /** Seats that are held. */
   readonly seats: Map<SeatId, Holder>;
@@ -118,11 +118,11 @@ function deskOf(run: Run, epoch: number): Desk {
   return {
     run: run.sheet.run,
     epoch,
-    publish: async (iteration) =>
+    publish: async (iteration, plan) =>
       commit(() => {
+        if (!answers(iteration, run.iteration)) run.answered.clear();
         run.iteration = iteration;
-        run.plan = null;
-        run.answered.clear();
+        run.plan = plan ?? null;
       }),
     assign: async (plan) => commit(() => (run.plan = plan)),
     standing: async () => ({
@@ -156,11 +156,15 @@ function takeSeat(run: Run, giveBack: () => void): Seat {
     run.events.push(event);
     run.happened.ring();
   };
+  const traffic = { receivedBytes: 0, sentBytes: 0 };
+  let shown: Iteration | null = null;
   const receive = (posting: Posting): Receipt => {
+    traffic.sentBytes += arrayBytes(posting.answer);
     if (!holds()) return 'fenced';
     if (run.end !== null || !answers(posting, run.iteration)) return 'late';
-    if (run.answered.has(posting.leaf)) return 'twice';
-    run.answered.set(posting.leaf, run.retain ? posting : null);
+    const key = `${posting.leaf} ${posting.copy}`;
+    if (run.answered.has(key)) return 'twice';
+    run.answered.set(key, run.retain ? posting : null);
     tell({ kind: 'posted', posting });
     return 'accepted';
   };
@@ -176,6 +180,8 @@ function takeSeat(run: Run, giveBack: () => void): Seat {
       while (run.stamp === seen) await run.changed.wait(signal);
       signal.throwIfAborted();
       const { stamp, iteration, plan, end } = run;
+      if (iteration !== shown) traffic.receivedBytes += arrayBytes(iteration);
+      shown = iteration;
       return { stamp, iteration, plan, end, dismissed: holder.dismissed };
     },
     post: async (postings) => postings.map(receive),
@@ -187,39 +193,27 @@ function takeSeat(run: Run, giveBack: () => void): Seat {
       tell(error === null ? { kind: 'left', seat: id, lost: false } : { kind: 'broke', seat: id, error });
       giveBack();
     },
+    traffic: () => ({ ...traffic }),
   };
 }
 
-/** Whether a posting answers this iteration: number, phase and parameters are the current ones. */
-function answers(posting: Posting, current: Iteration | null): boolean {
+/** Whether number, phase and parameters are those of the current iteration. */
+function answers(
+  asked: Pick<Iteration, 'number' | 'parameterDigest' | 'phase'>,
+  current: Iteration | null,
+): boolean {
   return (
     current !== null &&
-    posting.number === current.number &&
-    posting.phase === current.phase &&
-    posting.parameterDigest === current.parameterDigest
+    asked.number === current.number &&
+    asked.phase === current.phase &&
+    asked.parameterDigest === current.parameterDigest
   );
 }
 
-/** Something to wait for: `ring` wakes everyone who waits. */
-class Bell {
-  #waiting: (() => void)[] = [];
-
-  ring(): void {
-    const woken = this.#waiting;
-    this.#waiting = [];
-    for (const wake of woken) wake();
-  }
-
-  /** Resolves at the next ring; rejects with the signal's reason when it aborts first. */
-  wait(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      const onAbort = (): void => reject(signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.push(() => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      });
-    });
-  }
+/** Bytes of the arrays in a message, however deep. */
+function arrayBytes(message: unknown): number {
+  if (message instanceof Float64Array) return message.byteLength;
+  if (typeof message !== 'object' || message === null) return 0;
+  const parts = message instanceof Map ? [...message.values()] : Object.values(message);
+  return parts.reduce((bytes: number, part) => bytes + arrayBytes(part), 0);
 }

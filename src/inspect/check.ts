@@ -15,14 +15,18 @@ import { workOf } from './work.ts';
 
 /** How `check` goes about it. */
 export interface CheckOptions {
-  /** What is checked. Default `auto`: the embedded WASM engine. */
+  /** What is checked. Default `auto`, as for `run`. */
   readonly engine?: EngineChoice;
+  /** Number of the GPU that is checked, the first of several. Default: the first hardware GPU. */
+  readonly devices?: readonly number[];
   readonly threads?: number;
   readonly memoryBytes?: number;
   /** Changes to the job, as `--set`. */
   readonly set?: readonly string[];
   /** Hosts its inputs may lie on although they are private or plain http: `host` or `host:port`. */
   readonly allowHosts?: readonly string[];
+  /** Told what the choice of a device leaves to be desired, a sentence. Default: nobody. */
+  readonly onWarning?: (sentence: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -89,7 +93,14 @@ async function checked(job: Job, options: CheckOptions): Promise<CheckReport> {
   const { precision } = job;
   const signal = options.signal === undefined ? {} : { signal: options.signal };
 
-  await using engine = await openEngine(options.engine ?? 'auto', { precision, threads, memoryBytes });
+  const { devices, onWarning } = options;
+  await using engine = await openEngine(options.engine ?? 'auto', {
+    precision,
+    threads,
+    memoryBytes,
+    ...(devices === undefined ? {} : { devices }),
+    ...(onWarning === undefined ? {} : { onWarning }),
+  });
   await using reference = await openEngine('reference', { precision: 'f64', threads: 1, memoryBytes });
   await using fast = await openEngine('wasm', { precision: 'f64', threads, memoryBytes });
   const { numerics, answer } = await answerOn(engine, problem, { threads, ...signal });

@@ -1,9 +1,11 @@
-/** What can compute here? Each engine, tried on a small job against the reference. */
+/** What can compute here? Each engine and each GPU, tried on a small job against the reference. */
 import { availableParallelism } from 'node:os';
-import { SkewflowError } from '../errors.ts';
+import { isSkewflowError } from '../errors.ts';
 import { jobFromObject } from '../job/load.ts';
 import type { JobObject } from '../job/schema.ts';
-import { openEngine } from '../worker/engine/discover.ts';
+import { defaultLimits } from '../worker/child/supervision.ts';
+import { findGpus, type Gpu, howToGetOne } from '../worker/engine/dawn/adapters.ts';
+import { type ChoiceOptions, chooseStations, gpuStation, type Station } from '../worker/engine/discover.ts';
 import type { Engine, EngineName, Precision } from '../worker/engine/engine.ts';
 import { openReferenceEngine } from '../worker/engine/reference/engine.ts';
 import { type Answer, evaluatorOn } from './evaluator.ts';
@@ -13,13 +15,20 @@ import { type Problem, takeRows } from './problem.ts';
 /** One engine, and whether it computes here. */
 export interface DeviceReport {
   readonly engine: EngineName;
+  /** The GPU's name, or the engine's. */
+  readonly name: string;
+  /** `absent`: there is none; `failing`: there is one, and it fails its self-test. */
+  readonly status: 'absent' | 'failing' | 'usable';
+  /** Whether the status is `usable`. */
   readonly usable: boolean;
-  /** For people: lanes, threads, the self-test's outcome or why the engine is absent. */
+  /** For people: what it is, the self-test's outcome, or why there is none and what to do. */
   readonly description: string;
   /** Logical cores the engine may use. */
   readonly threads: number;
   /** One for each precision the engine has. */
   readonly precisions: readonly PrecisionReport[];
+  /** null for an engine that needs no GPU. */
+  readonly gpu: GpuReport | null;
 }
 
 /** How an engine did on a small job in one precision. */
@@ -32,52 +41,140 @@ export interface PrecisionReport {
   readonly tolerance: number;
 }
 
+export interface GpuReport {
+  /** Its number in `--devices`. */
+  readonly index: number;
+  /** `vulkan`, `metal` or `d3d12`. */
+  readonly backend: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  /** The driver with its version. */
+  readonly driver: string;
+  /** Whether it computes on the processor; `auto` never takes such a one. */
+  readonly software: boolean;
+  /** Where one of several identical GPUs is: its bus address or driver file. */
+  readonly place: string | null;
+  /** The adapter's limits by their names in the WebGPU specification. */
+  readonly limits: Readonly<Record<string, number>>;
+}
+
 /** Relative differences that rounding can explain on the small job. */
 const tolerances: Readonly<Record<Precision, number>> = { f32: 1e-4, f64: 1e-11 };
+
+/** Far more than the small job needs. */
+const memoryBytes = 2 ** 28;
+
+/** A self-test tells at once when a device hangs or dies. */
+const limits = { ...defaultLimits, restartsMax: 0, firstMs: 30_000 };
 
 /** What there is here; documented where it is exported, in `index.ts`. */
 export async function devices(): Promise<readonly DeviceReport[]> {
   const problem = await smallProblem();
   await using reference = openReferenceEngine();
   const expected = await answerOn(reference, problem, 1);
-  return [
-    await tried('wasm', ['f32', 'f64'], problem, expected),
-    await tried('webgpu', ['f32'], problem, expected),
-    await tried('reference', ['f64'], problem, expected),
-  ];
+  const { gpus, notes } = await findGpus();
+
+  const reports = [await engineReport('wasm', ['f32', 'f64'], problem, expected)];
+  for (const gpu of gpus) reports.push(await gpuReport(gpu, problem, expected));
+  for (const note of notes) reports.push(absent(note));
+  if (gpus.length + notes.length === 0) reports.push(absent(howToGetOne()));
+  reports.push(await engineReport('reference', ['f64'], problem, expected));
+  return reports;
 }
 
-async function tried(
-  name: EngineName,
+async function engineReport(
+  engine: 'reference' | 'wasm',
   precisions: readonly Precision[],
   problem: Problem,
   expected: Answer,
 ): Promise<DeviceReport> {
-  const threads = name === 'reference' ? 1 : availableParallelism();
-  const reports: PrecisionReport[] = [];
-  try {
-    for (const precision of precisions) {
-      await using engine = await openEngine(name, { precision, threads, memoryBytes: memoryBytes });
-      const answer = await answerOn(engine, problem, threads);
-      const error = furthest(answer, expected);
-      reports.push({ precision, numerics: engine.numerics, error, tolerance: tolerances[precision] });
-    }
-  } catch (error) {
-    if (!(error instanceof SkewflowError)) throw error;
-    return { engine: name, usable: false, description: error.message, threads: 0, precisions: [] };
+  const threads = engine === 'reference' ? 1 : availableParallelism();
+  const tests: SelfTest[] = [];
+  for (const precision of precisions) {
+    const [station] = await chooseStations(engine, { precision, threads, memoryBytes });
+    if (station !== undefined) tests.push(await selfTest(station, precision, threads, problem, expected));
   }
-  const usable = reports.every((r) => r.error <= r.tolerance);
+  const about = engine === 'reference' ? aboutReference : aboutWasm(threads, measured(tests));
+  return { engine, name: engine, ...outcome(about, tests), threads, gpu: null };
+}
+
+async function gpuReport(gpu: Gpu, problem: Problem, expected: Answer): Promise<DeviceReport> {
+  const { index, place } = gpu;
+  const { name, backend, vendor, architecture, driver, software, limits: adapterLimits } = gpu.adapter;
+  const options: ChoiceOptions = { precision: 'f32', threads: 1, memoryBytes, limits };
+  const tests = [await selfTest(gpuStation(gpu, options), 'f32', 1, problem, expected)];
   return {
-    engine: name,
-    usable,
-    description: describe(name, threads, reports),
-    threads,
-    precisions: reports,
+    engine: 'webgpu',
+    name,
+    ...outcome(aboutGpu(gpu), tests),
+    threads: 1,
+    gpu: { index, backend, vendor, architecture, driver, software, place, limits: adapterLimits },
   };
 }
 
-/** Far more than the small job needs. */
-const memoryBytes = 2 ** 28;
+function absent(description: string): DeviceReport {
+  return {
+    engine: 'webgpu',
+    name: 'webgpu',
+    status: 'absent',
+    usable: false,
+    description,
+    threads: 0,
+    precisions: [],
+    gpu: null,
+  };
+}
+
+// --- the self-test ----------------------------------------------------------------------------------------
+
+/** What a device gave on the small job, or why it gave nothing. */
+type SelfTest =
+  | ({ readonly kind: 'measured' } & PrecisionReport)
+  | { readonly kind: 'broke'; readonly precision: Precision; readonly why: string };
+
+async function selfTest(
+  station: Station,
+  precision: Precision,
+  threads: number,
+  problem: Problem,
+  expected: Answer,
+): Promise<SelfTest> {
+  try {
+    await using engine = await station.open();
+    const answer = await answerOn(engine, problem, threads);
+    const { numerics } = engine;
+    const error = furthest(answer, expected);
+    return { kind: 'measured', precision, numerics, error, tolerance: tolerances[precision] };
+  } catch (error) {
+    if (!isSkewflowError(error)) throw error;
+    return { kind: 'broke', precision, why: error.message };
+  }
+}
+
+function measured(tests: readonly SelfTest[]): readonly PrecisionReport[] {
+  return tests.flatMap((test) => {
+    if (test.kind === 'broke') return [];
+    const { kind: _, ...report } = test;
+    return [report];
+  });
+}
+
+function outcome(
+  about: string,
+  tests: readonly SelfTest[],
+): Pick<DeviceReport, 'description' | 'precisions' | 'status' | 'usable'> {
+  const usable = tests.every((test) => test.kind === 'measured' && test.error <= test.tolerance);
+  const said = tests.map((test) => {
+    if (test.kind === 'broke') return `${test.precision} broke: ${test.why}`;
+    return `${test.precision} ${test.error <= test.tolerance ? 'right' : 'WRONG'} to ${test.error.toExponential(0)}`;
+  });
+  return {
+    status: usable ? 'usable' : 'failing',
+    usable,
+    description: `${about}; self-test: ${said.join(', ')}`,
+    precisions: measured(tests),
+  };
+}
 
 async function answerOn(engine: Engine, problem: Problem, threads: number): Promise<Answer> {
   await using evaluator = await evaluatorOn(engine, problem, { threads });
@@ -93,20 +190,31 @@ function furthest(answer: Answer, expected: Answer): number {
   );
 }
 
+// --- in words ---------------------------------------------------------------------------------------------
+
+const aboutReference = 'plain double precision, one thread, for comparison';
+
 const relaxed: Readonly<Record<string, string>> = {
   fused: 'relaxed SIMD with fused multiply-adds',
   unfused: 'relaxed SIMD, multiply-adds rounded twice',
   absent: 'no relaxed SIMD',
 };
 
-function describe(name: EngineName, threads: number, reports: readonly PrecisionReport[]): string {
-  const tests = reports
-    .map((r) => `${r.precision} ${r.error <= r.tolerance ? 'right' : 'WRONG'} to ${r.error.toExponential(0)}`)
-    .join(', ');
-  if (name === 'reference') return `plain double precision, one thread, for comparison; self-test: ${tests}`;
+function aboutWasm(threads: number, reports: readonly PrecisionReport[]): string {
   const lanes = reports.map((r) => r.numerics.split('/')[2] ?? '').join(' and ');
   const madd = relaxed[reports[0]?.numerics.split('/')[3] ?? ''] ?? '';
-  return `${threads} thread${threads === 1 ? '' : 's'} of ${lanes}, ${madd}; self-test: ${tests}`;
+  return `${threads} thread${threads === 1 ? '' : 's'} of ${lanes}, ${madd}`;
+}
+
+function aboutGpu({ index, adapter, place }: Gpu): string {
+  const { name, driver, software, limits: most } = adapter;
+  const mebibytes = (name: string): string => `${Math.floor((most[name] ?? 0) / 2 ** 20)} MiB`;
+  return [
+    `${index}: ${name}${place === null ? '' : ` at ${place}`}`,
+    ...(software ? ['a software adapter, for tests'] : []),
+    driver,
+    `buffers to ${mebibytes('maxBufferSize')}, bindings to ${mebibytes('maxStorageBufferBindingSize')}`,
+  ].join(', ');
 }
 
 /** Something of everything: reductions of every kind, a set, self-exclusion, two stages, a loss in two phases. */

@@ -87,7 +87,7 @@ export function explainPlan(planned: Planned, { kernels = false, threads = 1 } =
   const { job, program, grid, shards, segmentSteps } = planned;
   const { system } = program;
   const rows = rowsWanted(system, job.output, grid);
-  const { sourcesLeaf } = shapeOf({ program, rows, shards, breakagesMax: 0 });
+  const { sourcesLeaf } = shapeOf({ program, rows, shards });
   const work = workOf({ program, grid, shards: shards.length, sourcesLeaf, segmentSteps });
   const pairsOf = (direction: WorkLine['direction']): number =>
     work.filter((w) => w.direction === direction).reduce((n, w) => n + w.pairs, 0);

@@ -56,6 +56,8 @@ export class Outbox {
     const batch = this.#waiting;
     this.#waiting = [];
     this.#sent = performance.now();
-    if (batch.length > 0) this.next(() => this.#post(batch));
+    if (batch.length === 0) return;
+    this.next(async () => this.#store.flush?.());
+    this.next(() => this.#post(batch));
   }
 }

@@ -1,13 +1,17 @@
 /**
  * Where do N-sized results go? To arrays that are written row range by row range, by whoever computed those rows.
  */
-import { createNpy, type NpyWriter } from '../arrays/npy-writer.ts';
+import { createNpy, type NpyWriter, shareNpy } from '../arrays/npy-writer.ts';
+import type { Job } from '../job/job.ts';
+import { rowsShape } from '../partition/row-shape.ts';
 import type { Precision, RowData } from './engine/engine.ts';
 
 /** A place for the rows of a run; each row of each array is written at least once, always with the same numbers. */
 export interface RowStore {
   /** Resolves when the rows are where a reader will find them. */
   readonly write: (rows: RowData) => Promise<void>;
+  /** Resolves when the rows written so far outlive this machine's power; absent where nothing is promised for them alone. */
+  readonly flush?: () => Promise<void>;
 }
 
 /** How the arrays are laid out. */
@@ -15,7 +19,20 @@ export interface RowLayout {
   /** N. */
   readonly rowCount: number;
   /** The shape of the whole array: N × width numbers, or times × N × width for a trajectory. */
-  readonly shapeOf: (rows: Pick<RowData, 'field' | 'kind' | 'width'>) => readonly number[];
+  readonly shapeOf: (rows: RowData) => readonly number[];
+}
+
+/** How the tracers' results of a job are laid out. */
+export function layoutOf(job: Pick<Job, 'arrays' | 'system'>): RowLayout {
+  const rowCount = job.system.tracers?.rows ?? 0;
+  return {
+    rowCount,
+    shapeOf: ({ kind, field, width, shard, data }) => {
+      const given = kind === 'values' ? null : (job.arrays.get(field)?.shape ?? null);
+      const times = data.length / ((shard.end - shard.begin) * width);
+      return rowsShape(kind, given, { rows: rowCount, width, times });
+    },
+  };
 }
 
 // --- in memory --------------------------------------------------------------------------------------------
@@ -70,28 +87,52 @@ export interface FileRowStore extends RowStore {
  *
  * @param pathOf - the path of a file of the folder, made ready to be written
  */
-export function fileRows(
+export function fileRows(layout: RowLayout, precision: Precision, pathOf: PathOf): FileRowStore {
+  const { write, close } = npyRows(layout, pathOf, (path, shape) =>
+    createNpy(path, elementOf(precision), shape),
+  );
+  return { write, close };
+}
+
+/** As `fileRows`, in files that other workers write too: nothing they wrote is touched, and rows are flushed before they count. */
+export function sharedRows(layout: RowLayout, precision: Precision, pathOf: PathOf): Required<FileRowStore> {
+  return npyRows(layout, pathOf, (path, shape) => shareNpy(path, elementOf(precision), shape));
+}
+
+type PathOf = (folder: string, file: string) => Promise<string>;
+
+const elementOf = (precision: Precision): 'f4' | 'f8' => (precision === 'f32' ? 'f4' : 'f8');
+
+function npyRows(
   { rowCount, shapeOf }: RowLayout,
-  precision: Precision,
-  pathOf: (folder: string, file: string) => Promise<string>,
-): FileRowStore {
+  pathOf: PathOf,
+  open: (path: string, shape: readonly number[]) => Promise<NpyWriter>,
+): Required<FileRowStore> {
   const writers = new Map<string, Promise<NpyWriter>>();
+  /** Written since the last flush. */
+  const fresh = new Set<NpyWriter>();
   const writerFor = (rows: RowData): Promise<NpyWriter> => {
     const key = `${rows.kind}/${rows.field}`;
     const known = writers.get(key);
     if (known !== undefined) return known;
-    const made = pathOf(rows.kind, `${rows.field}.npy`).then((path) =>
-      createNpy(path, precision === 'f32' ? 'f4' : 'f8', shapeOf(rows)),
-    );
+    const made = pathOf(rows.kind, `${rows.field}.npy`).then((path) => open(path, shapeOf(rows)));
     writers.set(key, made);
+    // A file that could not be made is tried again by the next write.
+    made.catch(() => writers.delete(key));
     return made;
   };
   return {
     write: async (rows) => {
       const writer = await writerFor(rows);
+      fresh.add(writer);
       for (const { at, from, count } of slicesOf(rows, rowCount)) {
         await writer.write(at, rows.data.subarray(from, from + count));
       }
+    },
+    flush: async () => {
+      const written = [...fresh];
+      fresh.clear();
+      for (const writer of written) await writer.flush();
     },
     close: async () => {
       const open = [...writers.values()];

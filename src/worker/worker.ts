@@ -1,287 +1,283 @@
 /**
- * How does a worker earn its keep? Leases a seat, reads its shards' rows, answers what is asked of them, and writes the
- * N-sized results of its rows in place.
+ * How does a worker earn its keep? Leases a seat, answers what is asked of it, writes the N-sized results of its rows in
+ * place. Performs what `seat-state.ts` decides; `workbench.ts` computes.
  *
- *   lease ─▶ join ─▶ watch ─▶ (assigned and unanswered leaves) ─▶ bind ─▶ evaluate ─▶ write rows, beat, post ─▶ watch …
- *                      └─▶ (the run has ended) ─▶ leave
+ *   lease ─▶ open the job, start the engine ─▶ join ─▶ views of the run ─▶ waves of leaves ─▶ rows, beats, postings ─▶ leave
  */
-import { invariant } from '../errors.ts';
+import { invariant, isSkewflowError, SkewflowError } from '../errors.ts';
 import { errorOf, reportOf } from '../exchange/error-report.ts';
 import type { Exchange, RunView, Seat } from '../exchange/exchange.ts';
-import type { Grid, Program } from '../kernels/sweep/program.ts';
 import type { Log } from '../log.ts';
-import type { ShardRange } from '../partition/plan.ts';
-import {
-  type Iteration,
-  type LeafName,
-  type Posting,
-  protocolVersion,
-  type RunSheet,
-  type WorkerId,
-} from '../protocol.ts';
+import { type Iteration, type Posting, protocolVersion, type RunSheet, type WorkerId } from '../protocol.ts';
 import { version } from '../version.ts';
-import type {
-  Engine,
-  Evaluation,
-  EvaluationPlan,
-  EvaluationSink,
-  Partial,
-  Reals,
-  Session,
-} from './engine/engine.ts';
-import { Outbox } from './outbox.ts';
-import type { RowStore } from './rows.ts';
+import type { Engine, Partial } from './engine/engine.ts';
+import {
+  decideSeat,
+  type Question,
+  type SeatEffect,
+  type SeatEvent,
+  type SeatLimits,
+  type SeatState,
+  seated,
+  type Task,
+} from './seat-state.ts';
+import { type Assignment, Workbench } from './workbench.ts';
 
-/** A run as a worker holds it: the job read, compiled and cut into shards, the same on every worker. */
-export interface Assignment {
-  readonly program: Program;
-  readonly shards: readonly ShardRange[];
-  /** Where everything happens in time: the job's own grid, or that of the steps the sources accepted. */
-  readonly gridOf: (times: Float64Array | null) => Grid;
-  readonly planOf: (grid: Grid) => EvaluationPlan;
-  /** Every tracer field and tracer `with` array of these rows, as `Session.bind` wants them. */
-  readonly readRows: (shard: ShardRange) => Promise<ReadonlyMap<string, Reals>>;
-  /** Bytes of one row of them. */
-  readonly rowBytes: number;
-  /** Bytes of rows that may be resident at once; more is read again every iteration. */
-  readonly residentBytesMax: number;
-  readonly rows: RowStore;
-}
+export type { Assignment } from './workbench.ts';
 
 export interface WorkerOptions {
   readonly exchange: Exchange;
-  readonly engine: () => Promise<Engine>;
+  readonly engine: (work: Assignment) => Promise<Engine>;
   readonly open: (sheet: RunSheet) => Promise<Assignment>;
   readonly worker: WorkerId;
   readonly threads: number;
   readonly log: Log;
   /** Aborting stops the work at once and gives the seat up. */
   readonly signal: AbortSignal;
+  /** Aborting ends the work after the leaves that were begun: they are posted, and the seat is given up. Default: never. */
+  readonly drain?: AbortSignal;
+  /** How long a drain waits for what was begun. Default 20 000. */
+  readonly drainMs?: number;
+  /**
+   * How long the leaves of one wave may take together, about: leaves that are not in it may go to another seat.
+   * Default: no limit, which is as fast as it gets where nobody else is.
+   */
+  readonly waveMs?: number;
+  /** Shortest time between two beats that say how far the work is. Default 100. */
+  readonly beatMs?: number;
 }
 
-/** Shortest time between two beats: progress, not a torrent. */
-const beatMs = 100;
+/** A seat that says nothing is taken for dead; this one speaks at least so often, whatever it does. */
+const aliveMs = 1000;
+/** Silence of the store after which a seat has lapsed: three beats, as its key lives. */
+const leaseMs = 3000;
+const never = new AbortController().signal;
 
 /**
  * Serve one run, from lease to end.
  *
- * An error of the work does not reject: it goes to the coordinator, and the seat is given up.
+ * @returns what the worker could not go on for: it goes to the coordinator too, and the seat is given up; null: nothing
  */
-export async function serveOneRun(options: WorkerOptions): Promise<void> {
-  const seat = await options.exchange.lease(options.signal);
+export async function serveOneRun(options: WorkerOptions): Promise<unknown> {
+  const { exchange, signal, drain = never } = options;
+  return serve(await exchange.lease(AbortSignal.any([signal, drain])), options);
+}
+
+/** Serve the run of a seat that was leased; as `serveOneRun`. */
+export async function serve(seat: Seat, options: WorkerOptions): Promise<unknown> {
+  const facts = { run: seat.sheet.run, seat: seat.id };
+  const { log, signal } = options;
   try {
     await using service = await Service.begin(seat, options);
-    for (let view = await seat.watch(-1, options.signal); view.end === null; ) {
-      if (view.dismissed !== null) throw errorOf(view.dismissed);
-      const leaves = service.unanswered(view);
-      if (view.iteration !== null && leaves.length > 0) await service.answer(view.iteration, leaves);
-      view = await seat.watch(view.stamp, options.signal);
-    }
+    await service.work();
     await seat.leave(null);
+    return null;
   } catch (error) {
-    if (!options.signal.aborted) options.log.error({ run: seat.sheet.run, seat: seat.id }, String(error));
-    await seat.leave(reportOf(error));
+    const lost = isSkewflowError(error) && error.details['code'] === seatLostCode;
+    if (!signal.aborted) log[lost ? 'warn' : 'error'](facts, String(error));
+    // Where the store is away nobody hears it: the lease ends by itself.
+    await seat
+      .leave(reportOf(error))
+      .catch((cause: unknown) => log.warn(facts, `not told: ${String(cause)}`));
+    return error;
   }
 }
 
-/** One seat at work: the engine, the program on it, and which shards are resident. */
+/** What one seat does, from joining to leaving. */
 class Service implements AsyncDisposable {
   readonly #seat: Seat;
   readonly #options: WorkerOptions;
-  readonly #work: Assignment;
-  readonly #engine: Engine;
-  readonly #resident = new Set<number>();
-  /** Leaves answered in the phase that `#asked` names. */
-  readonly #answered = new Set<LeafName>();
-  #asked = '';
-  #loaded: { readonly session: Session; readonly grid: Grid } | null = null;
-  #blocks = 0;
+  readonly #limits: SeatLimits;
+  readonly #bench: Workbench;
+  readonly #alive: NodeJS.Timeout;
+  readonly #stop = new AbortController();
+  readonly #gone = settled();
+  #state: SeatState = seated;
+  /** The newest iteration that was seen: what a question is about. */
+  #iteration: Iteration | null = null;
+  #halt = new AbortController();
+  #evaluating: Promise<void> = Promise.resolve();
 
-  private constructor(seat: Seat, options: WorkerOptions, work: Assignment, engine: Engine) {
+  private constructor(seat: Seat, options: WorkerOptions, bench: Workbench) {
+    const { threads, waveMs = Number.POSITIVE_INFINITY, drainMs = 20_000 } = options;
     this.#seat = seat;
     this.#options = options;
-    this.#work = work;
-    this.#engine = engine;
+    this.#limits = { threads, waveMs, leaseMs, drainMs };
+    this.#bench = bench;
+    this.#alive = setInterval(() => {
+      this.#feed({ kind: 'tick', now: performance.now() });
+      this.#beat().catch(() => {});
+    }, aliveMs).unref();
   }
 
-  /** Read the job and start the engine, side by side, then take the seat. */
+  /** Read the job and start the engine, then take the seat. */
   static async begin(seat: Seat, options: WorkerOptions): Promise<Service> {
-    const [work, engine] = await Promise.all([options.open(seat.sheet), options.engine()]);
+    const { worker, threads, beatMs = 100 } = options;
+    const work = await options.open(seat.sheet);
+    const engine = await options.engine(work);
     const { name, numerics } = engine;
-    const { worker, threads } = options;
     await seat.join({ protocolVersion, seat: seat.id, worker, version, engine: name, numerics, threads });
-    return new Service(seat, options, work, engine);
+    return new Service(seat, options, new Workbench(work, engine, beatMs));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#loaded?.session[Symbol.asyncDispose]();
-    await this.#engine[Symbol.asyncDispose]();
+    clearInterval(this.#alive);
+    this.#stop.abort();
+    this.#halt.abort();
+    await this.#evaluating;
+    await this.#bench[Symbol.asyncDispose]();
   }
 
-  /** The leaves that the plan gives this seat and that it has not answered. */
-  unanswered({ iteration, plan }: RunView): readonly LeafName[] {
-    if (iteration === null) return [];
-    const asked = keyOf(iteration);
-    if (asked !== this.#asked) this.#answered.clear();
-    this.#asked = asked;
-    return (plan?.leaves.get(this.#seat.id) ?? []).filter((leaf) => !this.#answered.has(leaf));
-  }
-
-  /** Answer these leaves, as many at a time as may be resident; stop when the coordinator wants something else. */
-  async answer(iteration: Iteration, leaves: readonly LeafName[]): Promise<void> {
-    const stop = new AbortController();
-    const signal = AbortSignal.any([this.#options.signal, stop.signal]);
-    const watching = this.#stopWhenSuperseded(iteration, stop, signal);
+  /** Answer whatever is asked until nothing will be any more; rejects with why the worker could not go on. */
+  async work(): Promise<void> {
+    const { drain = never } = this.#options;
+    const onDrain = (): void => this.#feed({ kind: 'drain', now: performance.now() });
+    if (drain.aborted) onDrain();
+    drain.addEventListener('abort', onDrain);
+    const looking = this.#look(AbortSignal.any([this.#options.signal, this.#stop.signal]));
     try {
-      const { session, grid } = await this.#load(iteration);
-      for (const wave of this.#waves(leaves)) {
-        await this.#bind(session, wave, signal);
-        await this.#evaluate(session, grid, iteration, wave, signal);
-      }
-    } catch (error) {
-      if (stop.signal.reason !== superseded) throw error;
+      await this.#gone.promise;
+      await this.#evaluating;
     } finally {
-      stop.abort(null);
-      await watching;
+      drain.removeEventListener('abort', onDrain);
+      this.#stop.abort();
+      await looking;
     }
   }
 
-  async #stopWhenSuperseded(iteration: Iteration, stop: AbortController, signal: AbortSignal): Promise<void> {
+  /** See the run as it changes. */
+  async #look(signal: AbortSignal): Promise<void> {
     try {
       for (let stamp = -1; !signal.aborted; ) {
         const view = await this.#seat.watch(stamp, signal);
         stamp = view.stamp;
-        const current =
-          view.end === null &&
-          view.dismissed === null &&
-          view.iteration !== null &&
-          keyOf(view.iteration) === keyOf(iteration);
-        if (!current) stop.abort(superseded);
+        this.#iteration = view.iteration;
+        this.#feed(this.#seen(view));
       }
     } catch (error) {
-      if (!signal.aborted) stop.abort(error);
+      if (this.#stop.signal.aborted) return;
+      this.#halt.abort();
+      this.#gone.reject(error);
     }
   }
 
-  /** The program on the device; loaded at the first iteration, because only then the grid is known. */
-  async #load({ times }: Iteration): Promise<{ readonly session: Session; readonly grid: Grid }> {
-    if (this.#loaded !== null) return this.#loaded;
-    const grid = this.#work.gridOf(times);
-    const session = await this.#engine.load(this.#work.program, this.#work.planOf(grid));
-    this.#loaded = { session, grid };
-    return this.#loaded;
-  }
-
-  /** Consecutive leaves whose rows may be resident together. */
-  #waves(leaves: readonly LeafName[]): readonly (readonly LeafName[])[] {
-    const waves: LeafName[][] = [[]];
-    let bytes = 0;
-    for (const leaf of leaves) {
-      const more = leaf === 'sources' ? 0 : this.#bytesOf(leaf);
-      if (bytes > 0 && bytes + more > this.#work.residentBytesMax) {
-        waves.push([]);
-        bytes = 0;
-      }
-      bytes += more;
-      waves.at(-1)?.push(leaf);
-    }
-    return waves;
-  }
-
-  #bytesOf(leaf: number): number {
-    const { begin, end } = this.#shard(leaf);
-    return (end - begin) * this.#work.rowBytes;
-  }
-
-  #shard(leaf: number): ShardRange {
-    const shard = this.#work.shards[leaf];
-    invariant(shard !== undefined, 'coordinator and worker cut the same job into the same shards');
-    return shard;
-  }
-
-  /** Make the wave's shards resident; others go when there is no room for both. */
-  async #bind(session: Session, wave: readonly LeafName[], signal: AbortSignal): Promise<void> {
-    const wanted = wave.filter((leaf) => leaf !== 'sources');
-    const missing = wanted.filter((leaf) => !this.#resident.has(leaf));
-    const together = [...this.#resident, ...missing].reduce((bytes, leaf) => bytes + this.#bytesOf(leaf), 0);
-    if (together > this.#work.residentBytesMax) {
-      for (const leaf of [...this.#resident].filter((held) => !wanted.includes(held))) {
-        await session.release(leaf);
-        this.#resident.delete(leaf);
-      }
-    }
-    for (const leaf of missing) {
-      signal.throwIfAborted();
-      const shard = this.#shard(leaf);
-      await session.bind(shard, await this.#work.readRows(shard));
-      this.#resident.add(leaf);
-    }
-  }
-
-  async #evaluate(
-    session: Session,
-    grid: Grid,
-    iteration: Iteration,
-    leaves: readonly LeafName[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { fields, sums, seeds, rows, phase } = iteration;
-    const halt = new AbortController();
-    const outbox = new Outbox(
-      this.#work.rows,
-      (partials) => this.#post(iteration, partials),
-      (error) => halt.abort(error),
+  #seen({ iteration, plan, end, dismissed }: RunView): SeatEvent {
+    const first = (plan?.leaves.get(this.#seat.id) ?? []).map(
+      (leaf): Task => ({ leaf, copy: 0, rows: true }),
     );
-    let beaten = performance.now();
-    const request: Evaluation = {
-      inputs: { grid, fields },
-      leaves,
-      want: phase === 'gradient' ? 'gradient' : 'sums',
-      seeds,
-      sums,
-      rows,
-    };
-    const sink: EvaluationSink = {
-      partial: (partial) => outbox.put(partial),
-      rows: (data) => outbox.write(data),
-      progress: (blocks) => {
-        this.#blocks += blocks;
-        if (performance.now() - beaten < beatMs) return;
-        beaten = performance.now();
-        outbox.next(() => this.#beat(session));
-      },
-    };
-    try {
-      await session.evaluate(request, sink, AbortSignal.any([signal, halt.signal]));
-    } catch (error) {
-      // Rows that could not be written stop the evaluation, and are what the user should hear of.
-      halt.signal.throwIfAborted();
-      throw error;
-    }
-    // The last answer goes out after the last count, so that whoever hears that a phase is complete knows its pairs.
-    outbox.next(() => this.#beat(session));
-    await outbox.empty();
+    const again = plan?.again.get(this.#seat.id) ?? [];
+    const question = iteration === null ? null : { key: keyOf(iteration), phase: iteration.phase };
+    return { kind: 'view', question, tasks: [...first, ...again], ended: end !== null, dismissed };
   }
 
-  async #beat(session: Session): Promise<void> {
-    const pairs = [...session.counters().pairs.values()].reduce((sum, count) => sum + count, 0);
-    await this.#seat.beat({ protocolVersion, seat: this.#seat.id, blocks: this.#blocks, pairs });
+  // --- decisions and effects ------------------------------------------------------------------------------
+
+  #feed(event: SeatEvent): void {
+    const { state, effects } = decideSeat(this.#limits, this.#state, event);
+    this.#state = state;
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: SeatEffect): void {
+    switch (effect.kind) {
+      case 'evaluate':
+        this.#evaluating = this.#evaluate(effect.question, effect.tasks);
+        return;
+      case 'fence':
+        this.#gone.reject(seatLost());
+        return;
+      case 'halt':
+        this.#halt.abort(halted);
+        return;
+      case 'leave':
+        if (effect.error === null) this.#gone.resolve();
+        else this.#gone.reject(errorOf(effect.error));
+    }
+  }
+
+  /** One wave, from its first shard to the last posting; what went wrong is an event. */
+  async #evaluate(question: Question, tasks: readonly Task[]): Promise<void> {
+    const iteration = this.#iteration;
+    invariant(
+      iteration !== null && keyOf(iteration) === question.key,
+      'what is asked is what the newest view says: both are set together',
+    );
+    this.#halt = new AbortController();
+    const { signal } = this.#halt;
+    const begun = performance.now();
+    const byLeaf = new Map(tasks.map((task) => [task.leaf, task]));
+    try {
+      await this.#bench.evaluate(
+        iteration,
+        tasks.map(({ leaf }) => leaf),
+        tasks[0]?.rows ?? false,
+        { post: (partials) => this.#post(iteration, partials, byLeaf), beat: () => this.#beat() },
+        AbortSignal.any([this.#options.signal, signal]),
+      );
+    } catch (error) {
+      if (signal.reason !== halted) {
+        this.#fail(error);
+        return;
+      }
+    }
+    this.#feed({ kind: 'waved', tookMs: performance.now() - begun });
+  }
+
+  #fail(error: unknown): void {
+    if (isSkewflowError(error) && error.details['code'] === seatLostCode) this.#feed({ kind: 'fenced' });
+    else this.#feed({ kind: 'failed', error: reportOf(error) });
+  }
+
+  async #beat(): Promise<void> {
+    await this.#seat.beat({ protocolVersion, seat: this.#seat.id, ...this.#bench.done });
   }
 
   async #post(
-    { run, number, phase, parameterDigest }: Iteration,
+    iteration: Iteration,
     partials: readonly Partial[],
+    tasks: ReadonlyMap<Task['leaf'], Task>,
   ): Promise<void> {
+    const { run, number, phase, parameterDigest } = iteration;
     const envelope = { protocolVersion, run, seat: this.#seat.id, number, phase, parameterDigest } as const;
-    for (const { leaf } of partials) this.#answered.add(leaf);
-    await this.#seat.post(partials.map(({ leaf, ...answer }): Posting => ({ ...envelope, leaf, answer })));
+    const postings = partials.map(({ leaf, ...answer }): Posting => {
+      const copy = tasks.get(leaf)?.copy ?? 0;
+      return { ...envelope, leaf, copy, answer };
+    });
+    const answered = partials.flatMap(({ leaf }) => tasks.get(leaf) ?? []);
+    this.#feed({ kind: 'answered', key: keyOf(iteration), tasks: answered });
+    const receipts = await this.#seat.post(postings);
+    if (receipts.includes('fenced')) throw seatLost();
   }
 }
 
+/** A promise with what settles it; nobody need wait for it. */
+function settled(): {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+} {
+  let [resolve, reject]: [() => void, (error: unknown) => void] = [() => {}, () => {}];
+  const promise = new Promise<void>((yes, no) => {
+    [resolve, reject] = [yes, no];
+  });
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}
+
 /** Why an evaluation stops that nobody wants any more. */
-const superseded = Symbol('superseded');
+const halted = Symbol('halted');
 
 /** One phase of one iteration. */
 function keyOf({ number, phase, parameterDigest }: Iteration): string {
   return `${number} ${phase} ${parameterDigest}`;
+}
+
+/** `details.code` of an error that says that the seat is held no more, whoever found it. */
+export const seatLostCode = 'SEAT_LOST';
+
+/** This worker was silent for so long that its leaves went to others: it stops, and may take a seat anew. */
+function seatLost(): SkewflowError {
+  return new SkewflowError('AbortedError', 'the seat was lost while this worker was silent', {
+    code: seatLostCode,
+  });
 }

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type Coordination, coordinate, type Evaluated } from '../../src/coordinator/coordinator.ts';
+import {
+  type Coordination,
+  coordinate,
+  type Evaluated,
+  inOneProcess,
+} from '../../src/coordinator/coordinator.ts';
 import { type Course, type Leg, type Outcome, once } from '../../src/coordinator/course.ts';
+import { patient } from '../../src/coordinator/rules.ts';
 import { isSkewflowError } from '../../src/errors.ts';
 import type { Exchange } from '../../src/exchange/exchange.ts';
 import { inProcessExchange } from '../../src/exchange/in-process.ts';
@@ -124,6 +130,7 @@ async function runOver(
   );
   try {
     const evaluated = await coordinate({
+      ...inOneProcess,
       desk,
       program,
       grid,
@@ -131,7 +138,7 @@ async function runOver(
       course: setting.course?.(problem.fields) ?? once(problem.fields),
       shards,
       rows,
-      breakagesMax: setting.breakagesMax ?? 0,
+      rules: { ...patient, breakagesMax: setting.breakagesMax ?? 0 },
       log: quiet,
       onProgress: setting.onProgress ?? (() => {}),
       signal: setting.signal ?? new AbortController().signal,
@@ -270,6 +277,7 @@ describe('a run over the exchange', () => {
     const course = (fields: Problem['fields']): Course => ({
       begin: { number: 0, fields, last: false },
       next: () => Promise.reject(new Error('no space left on device')),
+      record: () => null,
     });
     await expect(runOver(linear, { shards: 2, course, rows: noRows })).rejects.toMatchObject({
       tag: 'JobFailedError',
@@ -349,6 +357,7 @@ function walk(fields: Problem['fields'], shifts: readonly number[], see: (outcom
       done += 1;
       return done < shifts.length ? leg(done) : null;
     },
+    record: () => null,
   };
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { norms, rowsShape, rowsWanted, sourceTensors } from '../../src/coordinator/result.ts';
+import { norms, rowsWanted, sourceTensors } from '../../src/coordinator/result.ts';
 import type { Grid } from '../../src/kernels/sweep/program.ts';
+import { rowsShape } from '../../src/partition/row-shape.ts';
 import { systemOf } from '../kernels/systems.ts';
 
 const gridOf = (steps: number): Grid => ({

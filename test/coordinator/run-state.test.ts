@@ -1,47 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  type Decision,
-  decide,
-  planned,
-  plannedFrom,
-  type RunEffect,
-  type RunEvent,
-  type RunShape,
-  type RunState,
-  stagesOf,
-} from '../../src/coordinator/run-state.ts';
+import { patient } from '../../src/coordinator/rules.ts';
+import { planned, plannedFrom, type RunEvent, type RunState } from '../../src/coordinator/run-events.ts';
+import { decide } from '../../src/coordinator/run-state.ts';
+import { type RunShape, stagesOf } from '../../src/coordinator/stage.ts';
 import type { Leaf } from '../../src/partition/seats.ts';
-import { type Fault, ParameterDigest, type Phase, SeatId } from '../../src/protocol.ts';
+import { type Fault, SeatId } from '../../src/protocol.ts';
+import { a, b, codes, digest, having, inputs, joined, kinds, left, move, posted } from './events.ts';
 
-const digest = (letter: string): ParameterDigest => ParameterDigest.parse(letter.repeat(64));
-const [a, b] = ['a', 'b'].map((name) => SeatId.parse(name)) as [SeatId, SeatId];
-
-const onePhase: RunShape = { shards: 3, sourcesLeaf: true, phases: 1, gradient: true, breakagesMax: 1 };
+const rules = { ...patient, breakagesMax: 1 };
+const onePhase: RunShape = { shards: 3, sourcesLeaf: true, phases: 1, gradient: true, run: 'r', rules };
 const twoPhases: RunShape = { ...onePhase, phases: 2 };
-
-/** The state after these events, and the effects of the last of them. */
-function having(shape: RunShape, ...events: readonly RunEvent[]): Decision {
-  return events.reduce<Decision>((was, event) => decide(shape, was.state, event), {
-    state: planned,
-    effects: [],
-  });
-}
-
-const joined = (seat: SeatId): RunEvent => ({ kind: 'joined', seat });
-const inputs = (letter: string): RunEvent => ({ kind: 'inputs', digest: digest(letter) });
-const move = (letter: string): RunEvent => ({ kind: 'move', digest: digest(letter) });
 const error = { tag: 'DeviceError', message: 'device lost', details: {} };
-
-function posted(
-  leaf: Leaf,
-  change: { number?: number; phase?: Phase; digest?: string; fault?: Fault } = {},
-): RunEvent {
-  const { number = 0, phase = 'gradient', digest: letter = 'd', fault = null } = change;
-  return { kind: 'posted', number, phase, digest: digest(letter), leaf, fault };
-}
-
-const kinds = (effects: readonly RunEffect[]): readonly string[] => effects.map((e) => e.kind);
 
 describe('stagesOf', () => {
   const phases = (shape: RunShape): readonly string[] =>
@@ -76,14 +46,15 @@ describe('decide', () => {
           [a, [0, 1]],
           [b, [2, 'sources']],
         ]),
+        again: new Map(),
       },
     ]);
   });
 
   it('keeps the leaves until the first seat joins', () => {
     const { effects } = having(onePhase, inputs('d'), joined(a));
-    expect(effects).toEqual([
-      { kind: 'assign', generation: 1, leaves: new Map([[a, [0, 1, 2, 'sources']]]) },
+    expect(effects.slice(1)).toEqual([
+      { kind: 'assign', generation: 1, leaves: new Map([[a, [0, 1, 2, 'sources']]]), again: new Map() },
     ]);
   });
 
@@ -103,7 +74,7 @@ describe('decide', () => {
     ['an answer to other parameters', posted(1, { digest: 'e' })],
     ['an answer of a leaf that does not exist', posted(17)],
     ['a seat that joins twice', joined(a)],
-    ['the leaving of a seat that never joined', { kind: 'left', seat: b }],
+    ['the leaving of a seat that never joined', left(b)],
     ['inputs that nobody asked for', inputs('e')],
     ['a point that nobody asked for', move('e')],
     ['an end of adding that was not begun', { kind: 'settled' }],
@@ -165,35 +136,22 @@ describe('decide', () => {
   });
 
   it('reissues what a lost seat had left, and only that', () => {
-    const { effects } = having(onePhase, joined(a), joined(b), inputs('d'), posted(2), {
-      kind: 'left',
-      seat: b,
-    });
-    expect(effects).toEqual([{ kind: 'assign', generation: 1, leaves: new Map([[a, [0, 1, 'sources']]]) }]);
+    const { effects } = having(onePhase, joined(a), joined(b), inputs('d'), posted(2), left(b));
+    expect(effects.slice(1)).toEqual([
+      { kind: 'assign', generation: 1, leaves: new Map([[a, [0, 1, 'sources']]]), again: new Map() },
+    ]);
   });
 
   it('accepts the answer of a seat it had given up', () => {
-    const { effects } = having(
-      onePhase,
-      joined(a),
-      joined(b),
-      inputs('d'),
-      { kind: 'left', seat: b },
-      posted('sources'),
-    );
+    const { effects } = having(onePhase, joined(a), joined(b), inputs('d'), left(b), posted('sources'));
     expect(effects).toEqual([{ kind: 'keep' }]);
   });
 
   it('waits for a seat when the last one is lost, and goes on when one joins', () => {
-    const { effects } = having(
-      onePhase,
-      joined(a),
-      inputs('d'),
-      posted(0),
-      { kind: 'left', seat: a },
-      joined(b),
-    );
-    expect(effects).toEqual([{ kind: 'assign', generation: 2, leaves: new Map([[b, [1, 2, 'sources']]]) }]);
+    const { effects } = having(onePhase, joined(a), inputs('d'), posted(0), left(a), joined(b));
+    expect(effects.slice(1)).toEqual([
+      { kind: 'assign', generation: 2, leaves: new Map([[b, [1, 2, 'sources']]]), again: new Map() },
+    ]);
   });
 
   it('goes on after a breakage, and fails with its error after more than it may have', () => {
@@ -263,7 +221,9 @@ describe('decide', () => {
   });
 
   it('stops without ending the run when it is fenced', () => {
-    expect(kinds(having(onePhase, joined(a), inputs('d'), { kind: 'fenced' }).effects)).toEqual(['say']);
+    expect(codes(having(onePhase, joined(a), inputs('d'), { kind: 'fenced', epoch: 4 }).effects)).toEqual([
+      'FENCED',
+    ]);
   });
 });
 
@@ -273,7 +233,8 @@ describe('a run with seats that come, go, repeat themselves and answer late', ()
     sourcesLeaf: fc.boolean(),
     phases: fc.constantFrom(1 as const, 2 as const),
     gradient: fc.boolean(),
-    breakagesMax: fc.constant(1000),
+    run: fc.constant('r'),
+    rules: fc.constant({ ...patient, breakagesMax: 1000 }),
   });
 
   it('keeps each leaf of each stage once and ends done', () => {
@@ -310,7 +271,7 @@ describe('a run with seats that come, go, repeat themselves and answer late', ()
           } else if (what === 1) {
             const [seat] = live.splice(pick(live.length), 1);
             if (seat !== undefined)
-              feed(pick(2) === 0 ? { kind: 'left', seat } : { kind: 'broke', seat, error, final: false });
+              feed(pick(2) === 0 ? left(seat) : { kind: 'broke', seat, error, final: false });
           } else if (what === 2 && sent.length > 0) {
             feed(sent[pick(sent.length)] as RunEvent);
           } else {

@@ -45,6 +45,7 @@ function postingOf(
   phase: Phase,
   leaf: number | 'sources',
   digest = 'a',
+  copy = 0,
 ): Posting {
   return Posting.parse({
     protocolVersion,
@@ -54,6 +55,7 @@ function postingOf(
     phase,
     parameterDigest: digestOf(digest),
     leaf,
+    copy,
     answer: {
       kind: 'partial',
       sums: Float64Array.of(1 / 3),
@@ -122,6 +124,7 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
         epoch: desk.epoch,
         generation: 3,
         leaves: new Map([[seat.id, [0, 1, 'sources']]]),
+        again: new Map([[seat.id, [{ leaf: 7, copy: 2, rows: false }]]]),
       });
       expect(await desk.assign(plan)).toBe('accepted');
       expect((await waiting).plan).toEqual(plan);
@@ -135,9 +138,44 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
         epoch: desk.epoch,
         generation: 0,
         leaves: new Map([[seat.id, [0]]]),
+        again: new Map(),
       });
       await desk.publish(iterationOf(desk, 0, 'gradient'));
       expect((await seat.watch(-1, patience())).plan).toBeNull();
+    });
+
+    it('publishes an iteration with its plan at once', async () => {
+      const leaves = new Map([[seat.id, [2, 0, 'sources' as const]]]);
+      const plan = {
+        protocolVersion,
+        run,
+        epoch: desk.epoch,
+        generation: 0,
+        leaves,
+        again: new Map(),
+      } as const;
+      expect(await desk.publish(iterationOf(desk, 0, 'gradient'), plan)).toBe('accepted');
+      expect((await seat.watch(-1, patience())).plan).toEqual(plan);
+    });
+
+    it('keeps the answers of a question that is asked again', async () => {
+      await desk.publish(iterationOf(desk, 0, 'gradient'));
+      await seat.post([postingOf(seat, 0, 'gradient', 4)]);
+      const later = await exchange.open(sheet);
+      await later.publish(iterationOf(later, 0, 'gradient'));
+      expect(await seat.post([postingOf(seat, 0, 'gradient', 4)])).toEqual(['twice']);
+      expect((await later.standing()).postings).toEqual([postingOf(seat, 0, 'gradient', 4)]);
+    });
+
+    it('counts what a seat receives once an iteration, and what it returns', async () => {
+      await desk.publish(iterationOf(desk, 0, 'gradient'));
+      await seat.watch(-1, patience());
+      const once = seat.traffic();
+      expect(once.receivedBytes).toBeGreaterThanOrEqual(6 * 8);
+      await seat.watch(-1, patience());
+      expect(seat.traffic().receivedBytes - once.receivedBytes).toBeLessThan(6 * 8);
+      await seat.post([postingOf(seat, 0, 'gradient', 0)]);
+      expect(seat.traffic().sentBytes).toBeGreaterThanOrEqual(4 * 8);
     });
 
     it('brings a posting to the desk unchanged', async () => {
@@ -158,6 +196,21 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
         e.kind === 'posted' ? e.posting.leaf : e.kind,
       );
       expect(posted).toEqual([0, 'sources']);
+    });
+
+    it('takes the first posting of each copy of a leaf', async () => {
+      await desk.publish(iterationOf(desk, 0, 'gradient'));
+      const copy = (number: number): Posting => postingOf(seat, 0, 'gradient', 3, 'a', number);
+      expect(await seat.post([copy(1), copy(0), copy(1), copy(2)])).toEqual([
+        'accepted',
+        'accepted',
+        'twice',
+        'accepted',
+      ]);
+      const posted = (await desk.events(patience())).map((e) =>
+        e.kind === 'posted' ? e.posting.copy : e.kind,
+      );
+      expect(posted).toEqual([1, 0, 2]);
     });
 
     it.each([
@@ -190,7 +243,14 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
       expect(later.epoch).toBeGreaterThan(desk.epoch);
       expect(await desk.publish(iterationOf(desk, 1, 'sums'))).toBe('fenced');
       expect(
-        await desk.assign({ protocolVersion, run, epoch: desk.epoch, generation: 9, leaves: new Map() }),
+        await desk.assign({
+          protocolVersion,
+          run,
+          epoch: desk.epoch,
+          generation: 9,
+          leaves: new Map(),
+          again: new Map(),
+        }),
       ).toBe('fenced');
       expect(await desk.end({ kind: 'cancelled' })).toBe('fenced');
       const view = await seat.watch(-1, patience());

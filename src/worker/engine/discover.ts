@@ -1,8 +1,12 @@
 /**
- * What can compute here? The engines of this machine by name, each loaded only when it is chosen.
+ * What can compute here, and what of it shall? The engines of this machine by name and by GPU, each loaded only when it is
+ * chosen.
  */
-import { SkewflowError } from '../../errors.ts';
-import type { Engine, Precision } from './engine.ts';
+import { isSkewflowError, SkewflowError } from '../../errors.ts';
+import { type Log, logTo } from '../../log.ts';
+import type { Limits } from '../child/supervision.ts';
+import type { Gpu } from './dawn/adapters.ts';
+import type { Engine, EngineName, Precision } from './engine.ts';
 
 /** `auto`: the best engine that is a product here; never a software GPU, never the reference. */
 export type EngineChoice = 'auto' | 'reference' | 'wasm' | 'webgpu';
@@ -15,26 +19,173 @@ export interface EngineOptions {
   readonly memoryBytes: number;
 }
 
+export interface ChoiceOptions extends EngineOptions {
+  /** Numbers of the GPUs to use, as `skewflow devices` lists them. Default: every hardware GPU, else the first. */
+  readonly devices?: readonly number[];
+  /**
+   * Let every engine compute in a child process. A GPU always does; the others share this process unless it must stay
+   * responsive, as a worker's that holds a lease. Default: false.
+   */
+  readonly isolated?: boolean;
+  /** Told what the user should know of the choice, a sentence. Default: nobody. */
+  readonly onWarning?: (sentence: string) => void;
+  /** Restarts of children are logged here. Default: silent. */
+  readonly log?: Log;
+  /** When a child counts as hung, and how often it is replaced. Default: `defaultLimits`. */
+  readonly limits?: Limits;
+}
+
+/** Something that computes: one seat of a run. */
+export interface Station {
+  readonly engine: EngineName;
+  /** For people: the GPU's name, or the engine's. */
+  readonly name: string;
+  readonly open: () => Promise<Engine>;
+}
+
 /**
- * Open an engine.
+ * Choose what computes: one station for each device. Nothing is opened yet.
+ *
+ * @throws NoDeviceError when nothing of the chosen kind is here; UsageError for the number of a GPU that is not
+ */
+export async function chooseStations(
+  choice: EngineChoice,
+  options: ChoiceOptions,
+): Promise<readonly Station[]> {
+  switch (choice) {
+    case 'auto':
+      return await bestStations(options);
+    case 'reference':
+    case 'wasm':
+      return [stationOn(choice, options)];
+    case 'webgpu':
+      return await gpuStations(options);
+  }
+}
+
+/**
+ * Open one engine: the first station's.
  *
  * @throws NoDeviceError when nothing of the chosen kind can compute here
  */
-export async function openEngine(choice: EngineChoice, options: EngineOptions): Promise<Engine> {
-  switch (choice) {
-    case 'auto':
-    case 'wasm': {
-      const { openWasmEngine } = await import('./wasm/index.ts');
-      return openWasmEngine(options);
-    }
+export async function openEngine(choice: EngineChoice, options: ChoiceOptions): Promise<Engine> {
+  const [first] = await chooseStations(choice, options);
+  if (first === undefined) throw new SkewflowError('NoDeviceError', 'no device was chosen');
+  return await first.open();
+}
+
+/** Hardware GPUs where there are some and the job is in single precision, else WASM. */
+async function bestStations(options: ChoiceOptions): Promise<readonly Station[]> {
+  const wasm = stationOn('wasm', options);
+  if (options.precision !== 'f32') return [wasm];
+  const { findGpus, mayHaveGpu } = await import('./dawn/adapters.ts');
+  if (!mayHaveGpu()) return [wasm];
+  const { gpus } = await findGpus();
+  const hardware = gpus.filter((gpu) => !gpu.adapter.software);
+  if (hardware.length === 0) return [wasm];
+  return chosen(hardware, gpus.length, options).map((gpu) => ({
+    ...gpuStation(gpu, options),
+    open: () => orElse(gpu, wasm, options),
+  }));
+}
+
+/** A GPU that is listed and cannot be opened is no reason for `auto` to fail. */
+async function orElse(gpu: Gpu, wasm: Station, options: ChoiceOptions): Promise<Engine> {
+  try {
+    return await gpuStation(gpu, options).open();
+  } catch (error) {
+    if (!isSkewflowError(error)) throw error;
+    options.onWarning?.(`${gpu.adapter.name} is not used, the processor is: ${error.message}`);
+    return await wasm.open();
+  }
+}
+
+async function gpuStations(options: ChoiceOptions): Promise<readonly Station[]> {
+  if (options.precision !== 'f32') {
+    throw new SkewflowError(
+      'NoDeviceError',
+      'a GPU computes in single precision, and the job asks for f64: use `--engine wasm`, or `precision: f32` in the job',
+    );
+  }
+  const { findGpus, howToGetOne } = await import('./dawn/adapters.ts');
+  const { gpus, notes } = await findGpus();
+  for (const note of notes) options.onWarning?.(note);
+  if (gpus.length === 0) throw new SkewflowError('NoDeviceError', howToGetOne());
+  const hardware = gpus.filter((gpu) => !gpu.adapter.software);
+  const preferred = hardware.length > 0 ? hardware : gpus.slice(0, 1);
+  const used = chosen(options.devices === undefined ? preferred : gpus, gpus.length, options);
+  for (const { adapter } of used)
+    if (adapter.software)
+      options.onWarning?.(
+        `${adapter.name} is a software adapter, for tests: it computes on the processor, slower than \`--engine wasm\``,
+      );
+  return used.map((gpu) => gpuStation(gpu, options));
+}
+
+/** Those of the GPUs that `devices` names, or all. */
+function chosen(gpus: readonly Gpu[], count: number, { devices }: ChoiceOptions): readonly Gpu[] {
+  if (devices === undefined) return gpus;
+  return devices.map((index) => {
+    const gpu = gpus.find((g) => g.index === index);
+    if (gpu !== undefined) return gpu;
+    const here = gpus.map((g) => g.index).join(', ');
+    const why = index < count ? 'is a software adapter, which only `--engine webgpu` uses' : 'is not here';
+    throw new SkewflowError(
+      'UsageError',
+      `device ${index} ${why}; there are ${here} (see \`skewflow devices\`)`,
+    );
+  });
+}
+
+/** A GPU, in a process of its own. */
+export function gpuStation({ adapter, environment }: Gpu, options: ChoiceOptions): Station {
+  const device = { engine: 'webgpu', backend: adapter.backend, adapter: adapter.name } as const;
+  return {
+    engine: 'webgpu',
+    name: adapter.name,
+    open: () => openInChild(device, environment, options),
+  };
+}
+
+function stationOn(engine: 'reference' | 'wasm', options: ChoiceOptions): Station {
+  return {
+    engine,
+    name: engine,
+    open: () =>
+      options.isolated === true ? openInChild({ engine }, {}, options) : openHere(engine, options),
+  };
+}
+
+async function openHere(engine: 'reference' | 'wasm', options: EngineOptions): Promise<Engine> {
+  switch (engine) {
     case 'reference': {
       const { openReferenceEngine } = await import('./reference/engine.ts');
       return openReferenceEngine();
     }
-    case 'webgpu':
-      throw new SkewflowError(
-        'NoDeviceError',
-        'the webgpu engine is not in this version: use `--engine wasm` (or leave `--engine` out)',
-      );
+    case 'wasm': {
+      const { openWasmEngine } = await import('./wasm/index.ts');
+      return openWasmEngine(options);
+    }
   }
+}
+
+type ChildModule = typeof import('../child/remote-engine.ts');
+type ChildDevice = Parameters<ChildModule['openChildEngine']>[0]['device'];
+
+async function openInChild(
+  device: ChildDevice,
+  environment: Readonly<Record<string, string>>,
+  options: ChoiceOptions,
+): Promise<Engine> {
+  const { openChildEngine } = await import('../child/remote-engine.ts');
+  const { precision, threads, memoryBytes, limits, log = logTo('silent') } = options;
+  return openChildEngine({
+    device,
+    environment,
+    precision,
+    threads,
+    memoryBytes,
+    log,
+    ...(limits === undefined ? {} : { limits }),
+  });
 }

@@ -1,0 +1,230 @@
+/**
+ * What does an iteration cost beside its computing? `npm run bench:exchange [-- --json FILE]`.
+ *
+ * A redis-server of its own, coordinator and workers in processes of their own, on loopback; workers answer at once with
+ * arrays of the size asked for. Prints a table and writes JSON with the machine in it (default: bench-exchange.json).
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import type { Desk, Seat } from '../src/exchange/exchange.ts';
+import { type Connected, connectRedis } from '../src/exchange/redis/connect.ts';
+import { logTo } from '../src/log.ts';
+import { ParameterDigest, type Posting, protocolVersion, RunSheet, type SeatId } from '../src/protocol.ts';
+import { startRedis } from '../test/setup/redis-server.ts';
+import { machine, median } from './machine.ts';
+
+interface Case {
+  readonly what: string;
+  readonly shards: number;
+  /** Doubles of one answer. */
+  readonly length: number;
+  /** Processes, connections each, seats a connection. */
+  readonly workers: readonly [processes: number, connections: number, seats: number];
+  readonly iterations: number;
+}
+
+const digest = ParameterDigest.parse('a'.repeat(64));
+
+function open(port: number): Promise<Connected> {
+  const address = { host: '127.0.0.1', port, tls: false, username: null, password: null, database: 0 };
+  return connectRedis({ address, patienceMs: Number.POSITIVE_INFINITY, log: logTo('error') });
+}
+
+// --- workers ----------------------------------------------------------------------------------------------
+
+async function serve(seat: Seat, length: number): Promise<void> {
+  const never = new AbortController().signal;
+  const gradient = new Float64Array(length).fill(0.1);
+  const sums = Float64Array.of(1 / 3);
+  const winners = Float64Array.of(-1);
+  const answer = {
+    kind: 'partial',
+    sums,
+    winners,
+    loss: 0,
+    gradient,
+    seeds: null,
+    sourceStates: null,
+  } as const;
+  await seat.join({
+    protocolVersion,
+    seat: seat.id,
+    worker: seat.id as string as never,
+    version: '0',
+    engine: 'reference',
+    numerics: 'reference/f64',
+    threads: 1,
+  });
+  for (let stamp = -1, done = -1; ; ) {
+    const { iteration, plan, end, stamp: now } = await seat.watch(stamp, never);
+    stamp = now;
+    if (end !== null) return seat.leave(null);
+    const leaves = plan?.leaves.get(seat.id) ?? [];
+    if (iteration === null || iteration.number === done || leaves.length === 0) continue;
+    done = iteration.number;
+    const { run, number, phase, parameterDigest } = iteration;
+    const envelope = { protocolVersion, run, seat: seat.id, number, phase, parameterDigest } as const;
+    await seat.post(leaves.map((leaf): Posting => ({ ...envelope, leaf, answer })));
+  }
+}
+
+async function workers(port: number, connections: number, seats: number, length: number): Promise<void> {
+  const all = await Promise.all(Array.from({ length: connections }, () => open(port)));
+  await Promise.all(
+    all.flatMap(({ exchange }) =>
+      Array.from({ length: seats }, async () =>
+        serve(await exchange.lease(new AbortController().signal), length),
+      ),
+    ),
+  );
+  process.exit(0);
+}
+
+// --- coordinator ------------------------------------------------------------------------------------------
+
+async function joined(desk: Desk, count: number): Promise<readonly SeatId[]> {
+  const seats: SeatId[] = [];
+  while (seats.length < count) {
+    for (const event of await desk.events(AbortSignal.timeout(60_000)))
+      if (event.kind === 'joined') seats.push(event.join.seat);
+  }
+  return seats;
+}
+
+/** One iteration after the other; milliseconds each, from the parameters out to the last answer in. */
+async function iterate(
+  desk: Desk,
+  seats: readonly SeatId[],
+  it: Case,
+  from: number,
+  count: number,
+): Promise<number[]> {
+  const each = it.shards / seats.length;
+  const leaves = new Map(
+    seats.map((seat, s) => [seat, Array.from({ length: each }, (_, i) => s * each + i)] as const),
+  );
+  const fields = new Map([['p', new Float64Array(it.length).fill(0.1)]]);
+  const took: number[] = [];
+  for (let number = from; number < from + count; number++) {
+    const began = performance.now();
+    const envelope = { protocolVersion, run: desk.run, epoch: desk.epoch } as const;
+    const question = { number, phase: 'gradient', parameterDigest: digest } as const;
+    const rows = { gradient: [], final: false, trajectory: [], values: false };
+    const given = { times: null, fields, sums: null, seeds: null, rows };
+    await desk.publish({ ...envelope, ...question, ...given }, { ...envelope, generation: 0, leaves });
+    for (let answered = 0; answered < it.shards; ) {
+      for (const event of await desk.events(AbortSignal.timeout(60_000)))
+        if (event.kind === 'posted' && event.posting.number === number) answered += 1;
+    }
+    took.push(performance.now() - began);
+  }
+  return took;
+}
+
+interface Measured extends Case {
+  readonly p50: number;
+  readonly p99: number;
+  readonly perSecond: number;
+  /** Bytes that Redis holds more after the iterations than after the first tenth of them. */
+  readonly grown: number;
+}
+
+async function measure(it: Case): Promise<Measured> {
+  await using redis = await startRedis();
+  const raw = new Redis(redis.url);
+  const used = async (): Promise<number> => {
+    await raw.memory('PURGE');
+    return Number(/used_memory:(\d+)/.exec(await raw.info('memory'))?.[1]);
+  };
+  const connected = await open(redis.port);
+  const [processes, connections, seats] = it.workers;
+  const count = processes * connections * seats;
+  const sheet = { run: 'bench', jobDigest: 'f'.repeat(64), seats: { min: count, max: count }, priority: 0 };
+  const desk = await connected.exchange.open(RunSheet.parse({ protocolVersion, ...sheet }));
+  const args = ['--workers', redis.port, connections, seats, it.length].map(String);
+  const children = Array.from(
+    { length: processes },
+    (): ChildProcess => fork(fileURLToPath(import.meta.url), args),
+  );
+  try {
+    const sitting = await joined(desk, count);
+    const warmUp = Math.ceil(it.iterations / 10);
+    await iterate(desk, sitting, it, 0, warmUp);
+    const before = await used();
+    const took = await iterate(desk, sitting, it, warmUp, it.iterations);
+    const grown = (await used()) - before;
+    await desk.end({ kind: 'done' });
+    const sorted = took.toSorted((a, b) => a - b);
+    const p99 = sorted[Math.floor(0.99 * sorted.length)] ?? Number.NaN;
+    const total = took.reduce((sum, ms) => sum + ms, 0);
+    return { ...it, p50: median(took), p99, perSecond: (1000 * took.length) / total, grown };
+  } finally {
+    for (const child of children) child.kill('SIGKILL');
+    raw.disconnect();
+    await connected[Symbol.asyncDispose]();
+  }
+}
+
+const cases: readonly (Case & { readonly target: string; readonly met: (measured: Measured) => boolean })[] =
+  [
+    {
+      what: '64 shards × 10 KB, 2 workers',
+      shards: 64,
+      length: 1280,
+      workers: [2, 1, 1],
+      iterations: 1e3,
+      target: 'p50 ≤ 3.5 ms',
+      met: ({ p50 }) => p50 <= 3.5,
+    },
+    {
+      what: '4096 shards × 512 B, 512 workers',
+      shards: 4096,
+      length: 64,
+      workers: [1, 32, 16],
+      iterations: 100,
+      target: '≥ 20 /s',
+      met: ({ perSecond }) => perSecond >= 20,
+    },
+    {
+      what: '8 shards × 1 KB, 2 workers',
+      shards: 8,
+      length: 128,
+      workers: [2, 1, 1],
+      iterations: 1e4,
+      target: 'memory flat',
+      met: ({ grown }) => grown < 2e5,
+    },
+  ];
+
+const { argv } = process;
+if (argv[2] === '--workers') {
+  const [port = 0, connections = 0, seats = 0, length = 0] = argv.slice(3).map(Number);
+  await workers(port, connections, seats, length);
+} else {
+  const option = (name: string): string | null =>
+    argv.includes(name) ? (argv[argv.indexOf(name) + 1] ?? null) : null;
+  const only = option('--only');
+  const rows: (Measured & { readonly target: string; readonly met: boolean })[] = [];
+  process.stdout.write(`${JSON.stringify(machine())}\n`);
+  process.stdout.write(`${'what'.padEnd(34)}     p50     p99   per s   grown  target\n`);
+  for (const { target, met, ...it } of cases) {
+    if (only !== null && !it.what.includes(only)) continue;
+    const measured = await measure(it);
+    rows.push({ ...measured, target, met: met(measured) });
+    const { p50, p99, perSecond, grown } = measured;
+    const cells = [
+      it.what.padEnd(34),
+      `${p50.toFixed(2)} ms`.padStart(7),
+      `${p99.toFixed(1)} ms`.padStart(7),
+      perSecond.toFixed(0).padStart(5),
+      `${(grown / 1000).toFixed(0)} kB`.padStart(7),
+      `${target}: ${met(measured) ? 'met' : 'missed'}`,
+    ];
+    process.stdout.write(`${cells.join(' ')}\n`);
+  }
+  const file = option('--json') ?? 'bench-exchange.json';
+  writeFileSync(file, `${JSON.stringify({ machine: machine(), rows }, null, 2)}\n`);
+  process.exit(0);
+}

@@ -1,0 +1,140 @@
+/** `skewflow submit`: jobs to a fleet. Several files, or a sweep, are one batch: one table, one exit code. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { exitCodes } from '../errors.ts';
+import {
+  acceptedOf,
+  type BatchJob,
+  type Client,
+  type RunHandle,
+  type RunStatus,
+  type SubmitOptions,
+  sweepsOf,
+} from '../index.ts';
+import { type FleetOptions, withClient, withFleet } from './fleet.ts';
+import { exitCodeOf, follow, goesOn } from './follow.ts';
+import { statusOf } from './list.ts';
+import { collect } from './options.ts';
+import { interruptible } from './signals.ts';
+import { plainStatus, runsTable } from './table.ts';
+
+interface Options extends FleetOptions {
+  readonly set: readonly string[];
+  readonly sweep: readonly string[];
+  readonly priority: number;
+  readonly workers?: { readonly min: number; readonly max: number };
+  readonly key: string;
+  readonly engine: NonNullable<SubmitOptions['engine']>;
+  readonly allowMixed?: boolean;
+  readonly follow?: boolean;
+  readonly wait?: boolean;
+  readonly json?: boolean;
+}
+
+/** How long a run may take to be accepted before that is said. */
+const acceptMs = 5000;
+
+export function submitCommand(finish: (code: number) => void): Command {
+  return withFleet(new Command('submit').description('give jobs to a fleet of workers'))
+    .argument('<job...>', 'job files (YAML or JSON)')
+    .option('--set <path=value>', 'change one value of every job; repeatable', collect, [])
+    .option('--sweep <path=v1,v2>', 'a run for each value; repeatable: for each combination', collect, [])
+    .option('--priority <n>', 'from 0 to 1000; higher ones get free workers first', priorityOf, 0)
+    .option('--workers <min..max>', 'how many workers it may have (default: 1 to half its shards)', workersOf)
+    .option('--key <text>', 'another key makes another run of the same job', '')
+    .addOption(
+      new Option('--engine <name>', 'what computes it')
+        .choices(['auto', 'wasm', 'webgpu', 'reference'])
+        .default('auto'),
+    )
+    .option(
+      '--allow-mixed',
+      'let workers of several numerics classes share a run: equal within tolerance only',
+    )
+    .option('--follow', 'watch until all are over')
+    .option('--wait', 'wait until all are over, and print how they ended')
+    .option('--json', 'print ids (with --wait: statuses) as one JSON document')
+    .action(async (paths: readonly string[], options: Options) => {
+      await withClient(options, (client) => submitted(client, paths, options, finish));
+    });
+}
+
+async function submitted(
+  client: Client,
+  paths: readonly string[],
+  options: Options,
+  finish: (code: number) => void,
+): Promise<void> {
+  const { batch, runs } = await send(client, paths, options);
+  const accepted = await acceptedOf(runs, acceptMs);
+  if (accepted < runs.length) {
+    const which = runs.length === 1 ? 'queued' : `${runs.length - accepted} of ${runs.length} queued`;
+    process.stderr.write(`${which}, not yet accepted: no coordinator has taken it so far\n`);
+  }
+  if (options.follow !== true && options.wait !== true) {
+    process.stdout.write(options.json === true ? json(idsOf(batch, runs)) : idLines(batch, runs));
+    return;
+  }
+  const followed = (signal: AbortSignal): Promise<readonly RunStatus[]> =>
+    Promise.all(runs.map(({ id }) => ended(client, id, options, signal)));
+  const ends = await interruptible(followed).catch(goesOn(runs[0]?.id ?? ''));
+  const document = { ...idsOf(batch, runs), runs: ends.map(plainStatus) };
+  process.stdout.write(options.json === true ? json(document) : runsTable(ends));
+  finish(
+    ends.every((status) => exitCodeOf(status) === exitCodes.done) ? exitCodes.done : exitCodes.jobFailed,
+  );
+}
+
+async function send(
+  client: Client,
+  paths: readonly string[],
+  options: Options,
+): Promise<{ readonly batch: string | null; readonly runs: readonly RunHandle[] }> {
+  const { set, key, priority, engine, workers } = options;
+  const common = { set, key, priority, engine, allowMixed: options.allowMixed ?? false };
+  const wanted: SubmitOptions = workers === undefined ? common : { ...common, workers };
+  const sets = sweepsOf(options.sweep);
+  const jobs = paths.flatMap((job) => sets.map((changed): BatchJob => ({ job, set: changed })));
+  const [only] = jobs;
+  if (only !== undefined && jobs.length === 1) {
+    const run = await client.submit(only.job, { ...wanted, set: [...set, ...(only.set ?? [])] });
+    return { batch: null, runs: [run] };
+  }
+  return client.submitBatch(jobs, wanted);
+}
+
+async function ended(client: Client, id: string, options: Options, signal: AbortSignal): Promise<RunStatus> {
+  if (options.follow === true) return follow(client, id, {}, signal);
+  for await (const _ of client.run(id).events({ signal })) signal.throwIfAborted();
+  signal.throwIfAborted();
+  return statusOf(client, id);
+}
+
+function idsOf(batch: string | null, runs: readonly RunHandle[]): Readonly<Record<string, unknown>> {
+  return batch === null ? { id: runs[0]?.id } : { batch, ids: runs.map(({ id }) => id) };
+}
+
+function idLines(batch: string | null, runs: readonly RunHandle[]): string {
+  for (const { id, submitted: was } of runs) {
+    if (was?.known === true)
+      process.stderr.write(`${id}: this job was submitted before; --key makes another run\n`);
+  }
+  const lines = runs.map(({ id }) => `${id}\n`).join('');
+  return batch === null ? lines : `batch ${batch}\n${lines}`;
+}
+
+function json(document: unknown): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+function priorityOf(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 0 && value <= 1000) return value;
+  throw new InvalidArgumentError('expected a whole number from 0 to 1000.');
+}
+
+function workersOf(text: string): { readonly min: number; readonly max: number } {
+  const [, low, high] = /^(\d+)(?:\.\.(\d+))?$/u.exec(text) ?? [];
+  const [min, max] = [Number(low), Number(high ?? low)];
+  if (min >= 1 && max >= min) return { min, max };
+  throw new InvalidArgumentError('expected MIN..MAX with 1 ≤ MIN ≤ MAX, such as 2..8.');
+}

@@ -1,0 +1,120 @@
+/** What can be asked of one run? How it stands, what happens to it, what came of it. */
+import { SkewflowError } from '../errors.ts';
+import type { Cancelled, Register, RunStatus } from '../exchange/register.ts';
+import type { RunId } from '../protocol.ts';
+import type { RunResult } from '../run.ts';
+import type { Root } from '../storage/root.ts';
+import type { RunEvent } from './client.ts';
+
+/** What a run of a fleet gives back: as `run`, without the history, which is a file of its folder. */
+export type FetchedResult = Omit<RunResult, 'history'>;
+
+/** Where results are wanted. */
+export interface ResultOptions {
+  /** Folder they are copied to, the tracers' arrays too. Default: none, and everything is in the result. */
+  readonly out?: string;
+  /** Replace `out` if it exists. Default: false. */
+  readonly force?: boolean;
+  /** Aborting stops waiting; the run goes on. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a handle reaches its fleet. */
+interface Parts {
+  readonly register: () => Promise<Register>;
+  readonly root: () => Promise<Root | null>;
+}
+
+/** One run of a fleet; it goes on whether or not anybody holds it. */
+export class RunHandle {
+  readonly id: string;
+  /** As it was submitted here; null: it was found by its id. */
+  readonly submitted: {
+    readonly name: string;
+    /** Whether it was there already: queued, going on or done. */
+    readonly known: boolean;
+  } | null;
+  readonly #run: RunId;
+  readonly #parts: Parts;
+
+  constructor(run: RunId, submitted: RunHandle['submitted'], parts: Parts) {
+    this.id = run;
+    this.submitted = submitted;
+    this.#run = run;
+    this.#parts = parts;
+  }
+
+  /** How it stands; null: nobody knows it. */
+  async status(): Promise<RunStatus | null> {
+    return (await this.#parts.register()).status(this.#run);
+  }
+
+  /**
+   * What happened to it and what happens from now on, until it is over. May be broken off, and taken up again with the last
+   * event's cursor.
+   */
+  async *events(
+    options: { readonly cursor?: string; readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<RunEvent, void, undefined> {
+    const signal = options.signal ?? new AbortController().signal;
+    const register = await this.#parts.register();
+    for await (const { cursor, at, news } of register.follow(this.#run, options.cursor ?? null, signal)) {
+      yield { ...news, cursor, at };
+    }
+  }
+
+  /**
+   * Wait until it is over, and read what came of it from the storage root.
+   *
+   * @throws what the run failed for, under its own tag; AbortedError when it was cancelled; UsageError without a storage root
+   */
+  async result(options: ResultOptions = {}): Promise<FetchedResult> {
+    const { signal = new AbortController().signal } = options;
+    for await (const _ of this.events({ signal })) signal.throwIfAborted();
+    const status = await this.status();
+    await refuseUnfinished(this.id, status, signal);
+    return this.fetch(options);
+  }
+
+  /**
+   * Read the results of a run that is done; `result` waits for it.
+   *
+   * @throws UsageError when there are none, or no storage root is known
+   */
+  async fetch({ out, force = false }: ResultOptions = {}): Promise<FetchedResult> {
+    const { fetchResult } = await import('../storage/results.ts');
+    const { readResult } = await import('./stored-result.ts');
+    const { runKeys } = await import('../storage/keys.ts');
+    const root = await this.#parts.root();
+    if (root === null) throw noStorage('results');
+    const { result } = runKeys(this.id);
+    if (!(await root.has(`${result}/result.json`))) throw noResults(this.id, await this.status(), root);
+    const folder = out === undefined ? null : await fetchResult(root, this.id, out, force);
+    const { summary, ...read } = await readResult(folder ?? (await root.file(result)), folder === null);
+    return { ...summary, ...read, folder, summary };
+  }
+
+  cancel(): Promise<Cancelled> {
+    return this.#parts.register().then((register) => register.cancel(this.#run));
+  }
+}
+
+async function refuseUnfinished(id: string, status: RunStatus | null, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  if (status === null) return;
+  const { errorOf } = await import('../exchange/error-report.ts');
+  if (status.state === 'failed' && status.error !== null) throw errorOf(status.error);
+  if (status.state === 'cancelled') throw new SkewflowError('AbortedError', `run ${id} was cancelled`);
+}
+
+function noResults(id: string, status: RunStatus | null, root: Root): SkewflowError {
+  const why = status === null ? 'nobody knows it' : `it is ${status.state}`;
+  return new SkewflowError('UsageError', `run ${id} has no results in ${root.url}: ${why}`);
+}
+
+function noStorage(what: string): SkewflowError {
+  return new SkewflowError(
+    'UsageError',
+    `${what} lie in the storage root of the fleet: name it with \`--storage\`, or in SKEWFLOW_STORAGE`,
+  );
+}

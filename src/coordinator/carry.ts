@@ -1,0 +1,273 @@
+/**
+ * How is one submitted run carried, from the queue to its results? Spooled, read, planned, coordinated, assembled; taken up
+ * where it was when another coordinator had it before.
+ *
+ *   take ─▶ spool ─▶ accepted ─▶ read, compile, admit ─▶ newest checkpoint ─▶ desk ─▶ active ─▶ coordinate ─▶ results ─▶ done
+ *                                                                                      ├─▶ cancelled, failed
+ *                                                                                      └─▶ handed over, fenced: nothing is ended
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isSkewflowError, type SkewflowError } from '../errors.ts';
+import { reportOf } from '../exchange/error-report.ts';
+import type { Desk, Exchange } from '../exchange/exchange.ts';
+import { type Charge, type Register, sheetOf } from '../exchange/register.ts';
+import { type AdmissionLimits, admissionOf, refuseBeyond } from '../job/admission.ts';
+import type { Job } from '../job/job.ts';
+import { closeJob } from '../job/load.ts';
+import type { Log } from '../log.ts';
+import { openOptimization } from '../optimization.ts';
+import { jobOfOrder } from '../order.ts';
+import { type Prepared, prepare } from '../prepare.ts';
+import { checkpointsOf } from '../storage/checkpoints.ts';
+import { runKeys } from '../storage/keys.ts';
+import { assembleResult } from '../storage/results.ts';
+import { whenThereIsRoom } from '../storage/room.ts';
+import type { Root } from '../storage/root.ts';
+import { version } from '../version.ts';
+import { type Checkpoint, checkpointVersion } from './checkpoint.ts';
+import { coordinate } from './coordinator.ts';
+import { type RunSummary, sharedResults, summaryOf, writeShared, writeSummary } from './outcome.ts';
+import { Reporter } from './reporter.ts';
+import { rowsWanted } from './result.ts';
+import { type Rules, watchful } from './rules.ts';
+import { Spool } from './spool.ts';
+import { Story } from './story.ts';
+
+/** What a coordinator carries runs with. */
+export interface Means {
+  readonly exchange: Exchange;
+  readonly register: Register;
+  readonly root: Root;
+  /** Folders whose files a submitted job may name. */
+  readonly roots: readonly string[];
+  readonly admission: AdmissionLimits;
+  /** How patient it is; for tests. */
+  readonly rules: Partial<Rules>;
+  readonly log: Log;
+  /** Aborting leaves the runs to other coordinators, with a checkpoint each. */
+  readonly handOver: AbortSignal;
+}
+
+/** A root that does not answer is tried again by whoever takes the run next, but not at once. */
+const pauseMs = 5000;
+
+/** Carry one run; whatever happens is told, and nothing is thrown. */
+export async function carry(charge: Charge, means: Means): Promise<void> {
+  const { order } = charge;
+  const story = new Story(means.register, order.run, charge.epoch, means.log);
+  const spool = new Spool(means.root);
+  const leave = AbortSignal.any([means.handOver, charge.lost]);
+  try {
+    const inputs = await means.register.inputs(order.run);
+    const before = await inRoom(() => spool.accept(order, inputs), story, leave);
+    if (before === null) {
+      story.state('accepted');
+      await carried(charge, means, story, spool, leave);
+    }
+    const summary = await summaryIn(means.root, order.run);
+    await over(charge, spool, () => story.end('done', { summary }, leave));
+  } catch (error) {
+    await ended(error, charge, means, story, spool, leave);
+  }
+}
+
+/** From an accepted order to a folder of results. */
+async function carried(
+  charge: Charge,
+  means: Means,
+  story: Story,
+  spool: Spool,
+  leave: AbortSignal,
+): Promise<void> {
+  const { order, cancelled } = charge;
+  const { root, exchange } = means;
+  const clock = new Clock();
+  await using open = await opened(() => jobOfOrder(order, means));
+  const prepared = await prepare(open.job);
+  const { job, program, grid, times, shards } = prepared;
+  refuseBeyond(admissionOf(job, grid.times.length - 1), means.admission);
+
+  const wanted = rowsWanted(job.system, job.output, grid);
+  const checkpoints = checkpointsOf<Checkpoint>(root, runKeys(order.run).checkpoints, (key) =>
+    story.notice('warn', 'CHECKPOINT_CORRUPT', `checkpoint corrupt, taking the one before: ${key}`),
+  );
+  const resume = understood(await checkpoints.latest());
+  const desk = await exchange.open(sheetOf(order), Math.max(charge.epoch, resume?.epoch ?? 0));
+  story.epoch = desk.epoch;
+  const optimization = await openOptimization(prepared, wanted, {
+    checkpoints: resume === null ? null : recorded(resume.course),
+    fresh: false,
+    seconds: () => clock.seconds(),
+  });
+  const prepareSeconds = clock.lap();
+
+  story.state('active');
+  const reporter = new Reporter(story);
+  await coordinate({
+    desk,
+    reopen: async (epochMin): Promise<Desk> => {
+      const anew = await exchange.open(sheetOf(order), epochMin);
+      story.epoch = anew.epoch;
+      return anew;
+    },
+    program,
+    grid,
+    times,
+    course: optimization.course,
+    shards,
+    rows: wanted,
+    rules: { ...watchful, version, allowMixed: order.allowMixed, seatsMin: order.seats.min, ...means.rules },
+    resume,
+    keep: (checkpoint) => inRoom(() => checkpoints.save(checkpoint.epoch, checkpoint), story, leave),
+    finish: async (evaluated) => {
+      const evaluateSeconds = clock.lap();
+      const shared = sharedResults(prepared, wanted, evaluated, optimization);
+      const summarise = (): RunSummary =>
+        summaryOf(prepared, evaluated, shared, optimization.summary(), {
+          seconds: clock.seconds(),
+          timings: { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() },
+        });
+      await inRoom(() => results(root, order.run, prepared, shared, summarise), story, leave);
+      await spool.close(order.run, 'done', null);
+    },
+    retain: true,
+    log: means.log,
+    onProgress: (progress) => reporter.progressed(progress),
+    onCommit: (commit) => reporter.committed(commit),
+    onNotice: ({ level, text, notice }) => {
+      reporter.noticed(notice);
+      story.noted(level, notice.code, text);
+    },
+    now: () => performance.now(),
+    signal: cancelled,
+    handOver: leave,
+  });
+}
+
+function results(
+  root: Root,
+  run: string,
+  { job }: Prepared,
+  shared: ReturnType<typeof sharedResults>,
+  summarise: () => RunSummary,
+): Promise<void> {
+  return assembleResult(root, run, async (folder) => {
+    await writeShared(folder, job, shared);
+    await writeSummary(folder, summarise());
+  });
+}
+
+/** How a run ends that has no results, or goes on elsewhere. */
+async function ended(
+  error: unknown,
+  charge: Charge,
+  means: Means,
+  story: Story,
+  spool: Spool,
+  leave: AbortSignal,
+): Promise<void> {
+  const { order, lost, cancelled } = charge;
+  const { log, register } = means;
+  const facts = { run: order.run };
+  const why = isSkewflowError(error, 'AbortedError') ? error.details['why'] : null;
+  try {
+    if (lost.aborted) {
+      await passOn(charge, register, log);
+    } else if (why === 'fenced') {
+      log.warn(facts, error instanceof Error ? error.message : String(error));
+    } else if (leave.aborted) {
+      await story.settled();
+      await charge.release('again');
+    } else if (why === 'cancelled' || cancelled.aborted) {
+      await spool.close(order.run, 'cancelled', null);
+      await over(charge, spool, () => story.end('cancelled', {}, leave));
+    } else if (isSkewflowError(error, 'OutOfReachError')) {
+      story.notice('error', 'OUT_OF_REACH', `paused: ${error.message}`);
+      story.state('paused');
+      await sleep(pauseMs, undefined, { signal: leave });
+      await charge.release('again');
+    } else {
+      await failed(error, charge, story, spool, leave);
+    }
+  } catch (cause) {
+    // The lease lapses, and whoever takes the run goes on from its checkpoint.
+    log.warn(facts, `the run is left to the next coordinator: ${String(cause)}`);
+  }
+}
+
+async function failed(
+  error: unknown,
+  charge: Charge,
+  story: Story,
+  spool: Spool,
+  leave: AbortSignal,
+): Promise<void> {
+  story.notice('error', 'FAILED', `failed: ${error instanceof Error ? error.message : String(error)}`);
+  await spool.close(charge.order.run, 'failed', reportOf(error));
+  await over(charge, spool, () => story.end('failed', { error }, leave));
+}
+
+/** Tell how it ended, and only then forget what was promised. */
+async function over(charge: Charge, spool: Spool, tell: () => Promise<boolean>): Promise<void> {
+  if (await tell()) await spool.forget(charge.order.run);
+  await charge.release('over');
+}
+
+/** The run is not ours any more: somebody has it, or the store forgot it and is told again. */
+async function passOn({ order, lost }: Charge, register: Register, log: Log): Promise<void> {
+  const reason = lost.reason as SkewflowError | undefined;
+  log.warn({ run: order.run }, reason?.message ?? 'the run is not ours any more');
+  if (isSkewflowError(reason) && reason.details['code'] === 'STATE_LOST') await register.submit(order, null);
+}
+
+// --- parts ------------------------------------------------------------------------------------------------
+
+/** A checkpoint that this version understands; otherwise the run begins anew, which gives the same bits. */
+function understood(checkpoint: Checkpoint | null): Checkpoint | null {
+  return checkpoint?.version === checkpointVersion ? checkpoint : null;
+}
+
+/** What a course remembered, as an optimisation takes it up. */
+function recorded(text: string | null): NonNullable<Parameters<typeof openOptimization>[2]['checkpoints']> {
+  return { folder: 'the checkpoint', latest: async () => text, save: async () => {}, remove: async () => {} };
+}
+
+/** Do it, waiting for room on the disk if there is none: the run is paused meanwhile, and says where. */
+function inRoom<T>(task: () => Promise<T>, story: Story, signal: AbortSignal): Promise<T> {
+  const onFull = (error: Error | null): void => {
+    if (error === null) story.notice('info', 'DISK_HAS_ROOM', 'there is room on the disk again: going on');
+    else story.notice('error', 'DISK_FULL', `paused: ${error.message}`);
+    story.state(error === null ? 'active' : 'paused');
+  };
+  return whenThereIsRoom(task, onFull, signal);
+}
+
+/** What `show` has of results: the figures of `result.json`, and where they lie. */
+async function summaryIn(root: Root, run: string): Promise<Record<string, boolean | number | string | null>> {
+  const key = `${runKeys(run).result}/result.json`;
+  const text = Buffer.from((await root.read(key)) ?? new Uint8Array()).toString('utf8');
+  const all = text === '' ? {} : (JSON.parse(text) as Partial<RunSummary>);
+  const plain = Object.entries(all).filter(([, value]) => typeof value !== 'object' || value === null);
+  return Object.fromEntries(plain) as Record<string, boolean | number | string | null>;
+}
+
+async function opened(open: () => Promise<Job>): Promise<AsyncDisposable & { readonly job: Job }> {
+  const job = await open();
+  return { job, [Symbol.asyncDispose]: () => closeJob(job) };
+}
+
+/** Seconds since the start, and since the last lap. */
+class Clock {
+  readonly #start = performance.now();
+  #lap = this.#start;
+
+  seconds(): number {
+    return (performance.now() - this.#start) / 1000;
+  }
+
+  lap(): number {
+    const seconds = (performance.now() - this.#lap) / 1000;
+    this.#lap = performance.now();
+    return seconds;
+  }
+}

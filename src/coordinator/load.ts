@@ -1,0 +1,367 @@
+/**
+ * Who works on which leaves of a stage, and which are answered? Each seat has a queue; what it has started may be copied, and
+ * what it has not may move to another at any time, since a leaf's answer is the same wherever it is computed.
+ *
+ * How far a worker is, it does not say: as many leaves at the head of its queue count as started as it has threads.
+ */
+import { deal, type Leaf } from '../partition/seats.ts';
+import type { Again, SeatId } from '../protocol.ts';
+import type { Member } from './crew.ts';
+import { leafAt, placeOf } from './stage.ts';
+
+/** A leaf that a seat is at. */
+export interface Started {
+  readonly leaf: Leaf;
+  readonly at: number;
+}
+
+interface Queue {
+  readonly member: Pick<Member, 'seat' | 'serial' | 'threads'>;
+  /** In the order they were given; those before `next` are started or answered. */
+  readonly leaves: readonly Leaf[];
+  readonly next: number;
+  readonly started: readonly Started[];
+  /** Answers it gave in this stage, and when the last of them came. */
+  readonly done: number;
+  readonly doneAt: number;
+}
+
+/** Immutable; arrays are copied an answer, so they are bytes where they can be. */
+export interface Load {
+  readonly shards: number;
+  readonly begunAt: number;
+  /** By place, 1: the leaf has no answer yet. */
+  readonly open: Uint8Array;
+  readonly remaining: number;
+  /** By place: which copy of the leaf answers it. */
+  readonly copies: Uint16Array;
+  /** By place: the last copy that was asked for. */
+  readonly asked: Uint16Array;
+  /** By place: the serial of the seat that answered; 0: none, or nobody knows. */
+  readonly authors: Uint32Array;
+  /** Seat ↦ its place in `queues`. */
+  readonly index: ReadonlyMap<SeatId, number>;
+  readonly queues: readonly Queue[];
+  /** Leaves that were given to a second seat while a first was at them. */
+  readonly copied: ReadonlySet<Leaf>;
+  /** Leaves that no seat holds. */
+  readonly orphans: readonly Leaf[];
+}
+
+/**
+ * A stage as it begins: `shares` are the leaves that seats are given; without any, all are orphans.
+ *
+ * @param edition - the copy that answers each leaf
+ */
+export function newLoad(
+  shards: number,
+  leaves: readonly Leaf[],
+  members: readonly Member[],
+  shares: ReadonlyMap<SeatId, readonly Leaf[]>,
+  edition: number,
+  now: number,
+): Load {
+  const open = new Uint8Array(shards + 1);
+  for (const leaf of leaves) open[placeOf({ shards }, leaf)] = 1;
+  const empty: Load = {
+    shards,
+    begunAt: now,
+    open,
+    remaining: leaves.length,
+    copies: new Uint16Array(shards + 1).fill(edition),
+    asked: new Uint16Array(shards + 1).fill(edition),
+    authors: new Uint32Array(shards + 1),
+    index: new Map(members.map(({ seat }, place) => [seat, place])),
+    queues: [],
+    copied: new Set(),
+    orphans: shares.size === 0 ? leaves : [],
+  };
+  const queues = members.map((member) =>
+    refill(empty, { ...newQueue(member, now), leaves: shares.get(member.seat) ?? [] }, now),
+  );
+  return { ...empty, queues };
+}
+
+function newQueue(member: Member, now: number): Queue {
+  return { member, leaves: [], next: 0, started: [], done: 0, doneAt: now };
+}
+
+export function isOpen(load: Load, leaf: Leaf): boolean {
+  return load.open[placeOf(load, leaf)] === 1;
+}
+
+/** Which copy of a leaf answers it. */
+export function copyOf(load: Load, leaf: Leaf): number {
+  return load.copies[placeOf(load, leaf)] ?? 0;
+}
+
+// --- seats ------------------------------------------------------------------------------------------------
+
+/** A seat comes, with nothing to do. */
+export function enter(load: Load, member: Member): Load {
+  if (load.index.has(member.seat)) return load;
+  return {
+    ...load,
+    index: new Map(load.index).set(member.seat, load.queues.length),
+    queues: [...load.queues, newQueue(member, load.begunAt)],
+  };
+}
+
+/** A seat's queue is emptied; its leaves are orphans but for those that others have, too. */
+export function clear(load: Load, seat: SeatId): Load {
+  const queue = queueOf(load, seat);
+  if (queue === null) return load;
+  const elsewhere = (leaf: Leaf): boolean =>
+    load.copied.has(leaf) && load.queues.some((other) => other !== queue && other.leaves.includes(leaf));
+  const orphans = openOf(load, queue).filter((leaf) => !elsewhere(leaf));
+  const emptied: Queue = { ...queue, leaves: [], next: 0, started: [] };
+  return { ...replace(load, emptied), orphans: [...load.orphans, ...orphans] };
+}
+
+/** A seat goes; `clear` it before. */
+export function exit(load: Load, seat: SeatId): Load {
+  const queues = load.queues.filter(({ member }) => member.seat !== seat);
+  return { ...load, queues, index: new Map(queues.map(({ member }, place) => [member.seat, place])) };
+}
+
+/** Give leaves to a seat, after what it has. */
+export function give(load: Load, seat: SeatId, leaves: readonly Leaf[], now: number): Load {
+  const queue = queueOf(load, seat);
+  if (queue === null || leaves.length === 0) return load;
+  const given = new Set(leaves);
+  const more = { ...queue, leaves: [...queue.leaves, ...leaves] };
+  return {
+    ...replace(load, refill(load, more, now)),
+    orphans: load.orphans.filter((leaf) => !given.has(leaf)),
+  };
+}
+
+/** What no seat holds goes to `seats`, in consecutive runs, the least loaded first; `last` leaves come after others. */
+export function adopt(load: Load, seats: readonly SeatId[], last: ReadonlySet<Leaf>, now: number): Load {
+  const orphans = load.orphans.filter((leaf) => isOpen(load, leaf));
+  if (seats.length === 0 || orphans.length === 0) return { ...load, orphans };
+  const place = (leaf: Leaf): number => placeOf(load, leaf) + (last.has(leaf) ? load.shards + 1 : 0);
+  const sorted = [...orphans].sort((a, b) => place(a) - place(b));
+  const loads = new Map(seats.map((seat) => [seat, openCount(load, seat)]));
+  const byLoad = [...seats].sort((a, b) => (loads.get(a) ?? 0) - (loads.get(b) ?? 0));
+  let next: Load = { ...load, orphans: [] };
+  for (const [seat, leaves] of deal(sorted, byLoad)) next = give(next, seat, leaves, now);
+  return next;
+}
+
+/** Copy a leaf that another seat is at. */
+export function copyTo(load: Load, leaf: Leaf, to: SeatId, now: number): Load {
+  return { ...give(load, to, [leaf], now), copied: new Set([...load.copied, leaf]) };
+}
+
+/** How many seats a leaf is with. */
+export function holders(load: Load, leaf: Leaf): number {
+  return load.queues.filter((queue) => queue.leaves.includes(leaf)).length;
+}
+
+/**
+ * Move the later half of what the fullest seat has not started to `thief`; null when nothing is worth moving.
+ *
+ * @param worthwhile - whether so many leaves are
+ */
+export function steal(
+  load: Load,
+  thief: SeatId,
+  now: number,
+  worthwhile: (leaves: number) => boolean,
+): Load | null {
+  let fullest: Queue | null = null;
+  let spare: readonly Leaf[] = [];
+  for (const queue of load.queues) {
+    if (queue.member.seat === thief || queue.leaves.length - queue.next <= spare.length) continue;
+    const unstarted = queue.leaves
+      .slice(queue.next)
+      .filter((leaf) => isOpen(load, leaf) && !load.copied.has(leaf));
+    if (unstarted.length <= spare.length) continue;
+    fullest = queue;
+    spare = unstarted;
+  }
+  if (fullest === null || !worthwhile(spare.length)) return null;
+  const at = alignedCut(load, spare, Math.floor(spare.length / 2));
+  const moved = new Set(spare.slice(at));
+  const leaves = fullest.leaves.filter((leaf, place) => place < (fullest?.next ?? 0) || !moved.has(leaf));
+  return give(replace(load, { ...fullest, leaves }), thief, spare.slice(at), now);
+}
+
+/**
+ * Where to cut a list near `at`: before the leaf that begins the largest aligned group, so that whole subtrees stay
+ * together and may be added where they are computed.
+ */
+function alignedCut(load: Load, leaves: readonly Leaf[], at: number): number {
+  const reach = Math.floor(leaves.length / 4);
+  const alignment = (cut: number): number => {
+    const place = placeOf(load, leaves[cut] ?? 0);
+    return place === 0 ? 2 ** 30 : place & -place;
+  };
+  let best = at;
+  for (let cut = Math.max(0, at - reach); cut <= Math.min(leaves.length - 1, at + reach); cut++) {
+    if (alignment(cut) > alignment(best)) best = cut;
+  }
+  return best;
+}
+
+// --- answers ----------------------------------------------------------------------------------------------
+
+/** A leaf is answered: what is left, and how long its author was at it, if that is known. */
+export function answer(
+  load: Load,
+  leaf: Leaf,
+  { seat, serial }: { readonly seat: SeatId; readonly serial: number },
+  now: number,
+): { readonly load: Load; readonly tookMs: number | null } {
+  const place = placeOf(load, leaf);
+  const queue = queueOf(load, seat);
+  const open = load.open.slice();
+  const authors = load.authors.slice();
+  open[place] = 0;
+  authors[place] = serial;
+  const after = { ...load, open, authors, remaining: load.remaining - 1 };
+  if (queue === null) return { load: after, tookMs: null };
+  const begun = queue.started.find((s) => s.leaf === leaf);
+  const counted = { ...queue, done: queue.done + 1, doneAt: now };
+  return {
+    load: replace(after, refill(after, counted, now)),
+    tookMs: begun === undefined ? null : now - begun.at,
+  };
+}
+
+/** The answer that counts is this seat’s. */
+export function credit(load: Load, leaf: Leaf, serial: number): Load {
+  const authors = load.authors.slice();
+  authors[placeOf(load, leaf)] = serial;
+  return { ...load, authors };
+}
+
+/** The clock stood still for everyone: nobody took long. */
+export function restartClocks(load: Load, now: number): Load {
+  const fresh = (queue: Queue): Queue => ({
+    ...queue,
+    started: queue.started.map(({ leaf }) => ({ leaf, at: now })),
+  });
+  return { ...load, queues: load.queues.map(fresh) };
+}
+
+/** The answer of a leaf does not count: it is to be answered again, as a new copy. */
+export function reopen(load: Load, leaves: readonly Leaf[]): Load {
+  const open = load.open.slice();
+  const copies = load.copies.slice();
+  const asked = load.asked.slice();
+  const authors = load.authors.slice();
+  let { remaining } = load;
+  for (const leaf of leaves) {
+    const place = placeOf(load, leaf);
+    if (open[place] === 0) remaining += 1;
+    open[place] = 1;
+    authors[place] = 0;
+    asked[place] = (asked[place] ?? 0) + 1;
+    copies[place] = asked[place] ?? 0;
+  }
+  const gone = new Set(leaves);
+  const queues = load.queues.map((queue) => withoutLeaves(queue, gone));
+  const orphans = [...load.orphans.filter((leaf) => !gone.has(leaf)), ...leaves];
+  const copied = new Set([...load.copied].filter((leaf) => !gone.has(leaf)));
+  return { ...load, open, copies, asked, authors, remaining, queues, orphans, copied };
+}
+
+/** Ask for one more copy of a leaf, to be compared. */
+export function askCopy(load: Load, leaf: Leaf): { readonly load: Load; readonly copy: number } {
+  const asked = load.asked.slice();
+  const place = placeOf(load, leaf);
+  const copy = (asked[place] ?? 0) + 1;
+  asked[place] = copy;
+  return { load: { ...load, asked }, copy };
+}
+
+/** Copies up to these were asked for before: the next one is another. */
+export function countFrom(load: Load, copies: ReadonlyMap<Leaf, number>): Load {
+  const asked = load.asked.slice();
+  for (const [leaf, copy] of copies) {
+    const place = placeOf(load, leaf);
+    asked[place] = Math.max(asked[place] ?? 0, copy);
+  }
+  return { ...load, asked };
+}
+
+/** The leaves that this seat answered. */
+export function answeredBy(load: Load, serial: number): readonly Leaf[] {
+  return [...load.authors.keys()]
+    .filter((place) => load.authors[place] === serial)
+    .map((place) => leafAt(load, place));
+}
+
+// --- views ------------------------------------------------------------------------------------------------
+
+export function queueOf(load: Load, seat: SeatId): Queue | null {
+  const place = load.index.get(seat);
+  return place === undefined ? null : (load.queues[place] ?? null);
+}
+
+/** How many leaves a seat has yet to answer. */
+export function openCount(load: Load, seat: SeatId): number {
+  const queue = queueOf(load, seat);
+  return queue === null ? 0 : openOf(load, queue).length;
+}
+
+/** The leaves without an answer that a seat is at. */
+export function startedOf(load: Load, seat: SeatId): readonly Started[] {
+  return (queueOf(load, seat)?.started ?? []).filter(({ leaf }) => isOpen(load, leaf));
+}
+
+/** What every seat has yet to answer: first answers, and answers that are asked again. */
+export function planOf(load: Load): {
+  readonly leaves: ReadonlyMap<SeatId, readonly Leaf[]>;
+  readonly again: ReadonlyMap<SeatId, readonly Again[]>;
+} {
+  const again = new Map<SeatId, readonly Again[]>();
+  const leaves = new Map<SeatId, readonly Leaf[]>();
+  for (const queue of load.queues) {
+    const open = openOf(load, queue);
+    leaves.set(
+      queue.member.seat,
+      open.filter((leaf) => copyOf(load, leaf) === 0),
+    );
+    const replaced = open.filter((leaf) => copyOf(load, leaf) > 0);
+    if (replaced.length === 0) continue;
+    const asked = replaced.map((leaf) => ({ leaf, copy: copyOf(load, leaf), rows: true }));
+    again.set(queue.member.seat, asked);
+  }
+  return { leaves, again };
+}
+
+// --- queues -----------------------------------------------------------------------------------------------
+
+function openOf(load: Load, queue: Queue): readonly Leaf[] {
+  return queue.leaves.filter((leaf) => isOpen(load, leaf));
+}
+
+/** Take the next leaves as started, until as many are as the seat has threads. */
+function refill(load: Load, queue: Queue, now: number): Queue {
+  const started = queue.started.filter(({ leaf }) => isOpen(load, leaf));
+  let { next } = queue;
+  while (started.length < queue.member.threads && next < queue.leaves.length) {
+    const leaf = queue.leaves[next] as Leaf;
+    next += 1;
+    if (isOpen(load, leaf)) started.push({ leaf, at: now });
+  }
+  return { ...queue, started, next };
+}
+
+function withoutLeaves(queue: Queue, gone: ReadonlySet<Leaf>): Queue {
+  const before = queue.leaves.slice(0, queue.next).filter((leaf) => gone.has(leaf)).length;
+  return {
+    ...queue,
+    leaves: queue.leaves.filter((leaf) => !gone.has(leaf)),
+    next: queue.next - before,
+    started: queue.started.filter(({ leaf }) => !gone.has(leaf)),
+  };
+}
+
+function replace(load: Load, queue: Queue): Load {
+  const place = load.index.get(queue.member.seat);
+  return place === undefined ? load : { ...load, queues: load.queues.with(place, queue) };
+}

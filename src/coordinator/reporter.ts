@@ -1,0 +1,59 @@
+/**
+ * How far is a run, in the figures that `follow` shows? Shares and pairs from what seats count, the rest from what was
+ * committed.
+ */
+import type { SeatId } from '../protocol.ts';
+import type { Commit } from './coordinator.ts';
+import type { Progress } from './ledger.ts';
+import type { Notice } from './notice.ts';
+import type { Story } from './story.ts';
+
+export class Reporter {
+  readonly #story: Story;
+  #commit: Commit | null = null;
+  #pairsPerSecond = 0;
+  #since = performance.now();
+  #pairs = 0;
+  /** Held now, as the notices tell it. */
+  readonly #seats = new Set<SeatId>();
+
+  constructor(story: Story) {
+    this.#story = story;
+  }
+
+  progressed({ iteration, blocksDone, blocksTotal }: Progress): void {
+    this.#tell(iteration, blocksTotal === 0 ? 0 : Math.min(1, blocksDone / blocksTotal), false);
+  }
+
+  committed(commit: Commit): void {
+    const seconds = (performance.now() - this.#since) / 1000;
+    this.#pairsPerSecond = Math.max(0, commit.counts.pairs - this.#pairs) / Math.max(seconds, 1e-3);
+    this.#since = performance.now();
+    this.#pairs = commit.counts.pairs;
+    this.#commit = commit;
+    this.#tell(commit.iteration, 1, false);
+  }
+
+  noticed(notice: Notice): void {
+    switch (notice.code) {
+      case 'JOINED':
+      case 'REJOINED':
+        this.#seats.add(notice.who.seat);
+        return;
+      case 'REFUSED_WORKER':
+      case 'WORKER_LEFT':
+      case 'WORKER_LOST':
+        this.#seats.delete(notice.who.seat);
+        return;
+      default:
+    }
+  }
+
+  #tell(iteration: number, share: number, now: boolean): void {
+    const { loss = null, counts } = this.#commit ?? {};
+    const seats = this.#seats.size;
+    const { redone = 0, workersLost = 0 } = counts ?? {};
+    const pairsPerSecond = this.#pairsPerSecond;
+    this.#story.progress({ iteration, share, loss, pairsPerSecond, seats, redone, workersLost }, now);
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * How patient is a coordinator, and whom does it trust? Every limit that its decisions know, as data.
+ */
+
+export interface Rules {
+  /** Version of the package that workers must run; null: any. */
+  readonly version: string | null;
+  /** Whether workers of other numerics classes than the first are taken; the result is then equal within tolerance only. */
+  readonly allowMixed: boolean;
+  /** With fewer seats nothing new is given out. */
+  readonly seatsMin: number;
+  /** Seats that may break before the run fails. */
+  readonly breakagesMax: number;
+  /** Distinct workers that a leaf may take along before the run fails with it. */
+  readonly poisonWorkers: number;
+  /** Whether an answer that is not finite is computed once more elsewhere. */
+  readonly secondOpinions: boolean;
+  /** Part of all leaves that is computed twice. */
+  readonly auditShare: number;
+  /**
+   * How long a stage may wait for nothing but second answers, beyond a straggler's limit. Infinity: as long as it takes, and
+   * for workers that are not there yet, too.
+   */
+  readonly auditMs: number;
+  /** How long two answers that differ may wait for a third. */
+  readonly voteMs: number;
+  /** Silence of a seat after which its leaves are given to others. */
+  readonly silentMs: number;
+  /** Between two lines that say that nobody works on the run. */
+  readonly noWorkersMs: number;
+  /** A leaf is copied when it takes longer than this, and than so many times the average. */
+  readonly stragglerMs: number;
+  readonly stragglerFactor: number;
+  /** Leaves of the run that must have finished before any is copied. */
+  readonly stragglerAfter: number;
+  /** Work that is worth moving to an idle seat. */
+  readonly stealMs: number;
+  /** Between two checkpoints of a run whose checkpoints are large, or whose iterations are long. */
+  readonly checkpointMs: number;
+  /** Between two looks at the clock. */
+  readonly tickMs: number;
+}
+
+/**
+ * For one worker in the same process: nothing is timed, because nobody else could do better. A second worker is met with
+ * stealing only.
+ */
+export const patient: Rules = Object.freeze({
+  version: null,
+  allowMixed: false,
+  seatsMin: 1,
+  breakagesMax: 0,
+  poisonWorkers: Infinity,
+  secondOpinions: false,
+  auditShare: 0,
+  auditMs: Infinity,
+  voteMs: Infinity,
+  silentMs: Infinity,
+  noWorkersMs: Infinity,
+  stragglerMs: Infinity,
+  stragglerFactor: 4,
+  stragglerAfter: 3,
+  stealMs: 50,
+  checkpointMs: 30_000,
+  tickMs: Infinity,
+});
+
+/**
+ * For workers that come, go and fail. A seat is silent when two beats of a second each are missing, one second before its
+ * lease of three lapses.
+ */
+export const watchful: Rules = Object.freeze({
+  ...patient,
+  breakagesMax: Infinity,
+  poisonWorkers: 3,
+  secondOpinions: true,
+  auditShare: 0.01,
+  auditMs: 1000,
+  voteMs: 60_000,
+  silentMs: 2_000,
+  noWorkersMs: 30_000,
+  stragglerMs: 1000,
+  tickMs: 100,
+});

@@ -1,0 +1,282 @@
+/**
+ * Whose answer is believed? One leaf in a hundred is computed by two workers and compared byte by byte; an answer that is
+ * not finite is computed once more elsewhere, to tell the data from the device.
+ *
+ *   audit:  first ─▶ second, the same ─▶ believed
+ *                       └ differs ─▶ third ─▶ the one that stands alone is quarantined, its answers are withdrawn
+ *   doubt:  not finite ─▶ second, not finite either ─▶ it is the data
+ *                             └ finite ─▶ the first worker is quarantined
+ *
+ * Copies are for workers of the same numerics class: others may differ and be right.
+ */
+import type { Leaf } from '../partition/seats.ts';
+import type { ErrorReport, Fault, Phase, SeatId, WorkerId } from '../protocol.ts';
+import { dismiss, type Member, quarantine, serialOf } from './crew.ts';
+import { answeredBy, askCopy, clear, credit, exit, isOpen, openCount, reopen } from './load.ts';
+import type { Asking, Decision, PostedEvent, RunEffect } from './run-events.ts';
+import { memoryOf, plannedFrom } from './run-events.ts';
+import type { RunShape } from './stage.ts';
+import { change, conclude, ended, giveOut, hands, move, type Turn } from './turn.ts';
+
+/** What one worker said of a leaf. */
+interface Opinion {
+  readonly worker: WorkerId;
+  readonly numerics: string;
+  readonly seat: SeatId;
+  readonly print: string;
+  readonly fault: Fault | null;
+}
+
+/** A leaf of which one answer is there and another is waited for. */
+export interface Check {
+  readonly leaf: Leaf;
+  /** `doubt`: the first answer is a fault, and the leaf has no other. */
+  readonly why: 'audit' | 'doubt';
+  readonly seen: readonly Opinion[];
+  /** Which copy is waited for, and from whom; null: there is nobody to ask. */
+  readonly copy: number;
+  readonly asked: SeatId | null;
+  /** Whether the N-sized results of the copy are written: where it may be the only answer. */
+  readonly rows: boolean;
+}
+
+/** Whether this leaf is computed twice: a function of what it is, so that nobody can foresee or prevent it by being late. */
+export function isAudited({ run, rules }: RunShape, number: number, phase: Phase, leaf: Leaf): boolean {
+  return rules.auditShare > 0 && hash(`${run} ${number} ${phase} ${leaf}`) < rules.auditShare * 2 ** 32;
+}
+
+/** Whether a digest of this answer is needed. */
+export function isCompared(
+  shape: RunShape,
+  { number, phase, leaf, copy }: Pick<PostedEvent, 'copy' | 'leaf' | 'number' | 'phase'>,
+): boolean {
+  return copy > 0 || isAudited(shape, number, phase, leaf);
+}
+
+/** FNV-1a, its bits mixed as MurmurHash3 ends (Appleby, public domain). */
+function hash(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+// --- asking -----------------------------------------------------------------------------------------------
+
+/** Have an answer compared, if there is anyone to do it. */
+export function audit(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
+  return consult(shape, turn, { leaf: event.leaf, why: 'audit', seen: [opinionOf(turn.state, event)] });
+}
+
+/** Whether a fault is worth a second opinion: one a seat and stage, because a broken device breaks every leaf. */
+export function isDoubtful({ rules }: RunShape, { doubted, crew }: Asking, seat: SeatId): boolean {
+  const first = crew.members.get(seat);
+  return (
+    rules.secondOpinions &&
+    first !== undefined &&
+    !doubted.has(seat) &&
+    hands(crew).some((m) => m.worker !== first.worker && m.numerics === first.numerics)
+  );
+}
+
+/** Have a fault looked at by another worker. */
+export function doubt(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
+  const first = opinionOf(turn.state, event);
+  const doubted = new Set([...turn.state.doubted, event.seat]);
+  return consult(shape, change(turn, { doubted }), { leaf: event.leaf, why: 'doubt', seen: [first] });
+}
+
+/** An answer of a seat that is not here any more, or that another coordinator knew, is compared as any other. */
+function opinionOf({ crew }: Asking, { seat, worker: who, print, fault }: PostedEvent): Opinion {
+  const member = crew.members.get(seat);
+  const worker = member?.worker ?? who ?? (seat as string as WorkerId);
+  const numerics = member?.numerics ?? crew.numerics ?? '';
+  return { worker, numerics, seat, fault, print: print ?? '' };
+}
+
+/** Ask a worker that has not been asked; the least loaded. A check that was waiting for one already is replaced. */
+function consult(
+  { rules }: RunShape,
+  turn: Turn,
+  { leaf, why, seen }: Pick<Check, 'leaf' | 'seen' | 'why'>,
+): Turn {
+  const others = turn.state.checks.filter((check) => check.leaf !== leaf);
+  const able = candidates(turn.state, seen);
+  const { load, copy } = askCopy(turn.state.load, leaf);
+  const [best] = able;
+  if (best === undefined && seen.length < 2 && rules.auditMs < Infinity)
+    return why === 'doubt' ? believe(turn, { leaf, seen }) : turn;
+  const check: Check = { leaf, why, seen, copy, asked: best?.seat ?? null, rows: why === 'doubt' };
+  const next = change(turn, { checks: [...others, check] });
+  return move(next, load);
+}
+
+/** Whom to ask, the least loaded first. */
+function candidates(state: Asking, seen: readonly Opinion[]): readonly Member[] {
+  const [first] = seen;
+  const waiting = (seat: SeatId): number => state.checks.filter(({ asked }) => asked === seat).length;
+  const load = new Map(
+    hands(state.crew).map(({ seat }) => [seat, openCount(state.load, seat) + waiting(seat)]),
+  );
+  return hands(state.crew)
+    .filter(({ worker, numerics }) => numerics === first?.numerics && seen.every((o) => o.worker !== worker))
+    .sort((a, b) => (load.get(a.seat) ?? 0) - (load.get(b.seat) ?? 0));
+}
+
+/** The fault stands: nobody can be asked, or another worker found one, too. */
+function believe(turn: Turn, { leaf, seen }: Pick<Check, 'leaf' | 'seen'>): Turn {
+  const [fault] = seen.flatMap((opinion) => (opinion.fault === null ? [] : [opinion.fault]));
+  return fault === undefined ? turn : change(turn, { faults: new Map(turn.state.faults).set(leaf, fault) });
+}
+
+function drop(turn: Turn, check: Check): Turn {
+  return change(turn, { checks: turn.state.checks.filter((other) => other !== check) });
+}
+
+/** Someone left or came: checks that wait for nobody, or for someone gone, are asked elsewhere or given up. */
+export function askElsewhere(shape: RunShape, turn: Turn): Turn {
+  return turn.state.checks.reduce((before, check) => {
+    const { members } = before.state.crew;
+    const asked = check.asked === null ? undefined : members.get(check.asked);
+    if (asked !== undefined && !asked.silent) return before;
+    if (check.asked === null && candidates(before.state, check.seen).length === 0) return before;
+    return consult(shape, drop(before, check), check);
+  }, turn);
+}
+
+/** Only checks are left, and they take too long: audits are given up, faults believed, quarrels left to the vote. */
+export function impatient(turn: Turn): Turn {
+  return turn.state.checks
+    .filter(({ seen }) => seen.length < 2)
+    .reduce((before, check) => {
+      const after = { ...drop(before, check), moved: true };
+      return check.why === 'doubt'
+        ? believe(say(after, nonFinite(after.state, check, 'unknown')), check)
+        : after;
+    }, turn);
+}
+
+// --- hearing ----------------------------------------------------------------------------------------------
+
+/** The check that this posting is for, if it is for one. */
+export function checkFor({ checks }: Asking, { leaf, copy }: PostedEvent): Check | null {
+  return checks.find((check) => check.leaf === leaf && check.copy === copy) ?? null;
+}
+
+/** An answer that was asked for to be compared. */
+export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEvent): Decision {
+  const opinion = opinionOf(turn.state, event);
+  const seen = [...check.seen, opinion];
+  const after = drop(turn, check);
+  const [first, second, third] = seen as [Opinion, Opinion, Opinion | undefined];
+  if (check.why === 'doubt') {
+    if (opinion.fault !== null) {
+      return conclude(believe(say(after, nonFinite(turn.state, check, 'data')), check));
+    }
+    const { crew, serial } = serialOf(after.state.crew, event.seat, event.worker);
+    const load = credit(after.state.load, check.leaf, serial);
+    const kept = change(after, { crew, load }, { kind: 'keep' });
+    return convict(shape, say(kept, nonFinite(turn.state, check, 'device')), first, null);
+  }
+  if (third === undefined) {
+    if (first.print === second.print) return conclude(after);
+    const workers = [first.worker, second.worker];
+    const { number } = turn.state;
+    const told = say(after, { code: 'AUDIT_MISMATCH', leaf: check.leaf, number, workers });
+    return conclude(consult(shape, told, { ...check, seen }));
+  }
+  if (third.print === first.print) return convict(shape, after, second, null);
+  if (third.print === second.print) return convict(shape, after, first, check.leaf);
+  return ended({ kind: 'failed', error: undecided(turn.state, check, seen) }, turn.effects);
+}
+
+/** No third worker came to decide between two answers. */
+export function undecidedEnd(turn: Turn): Decision | null {
+  const quarrel = turn.state.checks.find(({ seen }) => seen.length > 1);
+  if (quarrel === undefined) return null;
+  return ended({ kind: 'failed', error: undecided(turn.state, quarrel, quarrel.seen) }, turn.effects);
+}
+
+function undecided({ number }: Asking, { leaf }: Check, seen: readonly Opinion[]): ErrorReport {
+  const workers = seen.map(({ worker }) => worker).join(', ');
+  return {
+    tag: 'JobFailedError',
+    message: `AUDIT_MISMATCH: ${workers} gave different bytes for leaf ${leaf} of iteration ${number}, and no majority tells which are right; run it with more workers of one kind`,
+    details: { code: 'AUDIT_MISMATCH', leaf, iteration: number, workers },
+  };
+}
+
+function nonFinite(
+  { number }: Asking,
+  { leaf, seen }: Check,
+  cause: 'data' | 'device' | 'unknown',
+): Extract<RunEffect, { kind: 'say' }>['notice'] {
+  const fault = seen[0]?.fault as Fault;
+  return { code: 'NON_FINITE', leaf, number, fault, cause };
+}
+
+function say(turn: Turn, notice: Extract<RunEffect, { kind: 'say' }>['notice']): Turn {
+  return change(turn, {}, { kind: 'say', notice });
+}
+
+// --- judging ----------------------------------------------------------------------------------------------
+
+/** More copies of a leaf than one stage asks for. */
+const copiesMax = 256;
+
+/** Who was sent away has to be known to whoever takes the run over: their postings are in the store still. */
+const secured: RunEffect = { kind: 'checkpoint', due: true };
+
+/**
+ * A worker's answer was wrong: it is sent away, and what it answered in this iteration is computed again.
+ *
+ * @param leaf - the leaf whose kept answer is the wrong one; null: none is
+ */
+function convict(shape: RunShape, turn: Turn, { worker }: Opinion, leaf: Leaf | null): Decision {
+  const { crew, load, number, trusted } = turn.state;
+  const serials = [...crew.workers].filter(([, who]) => who === worker).map(([serial]) => serial);
+  const its = serials.flatMap((serial) => answeredBy(load, serial));
+  const wrong = leaf === null || its.includes(leaf) ? its : [...its, leaf];
+  const restarted = trusted.has(worker);
+  const seats = [...crew.members.values()].filter((m) => m.worker === worker).map(({ seat }) => seat);
+  const error: ErrorReport = {
+    tag: 'DeviceError',
+    message: 'another worker computed the same leaf and got something else: this device is not to be trusted',
+    details: { code: 'QUARANTINED' },
+  };
+  const effects: RunEffect[] = [
+    { kind: 'say', notice: { code: 'QUARANTINED', worker, withdrawn: wrong.length, restarted } },
+    ...seats.map((seat): RunEffect => ({ kind: 'dismiss', seat, error })),
+  ];
+  const gone = seats.reduce((before, seat) => dismiss(before, seat), quarantine(crew, worker));
+  if (restarted) {
+    const state = {
+      ...plannedFrom(number),
+      ...memoryOf(turn.state),
+      crew: gone,
+      trusted: new Set<WorkerId>(),
+      edition: turn.state.edition + copiesMax,
+    };
+    return { state, effects: [...turn.effects, ...effects, { kind: 'restart' }, secured] };
+  }
+  const emptied = seats.reduce((before, seat) => exit(clear(before, seat), seat), load);
+  const checks = turn.state.checks
+    .filter(({ seen }) => seen[0]?.worker !== worker)
+    .map((check) => ({ ...check, seen: check.seen.filter((o) => o.worker !== worker) }));
+  const withdrawn: RunEffect = { kind: 'withdraw', leaves: wrong };
+  const faults = new Map([...turn.state.faults].filter(([leaf]) => !wrong.includes(leaf)));
+  const cleaned = change(
+    turn,
+    { crew: gone, checks, faults, answeredAt: null },
+    ...effects,
+    withdrawn,
+    secured,
+  );
+  return conclude(askElsewhere(shape, giveOut(shape, move(cleaned, reopen(emptied, wrong)))));
+}
+
+/** A leaf that is open although a posting of its copy was taken by the store from a seat that does not count. */
+export function replaceCopy(shape: RunShape, turn: Turn, leaf: Leaf): Turn {
+  return isOpen(turn.state.load, leaf) ? giveOut(shape, move(turn, reopen(turn.state.load, [leaf]))) : turn;
+}

@@ -1,0 +1,165 @@
+/**
+ * How does one event of a stage end? With a plan if anything moved, and with the next thing when the last leaf is answered.
+ */
+import type { Leaf } from '../partition/seats.ts';
+import type { Again, ErrorReport, Fault, RunEnd, SeatId, WorkerId } from '../protocol.ts';
+import { amend, type Crew, isEnough, type Member } from './crew.ts';
+import { adopt, isOpen, type Load, planOf } from './load.ts';
+import { type Asking, type Decision, memoryOf, type RunEffect } from './run-events.ts';
+import type { RunShape } from './stage.ts';
+
+/** A state on its way through one event. */
+export interface Turn {
+  readonly state: Asking;
+  readonly effects: readonly RunEffect[];
+  /** Whether the plan that seats see is out of date. */
+  readonly moved: boolean;
+}
+
+export function turnOf(state: Asking): Turn {
+  return { state, effects: [], moved: false };
+}
+
+export function change(turn: Turn, state: Partial<Asking>, ...effects: readonly RunEffect[]): Turn {
+  return { ...turn, state: { ...turn.state, ...state }, effects: [...turn.effects, ...effects] };
+}
+
+/** Change who holds what; seats hear of it. */
+export function move(turn: Turn, load: Load, ...effects: readonly RunEffect[]): Turn {
+  return { ...change(turn, { load }, ...effects), moved: true };
+}
+
+/** Seats that work can be given to, in the order of joining. */
+export function hands(crew: Crew): readonly Member[] {
+  return [...crew.members.values()].filter(({ silent }) => !silent);
+}
+
+/** What no seat holds goes to whoever is there, unless fewer are there than there should be. */
+export function giveOut(shape: RunShape, turn: Turn): Turn {
+  const { crew, load, blame, now } = turn.state;
+  if (load.orphans.length === 0 || !isEnough(shape.rules, crew)) return turn;
+  const able = hands(crew);
+  if (able.length === 0) return turn;
+  const after = adopt(
+    load,
+    able.map(({ seat }) => seat),
+    new Set(blame.keys()),
+    now,
+  );
+  return move(turn, after);
+}
+
+export function conclude(turn: Turn): Decision {
+  const { state } = turn;
+  if (state.load.remaining === 0 && state.checks.length === 0) return finish(turn);
+  if (!turn.moved) return { state, effects: turn.effects };
+  const generation = state.generation + 1;
+  const assign: RunEffect = { kind: 'assign', generation, ...assignmentOf(state) };
+  return { state: { ...state, generation }, effects: [...turn.effects, assign] };
+}
+
+/** What every seat is to answer, checks after everything else. */
+export function assignmentOf({ load, checks }: Pick<Asking, 'checks' | 'load'>): {
+  readonly leaves: ReadonlyMap<SeatId, readonly Leaf[]>;
+  readonly again: ReadonlyMap<SeatId, readonly Again[]>;
+} {
+  const { leaves, again: replaced } = planOf(load);
+  const again = new Map(replaced);
+  for (const { leaf, copy, asked, rows } of checks) {
+    if (asked === null) continue;
+    again.set(asked, [...(again.get(asked) ?? []), { leaf, copy, rows }]);
+  }
+  return { leaves, again };
+}
+
+function finish({ state, effects }: Turn): Decision {
+  const { number, stage, asked, load, faults } = state;
+  const [first] = [...faults.values()].sort(earlier);
+  return {
+    state: {
+      ...memoryOf(state),
+      kind: 'adding',
+      number,
+      stage,
+      crew: paced(state.crew, load),
+      homes: homesAfter(state),
+      trusted: new Set([...state.trusted, ...authorsOf(state)]),
+    },
+    effects: [
+      ...effects,
+      first === undefined
+        ? { kind: 'add', number, stage: asked }
+        : { kind: 'fault', error: nonFinite(first) },
+    ],
+  };
+}
+
+/** Workers whose answers are in this stage. */
+function authorsOf({ crew, load }: Asking): readonly WorkerId[] {
+  const serials = new Set(load.authors);
+  return [...crew.workers].filter(([serial]) => serials.has(serial)).map(([, worker]) => worker);
+}
+
+function homesAfter({ homes, load }: Asking): Uint32Array {
+  return load.authors.map((serial, place) => (serial === 0 ? (homes[place] ?? 0) : serial));
+}
+
+/** How fast seats were in this stage, each against all. */
+function paced(crew: Crew, load: Load): Crew {
+  const busy = load.queues.filter(({ done, doneAt }) => done > 0 && doneAt > load.begunAt);
+  if (busy.length < 2) return crew;
+  const each = busy.map(({ member, done, doneAt }) => [member.seat, (doneAt - load.begunAt) / done] as const);
+  const mean = each.reduce((sum, [, pace]) => sum + pace, 0) / each.length;
+  const members = new Map(crew.members);
+  for (const [seat, pace] of each) {
+    const member = members.get(seat);
+    if (member !== undefined) members.set(seat, { ...member, pace: (member.pace + pace / mean) / 2 });
+  }
+  return { ...crew, members };
+}
+
+/** A seat is heard of. */
+export function heard(crew: Crew, seat: SeatId, now: number): Crew {
+  return amend(crew, seat, { heardAt: now, silent: false, suspects: [] });
+}
+
+/** Whom to blame: these leaves were being computed when this worker was lost. */
+export function blamed(
+  { blame, load }: Asking,
+  worker: WorkerId,
+  leaves: readonly Leaf[],
+): ReadonlyMap<Leaf, ReadonlySet<WorkerId>> {
+  const next = new Map(blame);
+  for (const leaf of leaves.filter((l) => isOpen(load, l))) {
+    next.set(leaf, new Set([...(next.get(leaf) ?? []), worker]));
+  }
+  return next;
+}
+
+// --- ends -------------------------------------------------------------------------------------------------
+
+export function ended(end: RunEnd, before: readonly RunEffect[] = []): Decision {
+  return { state: { kind: 'ended', end }, effects: [...before, { kind: 'end', end }] };
+}
+
+const whatOrder = { state: 0, loss: 1, gradient: 2 } as const;
+
+/** In the run's own time: states before losses before gradients, earlier steps first, sources first, lower rows first. */
+function earlier(a: Fault, b: Fault): number {
+  return (
+    whatOrder[a.what] - whatOrder[b.what] ||
+    a.step - b.step ||
+    Number(a.group === 'tracers') - Number(b.group === 'tracers') ||
+    a.row - b.row
+  );
+}
+
+/** The fault as an error; the coordinator adds the time of the step and the names. */
+function nonFinite(fault: Fault): ErrorReport {
+  const { group, what, row, step } = fault;
+  return {
+    tag: 'NonFiniteError',
+    message: `the ${what} is not finite: ${group} row ${row}, step ${step}`,
+    details: { group, what, row, step },
+  };
+}

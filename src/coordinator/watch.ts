@@ -1,0 +1,148 @@
+/**
+ * What does a coordinator do when nothing happens? It looks at the clock: who is silent, who is slow, who is idle, and whether
+ * anyone is there at all.
+ */
+import type { Leaf } from '../partition/seats.ts';
+import type { SeatId } from '../protocol.ts';
+import { amend, type Crew, isEnough, type Member } from './crew.ts';
+import { clear, copyTo, holders, isOpen, openCount, startedOf, steal } from './load.ts';
+import type { Asking, Decision, Going, Latency, RunEffect } from './run-events.ts';
+import { unchanged } from './run-events.ts';
+import { whoOf } from './seating.ts';
+import { askElsewhere, impatient, undecidedEnd } from './second-opinions.ts';
+import type { RunShape } from './stage.ts';
+import { change, conclude, giveOut, hands, move, type Turn, turnOf } from './turn.ts';
+
+/** Seats that a straggling leaf may be with at once. */
+const holdersMax = 3;
+
+export function tick(shape: RunShape, state: Going, now: number): Decision {
+  if (now < state.lookedAt + shape.rules.tickMs) return unchanged({ ...state, now });
+  const first = state.lookedAt === -Infinity;
+  const timed: Going = { ...state, now, lookedAt: now, keptAt: first ? now : state.keptAt };
+  if (timed.unreachable) return unchanged(timed);
+  const { state: watched, effects } = countSeats(shape, timed);
+  if (watched.kind !== 'asking') return { state: watched, effects };
+  const turn: Turn = { ...turnOf(watched), effects };
+  const steps = [silences, stragglers, idlers, checkpoints];
+  const after = steps.reduce((before, step) => step(shape, before), turn);
+  return waitForChecks(shape, after);
+}
+
+// --- is anyone there? -------------------------------------------------------------------------------------
+
+function countSeats(
+  { rules }: RunShape,
+  state: Going,
+): { readonly state: Going; readonly effects: readonly RunEffect[] } {
+  const { crew, now } = state;
+  if (isEnough(rules, crew))
+    return { state: { ...state, absentSince: null, absenceSaidAt: null }, effects: [] };
+  const absentSince = state.absentSince ?? now;
+  if (now - (state.absenceSaidAt ?? absentSince) < rules.noWorkersMs) {
+    return { state: { ...state, absentSince }, effects: [] };
+  }
+  const { numerics, members } = crew;
+  const facts = { seats: members.size, seatsMin: rules.seatsMin, numerics };
+  return {
+    state: { ...state, absentSince, absenceSaidAt: now },
+    effects: [{ kind: 'say', notice: { code: 'NO_WORKERS', forMs: now - absentSince, ...facts } }],
+  };
+}
+
+// --- silence ----------------------------------------------------------------------------------------------
+
+/** What a silent seat has is given to others before its lease lapses; its own answers count when they come. */
+function silences(shape: RunShape, turn: Turn): Turn {
+  const { crew, now } = turn.state;
+  const silent = hands(crew).filter(({ heardAt }) => now - heardAt >= shape.rules.silentMs);
+  const after = silent.reduce(silence, turn);
+  return silent.length === 0 ? after : askElsewhere(shape, giveOut(shape, after));
+}
+
+function silence(turn: Turn, member: Member): Turn {
+  const { crew, load, now } = turn.state;
+  const { seat, heardAt } = member;
+  const leaves = openCount(load, seat);
+  const suspects = startedOf(load, seat).map(({ leaf }) => leaf);
+  const muted: Crew = amend(crew, seat, { silent: true, suspects });
+  const notice = { code: 'UNRESPONSIVE', who: whoOf(member), forMs: now - heardAt, leaves } as const;
+  return move(change(turn, { crew: muted }, { kind: 'say', notice }), clear(load, seat));
+}
+
+// --- slowness ---------------------------------------------------------------------------------------------
+
+/** Leaves that take too long are copied to seats that have nothing to do. */
+function stragglers({ rules }: RunShape, turn: Turn): Turn {
+  const average = averageOf(turn.state, rules.stragglerAfter);
+  if (average === null) return turn;
+  const limit = Math.max(rules.stragglerMs, rules.stragglerFactor * average);
+  const { crew, now } = turn.state;
+  return hands(crew).reduce((before, member) => {
+    const late = startedOf(before.state.load, member.seat).filter(({ at }) => now - at > limit);
+    return late.reduce((turned, { leaf, at }) => copyLeaf(turned, member, leaf, now - at, average), before);
+  }, turn);
+}
+
+function copyLeaf(turn: Turn, from: Member, leaf: Leaf, ms: number, average: number): Turn {
+  const { crew, load, now } = turn.state;
+  if (!isOpen(load, leaf) || holders(load, leaf) >= holdersMax) return turn;
+  const idle = hands(crew).find(
+    ({ seat, worker }) =>
+      worker !== from.worker &&
+      openCount(load, seat) === 0 &&
+      !load.queues.some((q) => q.member.seat === seat && q.leaves.includes(leaf)),
+  );
+  if (idle === undefined) return turn;
+  const who = { from: whoOf(from), to: whoOf(idle) };
+  const notice = { code: 'SPECULATING', leaf, ...who, ratio: ms / average, ms } as const;
+  return move(change(turn, {}, { kind: 'say', notice }), copyTo(load, leaf, idle.seat, now));
+}
+
+/** How long a leaf of this phase takes; before enough of them are known, of the slowest phase; null: nobody knows. */
+export function averageOf({ asked, latencies }: Asking, after: number): number | null {
+  const own = latencies[asked.phase];
+  const mean = ({ count, totalMs }: Latency): number => totalMs / count;
+  if (own !== undefined && own.count >= after) return mean(own);
+  const all = Object.values(latencies);
+  const finished = all.reduce((sum, { count }) => sum + count, 0);
+  return finished < after ? null : Math.max(...all.map(mean));
+}
+
+// --- idleness ---------------------------------------------------------------------------------------------
+
+function idlers({ rules }: RunShape, turn: Turn): Turn {
+  const average = averageOf(turn.state, 1) ?? Infinity;
+  return hands(turn.state.crew).reduce((before, { seat }) => {
+    if (openCount(before.state.load, seat) > 0) return before;
+    return stealFor(before, seat, average, rules.stealMs);
+  }, turn);
+}
+
+/** An idle seat takes what a full one has not started, if that is worth a plan. */
+export function stealFor(turn: Turn, seat: SeatId, averageMs: number, stealMs: number): Turn {
+  const { load, now } = turn.state;
+  const stolen = steal(load, seat, now, (leaves) => leaves > 0 && leaves * averageMs >= stealMs);
+  return stolen === null ? turn : move(turn, stolen);
+}
+
+// --- checkpoints and checks -------------------------------------------------------------------------------
+
+/** The answers of a long stage are kept now and then. */
+function checkpoints({ rules }: RunShape, turn: Turn): Turn {
+  const { now, keptAt, load, asked } = turn.state;
+  const news = load.remaining < asked.leaves.length;
+  if (!news || now - keptAt < rules.checkpointMs) return turn;
+  return change(turn, { keptAt: now }, { kind: 'checkpoint', due: true });
+}
+
+function waitForChecks(shape: RunShape, turn: Turn): Decision {
+  const { answeredAt, now } = turn.state;
+  if (answeredAt === null) return conclude(turn);
+  const { rules } = shape;
+  const average = averageOf(turn.state, 1) ?? 0;
+  const waited = now - answeredAt;
+  const tired = waited > Math.max(rules.auditMs, rules.stragglerFactor * average) ? impatient(turn) : turn;
+  if (waited > rules.voteMs) return undecidedEnd(tired) ?? conclude(tired);
+  return conclude(tired);
+}

@@ -1,0 +1,168 @@
+/**
+ * How is a root kept in a folder? Written whole and synced; see `root.ts`.
+ */
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { SkewflowError } from '../errors.ts';
+import type { Root } from './root.ts';
+
+/** Names that are being written end so; they are no keys. */
+const partial = '.partial';
+
+export async function openFolder(folder: string, url: string): Promise<Root> {
+  const pathOf = (key: string): string => join(folder, ...key.split('/'));
+  const root: Root = {
+    url,
+    nodeLocal: await nodeLocal(folder),
+    read: (key) => orNull(readFile(pathOf(key)), key),
+    write: (key, bytes) => attempt(pathOf(key), () => writeWhole(pathOf(key), bytes)),
+    claim: (key, text) => attempt(pathOf(key), () => claim(pathOf(key), text)),
+    names: async (key) => {
+      const names = (await orNull(readdir(pathOf(key)), key)) ?? [];
+      return names.filter((name) => !name.endsWith(partial)).sort();
+    },
+    remove: (key) => attempt(pathOf(key), () => rm(pathOf(key), { recursive: true, force: true })),
+    move: (from, to) => attempt(pathOf(to), () => moveOver(pathOf(from), pathOf(to))),
+    has: async (key) => (await orNull(stat(pathOf(key)), key)) !== null,
+    file: (key) =>
+      attempt(pathOf(key), async () => {
+        await mkdir(dirname(pathOf(key)), { recursive: true });
+        return pathOf(key);
+      }),
+  };
+  // Refused at the door rather than after the first gradient. Others may be at this door, too.
+  const probe = `.probe-${randomUUID()}`;
+  await root.write(probe, '').catch(refuse(folder));
+  await root.remove(probe);
+  return root;
+}
+
+async function writeWhole(path: string, bytes: Uint8Array | string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${randomUUID()}${partial}`;
+  try {
+    const handle = await open(temporary, 'w');
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw cause;
+  }
+  await syncFolder(dirname(path));
+}
+
+/** A link to a file that is complete appears at once, or not at all when there is one of that name. */
+async function claim(path: string, text: string): Promise<string> {
+  const known = await readFile(path, 'utf8').catch(() => null);
+  if (known !== null) return known;
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${randomUUID()}${partial}`;
+  try {
+    await writeFile(temporary, text, { flush: true });
+    await link(temporary, path);
+    return text;
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')
+      return await readFile(path, 'utf8');
+    throw cause;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** A folder cannot be renamed onto one that is not empty. */
+async function moveOver(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await rm(to, { recursive: true, force: true });
+  await rename(from, to);
+  await syncFolder(dirname(to));
+}
+
+/** Makes the names in a folder durable; Windows has no such thing. */
+export async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+// --- failures ---------------------------------------------------------------------------------------------
+
+/** Whether a write failed because there is no room; it may be taken up again when there is. */
+export function isFull(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ('code' in at && (at.code === 'ENOSPC' || at.code === 'EDQUOT')) return true;
+  }
+  return false;
+}
+
+async function attempt<T>(path: string, task: () => Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } catch (cause) {
+    throw outOfReach(path, cause);
+  }
+}
+
+async function orNull<T>(task: Promise<T>, key: string): Promise<T | null> {
+  try {
+    return await task;
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR'))
+      return null;
+    throw outOfReach(key, cause);
+  }
+}
+
+function outOfReach(path: string, cause: unknown): SkewflowError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null;
+  const why = isFull(cause) ? 'the disk is full' : cause instanceof Error ? cause.message : String(cause);
+  return new SkewflowError('OutOfReachError', `${path}: ${why}`, { path, code }, { cause });
+}
+
+const refuse =
+  (folder: string) =>
+  (cause: unknown): never => {
+    throw new SkewflowError(
+      'OutOfReachError',
+      `--storage ${folder}: nothing can be written there: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { path: folder },
+      { cause },
+    );
+  };
+
+// --- who else sees it -------------------------------------------------------------------------------------
+
+/**
+ * File systems that several machines mount, by the magic number of `statfs`: linux/magic.h, and the sources of Lustre, GPFS
+ * and BeeGFS for theirs. FUSE is among them, as s3fs, GlusterFS and JuiceFS come by it.
+ */
+const shared: ReadonlyMap<number, string> = new Map([
+  [0x6969, 'nfs'],
+  [0xff534d42, 'cifs'],
+  [0xfe534d42, 'smb2'],
+  [0x65735546, 'fuse'],
+  [0x00c36400, 'ceph'],
+  [0x01021997, '9p'],
+  [0x0bd00bd0, 'lustre'],
+  [0x47504653, 'gpfs'],
+  [0x19830326, 'beegfs'],
+  [0x01161970, 'gfs2'],
+  [0x7461636f, 'ocfs2'],
+  [0x5346414f, 'afs'],
+]);
+
+async function nodeLocal(folder: string): Promise<string | null> {
+  await mkdir(folder, { recursive: true }).catch(refuse(folder));
+  const { type } = await statfs(folder);
+  return shared.has(Number(type)) ? null : 'it is on a file system of this machine';
+}

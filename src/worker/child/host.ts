@@ -1,0 +1,213 @@
+/**
+ * What does a compute child do? Holds one engine, and answers what its supervisor asks, until it is killed.
+ *
+ * The entry point of the process. It never ends by itself: a device with work in flight is left safely by SIGKILL only, and
+ * that is also what it does to itself when the supervisor is gone.
+ */
+import { isSkewflowError, SkewflowError } from '../../errors.ts';
+import { reportOf } from '../../exchange/error-report.ts';
+import { compileProgram } from '../../kernels/sweep/compile.ts';
+import type { GpuLoss } from '../engine/dawn/device.ts';
+import type { Engine, EvaluationSink, Session } from '../engine/engine.ts';
+import { countersMessage, evaluationOf, partialMessage, rowsByName, rowsMessage } from './evaluation.ts';
+import {
+  type ChildDevice,
+  decodeToChild,
+  encode,
+  type FromChild,
+  type Message,
+  type ToChild,
+} from './messages.ts';
+import { systemFromBytes } from './system-bytes.ts';
+
+/** An engine with what only the process that has the device knows. */
+interface Opened {
+  readonly engine: Engine;
+  /** Resolves when the device is gone. */
+  readonly lost: Promise<GpuLoss>;
+  readonly loseDevice: () => void;
+}
+
+type Of<Kind> = Message<Extract<ToChild, { readonly kind: Kind }>>;
+
+/** Shortest time between two reports of progress; the first block of an evaluation is told at once. */
+const progressMs = 50;
+
+class Host {
+  #opened: Opened | null = null;
+  readonly #sessions = new Map<number, Session>();
+  readonly #running = new Map<number, AbortController>();
+
+  async answer(message: Message<ToChild>): Promise<void> {
+    const { header, arrays } = message;
+    switch (header.kind) {
+      case 'open':
+        return this.#open(header);
+      case 'load':
+        return this.#load({ header, arrays });
+      case 'bind':
+        await this.#session(header.session).bind(header.shard, rowsByName(header.names, arrays));
+        return done(header.request);
+      case 'release':
+        await this.#session(header.session).release(header.shard);
+        return done(header.request);
+      case 'evaluate':
+        return this.#evaluate({ header, arrays });
+      case 'abort':
+        return this.#running.get(header.request)?.abort();
+      case 'unload':
+        await this.#session(header.session)[Symbol.asyncDispose]();
+        this.#sessions.delete(header.session);
+        return done(header.request);
+      case 'lose-device':
+        return this.#opened?.loseDevice();
+    }
+  }
+
+  async #open(header: Of<'open'>['header']): Promise<void> {
+    this.#opened = await openDevice(header);
+    void this.#opened.lost.then(({ code, reason }) => tellLost(code, reason, null));
+    const { name, precision, numerics } = this.#opened.engine;
+    tell({ header: { kind: 'opened', request: header.request, name, precision, numerics }, arrays: [] });
+  }
+
+  async #load({ header, arrays }: Of<'load'>): Promise<void> {
+    const [bytes] = arrays;
+    if (this.#opened === null || !(bytes instanceof Uint8Array))
+      throw new SkewflowError('ProtocolError', 'a program is loaded on an open engine, from its system');
+    const { precision, segmentSteps, threads } = header;
+    const program = compileProgram(systemFromBytes(bytes));
+    const session = await this.#opened.engine.load(program, { precision, segmentSteps, threads });
+    this.#sessions.set(header.session, session);
+    done(header.request);
+  }
+
+  async #evaluate(message: Of<'evaluate'>): Promise<void> {
+    const { request, session: number } = message.header;
+    const session = this.#session(number);
+    const controller = new AbortController();
+    this.#running.set(request, controller);
+    const progress = progressOf(request, session);
+    const sink: EvaluationSink = {
+      partial: (partial) => tell(partialMessage(request, partial)),
+      rows: (rows) => tell(rowsMessage(request, rows)),
+      progress: (blocks) => progress.add(blocks),
+    };
+    try {
+      await session.evaluate(evaluationOf(message), sink, controller.signal);
+      progress.flush();
+      const counters = countersMessage(session.counters());
+      tell({ header: { kind: 'evaluated', request, counters }, arrays: [] });
+    } catch (error) {
+      if (!controller.signal.aborted) throw error;
+      tell({ header: { kind: 'aborted', request }, arrays: [] });
+    } finally {
+      this.#running.delete(request);
+    }
+  }
+
+  #session(number: number): Session {
+    const session = this.#sessions.get(number);
+    if (session === undefined) throw new SkewflowError('ProtocolError', `no session ${number} is loaded`);
+    return session;
+  }
+}
+
+function progressOf(
+  request: number,
+  session: Session,
+): { readonly add: (blocks: number) => void; readonly flush: () => void } {
+  let waiting = 0;
+  let told = Number.NEGATIVE_INFINITY;
+  const flush = (): void => {
+    if (waiting === 0) return;
+    const counters = countersMessage(session.counters());
+    tell({ header: { kind: 'progress', request, blocks: waiting, counters }, arrays: [] });
+    waiting = 0;
+    told = performance.now();
+  };
+  return {
+    add: (blocks) => {
+      waiting += blocks;
+      if (performance.now() - told >= progressMs) flush();
+    },
+    flush,
+  };
+}
+
+async function openDevice(header: Of<'open'>['header']): Promise<Opened> {
+  const { device, precision, threads, memoryBytes } = header;
+  switch (device.engine) {
+    case 'reference': {
+      const { openReferenceEngine } = await import('../engine/reference/engine.ts');
+      return { engine: openReferenceEngine(), lost: never, loseDevice: () => {} };
+    }
+    case 'wasm': {
+      const { openWasmEngine } = await import('../engine/wasm/index.ts');
+      return { engine: openWasmEngine({ precision, threads }), lost: never, loseDevice: () => {} };
+    }
+    case 'webgpu':
+      return openGpu(device, { precision, threads, memoryBytes });
+  }
+}
+
+async function openGpu(
+  choice: Extract<ChildDevice, { readonly engine: 'webgpu' }>,
+  options: Pick<Of<'open'>['header'], 'memoryBytes' | 'precision' | 'threads'>,
+): Promise<Opened> {
+  const [{ openGpuDevice }, { webGpuEngine }] = await Promise.all([
+    import('../engine/dawn/device.ts'),
+    import('../engine/webgpu/engine.ts'),
+  ]);
+  const { device, adapter, lost } = await openGpuDevice(choice);
+  return {
+    engine: webGpuEngine(device, adapter, options),
+    lost,
+    loseDevice: () => device.destroy(),
+  };
+}
+
+const never = new Promise<GpuLoss>(() => {});
+
+// --- the channel ------------------------------------------------------------------------------------------
+
+function tell(message: Message<FromChild>): void {
+  process.send?.(encode(message));
+}
+
+function done(request: number): void {
+  tell({ header: { kind: 'done', request }, arrays: [] });
+}
+
+function tellLost(code: 'GPU_LOST' | 'OUT_OF_MEMORY', reason: string, bytes: number | null): void {
+  tell({ header: { kind: 'lost', code, reason, bytes }, arrays: [] });
+}
+
+/**
+ * A device that fails is an outcome that a fresh process answers; everything else is the asker's to know, and so is a
+ * shader that is refused (`GPU_INTERNAL`): it would be refused again.
+ */
+function tellFailure(request: number, error: unknown): void {
+  if (isSkewflowError(error, 'DeviceError') && error.details['code'] !== 'GPU_INTERNAL') {
+    const { code, bytes } = error.details;
+    const reason = error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+    const known = code === 'OUT_OF_MEMORY' ? code : 'GPU_LOST';
+    tellLost(known, reason, typeof bytes === 'number' ? bytes : null);
+    return;
+  }
+  tell({ header: { kind: 'failed', request, error: reportOf(error) }, arrays: [] });
+}
+
+function serve(): void {
+  const host = new Host();
+  process.on('message', (received) => {
+    const message = decodeToChild(received);
+    const request = 'request' in message.header ? message.header.request : 0;
+    host.answer(message).catch((error: unknown) => tellFailure(request, error));
+  });
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  // Ctrl-C goes to all processes of a terminal: it is the supervisor that says what it means.
+  process.on('SIGINT', () => {});
+}
+
+serve();

@@ -1,0 +1,86 @@
+/**
+ * How is a compute child started and spoken to? A process of its own with an IPC channel; what it prints is kept, not shown.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { decodeFromChild, encode, type FromChild, type Message, type ToChild } from './messages.ts';
+
+export interface ChildListener {
+  readonly message: (message: Message<FromChild>) => void;
+  /** Called once. */
+  readonly ended: (exitCode: number | null, signal: string | null) => void;
+}
+
+export interface RunningChild {
+  readonly pid: number | undefined;
+  readonly send: (message: Message<ToChild>) => void;
+  readonly kill: () => void;
+  /** Whether it keeps this process alive: while something is asked of it. */
+  readonly hold: (held: boolean) => void;
+  /** The last it printed, on either stream: drivers say there why they die. */
+  readonly said: () => string;
+}
+
+/** Characters of a child's output that are kept. */
+const keptCharacters = 2000;
+
+export function startChild(environment: NodeJS.ProcessEnv, listener: ChildListener): RunningChild {
+  const [entry, execArgv] = childEntry();
+  const child = fork(entry, [], {
+    env: { ...process.env, ...environment },
+    execArgv,
+    serialization: 'advanced',
+    // stdout is for data, and Dawn prints there.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (data: Buffer) => {
+      said = `${said}${data.toString()}`.slice(-keptCharacters);
+    });
+  }
+  let ended = false;
+  const end = (exitCode: number | null, signal: string | null): void => {
+    if (ended) return;
+    ended = true;
+    listener.ended(exitCode, signal);
+  };
+  child.on('message', (received) => {
+    if (!ended) listener.message(decodeFromChild(received));
+  });
+  child.on('exit', end);
+  // It could not be started, or not be sent something: the latter ends with its exit.
+  child.on('error', (error) => {
+    said = `${said}${error.message}\n`.slice(-keptCharacters);
+    if (child.pid === undefined) end(null, null);
+  });
+  return {
+    pid: child.pid,
+    send: (message) => {
+      if (child.connected) child.send(encode(message) as never, () => {});
+    },
+    kill: () => child.kill('SIGKILL'),
+    hold: (held) => hold(child, held),
+    said: () => said.trim(),
+  };
+}
+
+function hold(child: ChildProcess, held: boolean): void {
+  if (held) child.ref();
+  else child.unref();
+  const { channel } = child;
+  if (held) channel?.ref();
+  else channel?.unref();
+  for (const stream of [child.stdout, child.stderr]) {
+    // A pipe is a socket, whose type the streams of a child do not say.
+    const socket = stream as unknown as { readonly ref: () => void; readonly unref: () => void } | null;
+    if (held) socket?.ref();
+    else socket?.unref();
+  }
+}
+
+/** From the built package the host starts by itself; TypeScript sources need a loader. */
+function childEntry(): readonly [string, string[]] {
+  if (!import.meta.url.endsWith('.ts')) return [fileURLToPath(new URL('./host.js', import.meta.url)), []];
+  return [fileURLToPath(new URL('./host.ts', import.meta.url)), ['--import', import.meta.resolve('tsx')]];
+}

@@ -1,0 +1,70 @@
+/**
+ * How does a submitted job lie on a worker's desk? Read from where its order says, its rows held against what others read,
+ * its N-sized results written in place under the root.
+ */
+import type { RunOrder } from '../exchange/register.ts';
+import { closeJob } from '../job/load.ts';
+import { compileProgram } from '../kernels/sweep/compile.ts';
+import type { Log } from '../log.ts';
+import { jobOfOrder, type Reach } from '../order.ts';
+import { planShards } from '../partition/plan.ts';
+import { claimRows } from '../storage/claims.ts';
+import { runKeys } from '../storage/keys.ts';
+import { whenThereIsRoom } from '../storage/room.ts';
+import { assignmentOf, type Means } from './assignment.ts';
+import { layoutOf, type RowStore, sharedRows } from './rows.ts';
+import type { Assignment } from './workbench.ts';
+
+export interface OpenedJob {
+  readonly assignment: Assignment;
+  readonly means: Means;
+  readonly precision: 'f32' | 'f64';
+  readonly close: () => Promise<void>;
+}
+
+export interface OpenJobOptions extends Reach {
+  readonly means: Means;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Open the job of an order.
+ *
+ * @throws InputError when an input is missing, forbidden or not what was submitted; MemoryError; what `loadJob` throws
+ */
+export async function openJob(order: RunOrder, options: OpenJobOptions): Promise<OpenedJob> {
+  const { root, means, log, signal } = options;
+  const keys = runKeys(order.run);
+  const job = await jobOfOrder(order, options);
+  const { precision } = job;
+  const pathOf = (kind: string, file: string): Promise<string> => root.file(`${keys.rows}/${kind}/${file}`);
+  const rows = sharedRows(layoutOf(job), precision, pathOf);
+  const patient: RowStore = {
+    write: (data) => whenThereIsRoom(() => rows.write(data), onFull, signal),
+    flush: rows.flush,
+  };
+  const onFull = (error: Error | null): void => {
+    const facts = { run: order.run };
+    if (error === null) log.info(facts, 'there is room on the disk again: going on');
+    else log.error(facts, `paused: ${error.message}`);
+  };
+  const close = async (): Promise<void> => {
+    await rows.close();
+    await closeJob(job);
+  };
+  try {
+    const shards = planShards(job.system.tracers?.rows ?? 0, job.shards);
+    const program = compileProgram(job.system);
+    const assignment = assignmentOf({ job, program, shards }, means, patient);
+    const readRows: Assignment['readRows'] = async (shard) => {
+      const read = await assignment.readRows(shard);
+      await claimRows(root, keys.rowsRead, shard.index, read);
+      return read;
+    };
+    return { assignment: { ...assignment, readRows }, means, precision, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * What does a worker do all day? Leases seats, one after another and one a device, serves each run to its end, and gives
+ * everything back when it is asked to end.
+ *
+ *   lane of a device:  lease ─▶ open the job ─▶ serve ─▶ lease …
+ *                        └─▶ (drain) ─▶ ended        └─▶ (device failed for the third time) ─▶ quarantined
+ */
+import { randomUUID } from 'node:crypto';
+import { availableParallelism, hostname, totalmem } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readConfig } from '../config.ts';
+import { connect, type RedisOptions } from '../connect.ts';
+import { isSkewflowError, SkewflowError } from '../errors.ts';
+import type { Seat } from '../exchange/exchange.ts';
+import type { Connected } from '../exchange/redis/connect.ts';
+import type { Log } from '../log.ts';
+import { WorkerId } from '../protocol.ts';
+import { openRoot, type Root } from '../storage/root.ts';
+import type { Means } from './assignment.ts';
+import { chooseStations, type EngineChoice, type Station } from './engine/discover.ts';
+import { type OpenedJob, openJob } from './opened-job.ts';
+import { seatLostCode, serve } from './worker.ts';
+
+/** How a worker goes about it. Nothing here reaches the numbers. */
+export interface WorkerServiceOptions extends RedisOptions {
+  /** The root that coordinators and workers share: `file:///path`, or a path. */
+  readonly storage: string;
+  /** Folders whose files a submitted job may name. Default: none. */
+  readonly roots?: readonly string[];
+  /** What computes. Default `auto`: every hardware GPU, else WASM. */
+  readonly engine?: EngineChoice;
+  /** Numbers of the GPUs to use, as `devices` lists them. Default: every hardware GPU. */
+  readonly devices?: readonly number[];
+  /** Threads to compute with, over all devices. Default: `SKEWFLOW_THREADS`, else one per core. */
+  readonly threads?: number;
+  /** Bytes that jobs may take. Default: three quarters of the machine's memory. */
+  readonly memoryBytes?: number;
+  readonly log: Log;
+}
+
+/** How long leaves of one wave take: what another seat that is idle may wait for. */
+const waveMs = 1000;
+/** How long a drain waits for what was begun, and then for the connection to close. */
+const drainMs = 15_000;
+const closeMs = 3000;
+/** Failures of a device in a row after which it is left alone. */
+const failuresMax = 3;
+/** After a run that could not be served: this, doubled with each in a row. */
+const againMs = 500;
+const againMsMax = 30_000;
+
+/**
+ * A worker: serves runs on every device it was given.
+ *
+ * Disposing of it drains: what was begun is finished and posted, seats are given back, within 20 seconds.
+ *
+ * @example
+ * await using worker = await WorkerService.start({ storage: 'file:///mnt/skewflow', log });
+ * await worker.ended;
+ */
+export class WorkerService implements AsyncDisposable {
+  /** Resolves when no device is served any more: drained, or each of them quarantined. */
+  readonly ended: Promise<'drained' | 'quarantined'>;
+  readonly #id: WorkerId;
+  readonly #connected: Connected;
+  readonly #root: Root;
+  readonly #options: WorkerServiceOptions;
+  readonly #means: Means;
+  readonly #drain = new AbortController();
+  readonly #stop = new AbortController();
+
+  private constructor(
+    connected: Connected,
+    root: Root,
+    options: WorkerServiceOptions,
+    means: Means,
+    lanes: number,
+  ) {
+    this.#id = WorkerId.parse(`${hostname().slice(0, 80)}:${process.pid}:${randomUUID().slice(0, 8)}`);
+    this.#connected = connected;
+    this.#root = root;
+    this.#options = options;
+    this.#means = means;
+    this.ended = Promise.all(Array.from({ length: lanes }, (_, lane) => this.#serveLane(lane, lanes))).then(
+      (ends) => (ends.every((end) => end === 'quarantined') ? 'quarantined' : 'drained'),
+    );
+  }
+
+  /**
+   * Connect and begin.
+   *
+   * @throws UsageError, OutOfReachError when Redis or the root cannot be used; NoDeviceError when nothing can compute here
+   */
+  static async start(options: WorkerServiceOptions): Promise<WorkerService> {
+    const { log } = options;
+    const root = await openRoot(options.storage);
+    const means: Means = {
+      engine: options.engine ?? 'auto',
+      threads: options.threads ?? readConfig(process.env).threads ?? availableParallelism(),
+      memoryBytes: options.memoryBytes ?? Math.floor(totalmem() * 0.75),
+    };
+    const stations = await stationsFor('f32', means, options);
+    const connected = await connect(options, Number.POSITIVE_INFINITY, log);
+    const worker = new WorkerService(connected, root, options, means, stations.length);
+    const facts = {
+      worker: worker.#id,
+      root: root.url,
+      devices: stations.map(({ name }) => name).join(', '),
+    };
+    log.info(facts, `worker ready: ${facts.devices}, ${means.threads} threads`);
+    return worker;
+  }
+
+  /** Stop at once: what is being computed is given up, and other workers do it again. */
+  abort(): void {
+    this.#drain.abort();
+    this.#stop.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { log } = this.#options;
+    if (!this.#drain.signal.aborted) log.info({ worker: this.#id }, 'draining');
+    this.#drain.abort();
+    await Promise.race([this.ended, sleep(drainMs + 1000, undefined, { ref: false })]);
+    this.#stop.abort();
+    await Promise.race([this.#connected[Symbol.asyncDispose](), sleep(closeMs, undefined, { ref: false })]);
+    log.info({ worker: this.#id }, 'worker ended');
+  }
+
+  // --- one device -----------------------------------------------------------------------------------------
+
+  /** Serve runs on one device until the end. */
+  async #serveLane(lane: number, lanes: number): Promise<'drained' | 'quarantined'> {
+    const { log } = this.#options;
+    const signal = this.#drain.signal;
+    let failures = 0;
+    for (let inARow = 0; !signal.aborted; ) {
+      const seat = await this.#lease(signal);
+      if (seat === null) continue;
+      const error = await this.#serveSeat(seat, lane, lanes);
+      failures = isSkewflowError(error, 'DeviceError') ? failures + 1 : 0;
+      if (failures >= failuresMax) {
+        log.error({ worker: this.#id, lane }, `quarantined: the device failed ${failures} times in a row`);
+        return 'quarantined';
+      }
+      inARow = error === null || isSeatLost(error) ? 0 : inARow + 1;
+      if (inARow > 0)
+        await sleep(Math.min(againMsMax, againMs * 2 ** inARow), undefined, { signal }).catch(() => {});
+    }
+    return 'drained';
+  }
+
+  async #lease(signal: AbortSignal): Promise<Seat | null> {
+    try {
+      return await this.#connected.exchange.lease(signal);
+    } catch (error) {
+      if (!signal.aborted) {
+        this.#options.log.warn({ worker: this.#id }, `no seat leased, retrying: ${String(error)}`);
+        await sleep(againMs, undefined, { signal }).catch(() => {});
+      }
+      return null;
+    }
+  }
+
+  /** Serve the run of a seat; what went wrong, or null. */
+  async #serveSeat(seat: Seat, lane: number, lanes: number): Promise<unknown> {
+    const { log, roots = [] } = this.#options;
+    const { run } = seat.sheet;
+    const threads = Math.max(1, Math.floor(this.#means.threads / lanes));
+    const memoryBytes = Math.floor(this.#means.memoryBytes / lanes);
+    let job: OpenedJob | null = null;
+    log.info({ worker: this.#id, run, seat: seat.id }, `serving run ${run}`);
+    try {
+      const error = await serve(seat, {
+        exchange: this.#connected.exchange,
+        worker: this.#id,
+        threads,
+        log,
+        signal: this.#stop.signal,
+        drain: this.#drain.signal,
+        drainMs,
+        waveMs,
+        beatMs: 1000,
+        open: async ({ jobDigest }) => {
+          const order = await this.#connected.register.order(run);
+          if (order === null || order.jobDigest !== jobDigest)
+            throw new SkewflowError('ProtocolError', `run ${run} is not known to the register`);
+          const engine = engineFor(order.engine, this.#means.engine);
+          const means = { engine, threads, memoryBytes };
+          job = await openJob(order, { root: this.#root, roots, means, log, signal: this.#stop.signal });
+          return job.assignment;
+        },
+        engine: async () => {
+          if (job === null) throw new SkewflowError('ProtocolError', 'the job is opened before its engine');
+          const stations = await stationsFor(job.precision, job.means, this.#options);
+          return (stations[lane % stations.length] as Station).open();
+        },
+      });
+      if (isSeatLost(error)) log.warn({ worker: this.#id, run }, 'seat lost while silent: taking one anew');
+      return error;
+    } finally {
+      await (job as OpenedJob | null)?.close();
+    }
+  }
+}
+
+/** One station a device, each engine in a process of its own: this one keeps talking to Redis. */
+function stationsFor(
+  precision: 'f32' | 'f64',
+  { engine, threads, memoryBytes }: Means,
+  { devices, log }: WorkerServiceOptions,
+): Promise<readonly Station[]> {
+  return chooseStations(engine, {
+    precision,
+    threads,
+    memoryBytes,
+    isolated: true,
+    log,
+    onWarning: (sentence) => log.warn({}, sentence),
+    ...(devices === undefined ? {} : { devices }),
+  });
+}
+
+/**
+ * What a job asks for, where this worker has it.
+ *
+ * @throws NoDeviceError when the worker was told to use another engine
+ */
+function engineFor(wanted: EngineChoice, own: EngineChoice): EngineChoice {
+  if (wanted === 'auto' || wanted === own) return own;
+  if (own === 'auto') return wanted;
+  throw new SkewflowError(
+    'NoDeviceError',
+    `the job asks for ${wanted}, and this worker was started with ${own}`,
+  );
+}
+
+function isSeatLost(error: unknown): boolean {
+  return isSkewflowError(error) && error.details['code'] === seatLostCode;
+}

@@ -1,0 +1,183 @@
+/** What happens in the world of a seed? Who works on what, what goes wrong and when, and how it should end. */
+
+import { type Rules, watchful } from '../../src/coordinator/rules.ts';
+import type { LeafName } from '../../src/protocol.ts';
+import { type Chance, chanceOf } from './chance.ts';
+import type { JobShape } from './job.ts';
+
+/** What a worker is like. */
+export interface WorkerNature {
+  readonly answers: 'broken' | 'honest' | 'lies';
+  readonly slowness: number;
+  readonly version: string;
+  readonly numerics: string;
+  /** A leaf that kills it, and one that is not finite wherever it is computed; null: none. */
+  readonly poison: LeafName | null;
+  readonly faulty: LeafName | null;
+  /** When it comes. */
+  readonly startMs: number;
+}
+
+export type Trouble =
+  | { readonly kind: 'cancel' | 'empty' }
+  | {
+      readonly kind: 'crash' | 'cut' | 'freeze';
+      readonly whom: 'coordinator' | 'worker';
+      readonly which: number;
+      readonly ms: number;
+    }
+  | { readonly kind: 'drain'; readonly which: number };
+
+export interface Scenario {
+  readonly kind: 'broken' | 'cancel' | 'data' | 'honest' | 'liar' | 'poison' | 'quiet';
+  readonly job: JobShape;
+  readonly rules: Rules;
+  readonly workers: readonly WorkerNature[];
+  readonly seatsMax: number;
+  readonly coordinators: number;
+  readonly troubles: readonly { readonly atMs: number; readonly trouble: Trouble }[];
+  /** How long a leaf takes at least and at most, where nothing slows it down. */
+  readonly leafMs: readonly [least: number, most: number];
+}
+
+/** How often each kind of world comes, in a hundred. */
+const kinds: readonly (readonly [Scenario['kind'], number])[] = [
+  ['quiet', 8],
+  ['honest', 58],
+  ['liar', 12],
+  ['broken', 8],
+  ['data', 4],
+  ['poison', 6],
+  ['cancel', 4],
+];
+
+/** No trouble begins later. */
+const troubleUntilMs = 6000;
+
+export function scenarioOf(seed: number): { readonly scenario: Scenario; readonly chance: Chance } {
+  const chance = chanceOf(seed);
+  const kind = kindOf(chance);
+  const job: JobShape = {
+    shards: chance.within(2, 9),
+    phases: chance.happens(0.4) ? 2 : 1,
+    iterations: chance.within(1, 3),
+  };
+  const trusting = kind === 'liar' || kind === 'broken';
+  const count = trusting ? 4 : chance.within(kind === 'poison' ? 3 : 1, 4);
+  const least = chance.within(10, 150);
+  const scenario: Scenario = {
+    kind,
+    job,
+    rules: rulesOf(kind),
+    workers: Array.from({ length: count }, (_, w) => natureOf(chance, kind, w, job)),
+    seatsMax: trusting ? count : chance.within(Math.max(1, count - 1), count + 1),
+    coordinators: 2,
+    troubles: troublesOf(chance, kind, count),
+    leafMs: [least, least * chance.within(1, 4)],
+  };
+  return { scenario, chance };
+}
+
+function kindOf(chance: Chance): Scenario['kind'] {
+  let left = chance.within(1, 100);
+  for (const [kind, weight] of kinds) {
+    left -= weight;
+    if (left <= 0) return kind;
+  }
+  return 'honest';
+}
+
+/** Liars are caught for certain only where every leaf is computed twice, and nobody is in a hurry. */
+function rulesOf(kind: Scenario['kind']): Rules {
+  const rules: Rules = { ...watchful, version: '1', tickMs: 250, checkpointMs: 1500, auditShare: 0.1 };
+  const patience = { seatsMin: 3, auditMs: Infinity, voteMs: Infinity, silentMs: Infinity };
+  switch (kind) {
+    case 'broken':
+      return { ...rules, ...patience };
+    case 'liar':
+      return { ...rules, ...patience, auditShare: 1 };
+    case 'poison':
+      return rules;
+    case 'cancel':
+    case 'data':
+    case 'honest':
+    case 'quiet':
+      // Enough crashes hit the same leaf by chance.
+      return { ...rules, poisonWorkers: Infinity };
+  }
+}
+
+function natureOf(chance: Chance, kind: Scenario['kind'], w: number, job: JobShape): WorkerNature {
+  const plain: WorkerNature = {
+    answers: 'honest',
+    slowness: 1,
+    version: '1',
+    numerics: 'reference/f64',
+    poison: null,
+    faulty: null,
+    startMs: 0,
+  };
+  switch (kind) {
+    case 'broken':
+      return { ...plain, answers: w === 0 ? 'broken' : 'honest' };
+    case 'data':
+      return { ...plain, faulty: job.shards - 1 };
+    case 'liar':
+      return { ...plain, answers: w === 0 ? 'lies' : 'honest' };
+    case 'poison':
+      return { ...plain, poison: job.shards - 1 };
+    case 'quiet':
+      return plain;
+    case 'cancel':
+    case 'honest':
+      return { ...plain, ...oddity(chance, w), startMs: chance.happens(0.3) ? chance.within(0, 6000) : 0 };
+  }
+}
+
+/** Somebody may be slow, old or of another kind; the first is none of it, so that somebody may sit, and is fast. */
+function oddity(chance: Chance, w: number): Partial<WorkerNature> {
+  const odd = chance.next();
+  if (w === 0 || odd > 0.3) return {};
+  if (odd < 0.15) return { slowness: chance.within(10, 40) };
+  return odd < 0.22 ? { version: '0' } : { numerics: 'wasm/f32' };
+}
+
+function troublesOf(chance: Chance, kind: Scenario['kind'], workers: number): Scenario['troubles'] {
+  const at = <T extends Trouble>(trouble: T): { readonly atMs: number; readonly trouble: T } => ({
+    atMs: chance.within(50, troubleUntilMs),
+    trouble,
+  });
+  switch (kind) {
+    case 'poison':
+    case 'quiet':
+      return [];
+    case 'broken':
+    case 'data':
+    case 'liar':
+      // Nobody who could tell right from wrong goes away.
+      return Array.from({ length: chance.within(0, 2) }, () => at(coordinatorTrouble(chance)));
+    case 'cancel':
+      return [...honestTroubles(chance, workers).map(at), at({ kind: 'cancel' })];
+    case 'honest':
+      return honestTroubles(chance, workers).map(at);
+  }
+}
+
+function honestTroubles(chance: Chance, workers: number): readonly Trouble[] {
+  return Array.from({ length: chance.within(1, 8) }, () =>
+    chance.happens(0.5) ? coordinatorTrouble(chance) : workerTrouble(chance, workers),
+  );
+}
+
+function coordinatorTrouble(chance: Chance): Trouble {
+  if (chance.happens(0.2)) return { kind: 'empty' };
+  const kind = chance.pick(['crash', 'freeze', 'cut'] as const);
+  return { kind, whom: 'coordinator', which: chance.within(0, 1), ms: chance.within(500, 7000) };
+}
+
+function workerTrouble(chance: Chance, workers: number): Trouble {
+  const which = chance.within(0, workers - 1);
+  if (chance.happens(0.15)) return { kind: 'drain', which };
+  const kind = chance.pick(['crash', 'freeze', 'cut'] as const);
+  return { kind, whom: 'worker', which, ms: chance.within(200, 6000) };
+}

@@ -1,0 +1,251 @@
+/** What does a worker of a simulated world do? Performs what the seat reducer decides, on a node that may fail. */
+import type { RunView } from '../../src/exchange/exchange.ts';
+import {
+  type Iteration,
+  type Join,
+  type Posting,
+  protocolVersion,
+  RunId,
+  type SeatId,
+  WorkerId,
+} from '../../src/protocol.ts';
+import {
+  questionOf,
+  type SeatEffect,
+  type SeatEvent,
+  type SeatLimits,
+  type SeatState,
+  seated,
+  type Task,
+} from '../../src/worker/seat-state.ts';
+import type { Chance } from './chance.ts';
+import { answerOf, fault } from './job.ts';
+import type { Mutations } from './mutants.ts';
+import type { Node } from './node.ts';
+import type { WorkerNature } from './scenario.ts';
+import { leaseMs, type Store } from './store.ts';
+
+export const runId = RunId.parse('run');
+
+const limits: SeatLimits = { threads: 1, waveMs: 200, leaseMs, drainMs: 10_000 };
+
+/** What a world wants to know of its workers. */
+export interface Watcher {
+  readonly trace: (who: string, what: string) => void;
+  /** A leaf was evaluated. */
+  readonly evaluated: () => void;
+  readonly leafMs: () => number;
+}
+
+interface Sitting {
+  readonly id: SeatId;
+  state: SeatState;
+  iteration: Iteration | null;
+  wave: number;
+  heardAt: number;
+}
+
+export class WorkerNode {
+  readonly node: Node;
+  readonly nature: WorkerNature;
+  readonly #store: Store;
+  readonly #chance: Chance;
+  readonly #mutations: Mutations;
+  readonly #watcher: Watcher;
+  #sitting: Sitting | null = null;
+  #looking = false;
+  #up = false;
+
+  constructor(
+    node: Node,
+    nature: WorkerNature,
+    world: {
+      readonly store: Store;
+      readonly chance: Chance;
+      readonly mutations: Mutations;
+      readonly watcher: Watcher;
+    },
+  ) {
+    this.node = node;
+    this.nature = nature;
+    this.#store = world.store;
+    this.#chance = world.chance;
+    this.#mutations = world.mutations;
+    this.#watcher = world.watcher;
+  }
+
+  /** Begins a life, unless one goes on. */
+  start(): void {
+    if (this.#up) return;
+    this.#up = true;
+    this.#sitting = null;
+    this.#looking = false;
+    this.node.later(this.#chance.within(1, 200), () => this.#lease());
+  }
+
+  crash(): void {
+    this.#watcher.trace(this.node.name, 'crashes');
+    this.node.die();
+    this.#up = false;
+    this.#sitting = null;
+  }
+
+  drain(): void {
+    if (this.#sitting !== null) this.#feed(this.#sitting, { kind: 'drain', now: this.node.now });
+  }
+
+  /** The run may have changed. */
+  wake(): void {
+    if (this.#sitting === null || this.#looking) return;
+    this.#looking = true;
+    const sitting = this.#sitting;
+    this.node.later(this.#chance.within(1, 15), () => this.#look(sitting));
+  }
+
+  #lease(): void {
+    this.node.call(
+      () => this.#store.lease(),
+      (seat) => {
+        if (seat === null) return this.node.later(this.#chance.within(200, 600), () => this.#lease());
+        const sitting = { id: seat, state: seated, iteration: null, wave: 0, heardAt: this.node.now };
+        this.#sitting = sitting;
+        this.#watcher.trace(this.node.name, `takes ${seat}`);
+        this.#send(sitting, () => this.#store.join(seat, this.#join(seat)));
+        this.#beat(sitting);
+      },
+    );
+  }
+
+  #join(seat: SeatId): Join {
+    // Another life is another process.
+    const worker = WorkerId.parse(`${this.node.name}:${this.node.life}`);
+    const { version, numerics } = this.nature;
+    return { protocolVersion, seat, worker, version, engine: 'reference', numerics, threads: 1 };
+  }
+
+  /** Every second: that it lives; a look at the run, in case a wake-up was lost; and the clock. */
+  #beat(sitting: Sitting): void {
+    if (this.#sitting !== sitting) return;
+    const silentMs = this.node.now - sitting.heardAt;
+    if (silentMs >= leaseMs) return this.#feed(sitting, { kind: 'silent', forMs: silentMs });
+    this.#send(sitting, () => this.#store.beat({ protocolVersion, seat: sitting.id, blocks: 0, pairs: 0 }));
+    this.#feed(sitting, { kind: 'tick', now: this.node.now });
+    if (!this.#mutations.neverPoll) this.wake();
+    this.node.later(1000, () => this.#beat(sitting));
+  }
+
+  /** Something that only the holder of a seat may do: the answer says whether it is. */
+  #send(sitting: Sitting, request: () => boolean): void {
+    this.node.call(request, (held) => {
+      sitting.heardAt = this.node.now;
+      if (!held && this.#sitting === sitting) this.#feed(sitting, { kind: 'fenced' });
+    });
+  }
+
+  #look(sitting: Sitting): void {
+    this.#looking = false;
+    if (this.#sitting !== sitting || this.node.isCut) return;
+    const view = this.#store.view(sitting.id);
+    sitting.heardAt = this.node.now;
+    this.#feed(sitting, view === null ? { kind: 'fenced' } : this.#seen(sitting, view));
+  }
+
+  #seen(sitting: Sitting, { iteration, plan, end, dismissed }: RunView): SeatEvent {
+    sitting.iteration = iteration;
+    const first = (plan?.leaves.get(sitting.id) ?? []).map((leaf) => ({ leaf, copy: 0, rows: true }));
+    const tasks: readonly Task[] = [...first, ...(plan?.again.get(sitting.id) ?? [])];
+    const question = iteration === null ? null : questionOf(iteration);
+    return { kind: 'view', question, tasks, ended: end !== null, dismissed };
+  }
+
+  #feed(sitting: Sitting, event: SeatEvent): void {
+    const { state, effects } = this.#mutations.decideSeat(limits, sitting.state, event);
+    sitting.state = state;
+    for (const effect of effects) this.#perform(sitting, effect);
+  }
+
+  #perform(sitting: Sitting, effect: SeatEffect): void {
+    switch (effect.kind) {
+      case 'evaluate':
+        sitting.wave += 1;
+        return this.#evaluate(sitting, effect.tasks, sitting.wave, this.node.now);
+      case 'halt': {
+        sitting.wave += 1;
+        return this.node.later(2, () => {
+          if (this.#sitting === sitting) this.#feed(sitting, { kind: 'waved', tookMs: 0 });
+        });
+      }
+      case 'fence':
+      case 'leave': {
+        this.#watcher.trace(this.node.name, `${effect.kind}s ${sitting.id}`);
+        this.#sitting = null;
+        if (effect.kind === 'leave')
+          this.node.call(
+            () => this.#store.leave(sitting.id, effect.error),
+            () => {},
+          );
+        return this.node.later(this.#chance.within(300, 900), () => this.#lease());
+      }
+    }
+  }
+
+  /** One leaf after the other; each is posted as soon as it is there. */
+  #evaluate(sitting: Sitting, tasks: readonly Task[], wave: number, begun: number): void {
+    const [task, ...rest] = tasks;
+    const { iteration } = sitting;
+    if (task === undefined || iteration === null) {
+      return this.#feed(sitting, { kind: 'waved', tookMs: this.node.now - begun });
+    }
+    if (this.nature.poison === task.leaf) {
+      return this.node.later(20, () => {
+        this.crash();
+        this.node.later(this.#chance.within(200, 900), () => this.start());
+      });
+    }
+    const { key } = questionOf(iteration);
+    this.node.later(this.#watcher.leafMs() * this.nature.slowness, () => {
+      if (this.#sitting !== sitting || sitting.wave !== wave) return;
+      this.#watcher.evaluated();
+      this.#watcher.trace(this.node.name, `answers ${task.leaf}#${task.copy} of ${key.slice(0, 18)}`);
+      this.#post(sitting, this.#postingOf(sitting, iteration, task));
+      this.#feed(sitting, { kind: 'answered', key, tasks: [task] });
+      this.#evaluate(sitting, rest, wave, begun);
+    });
+  }
+
+  #post(sitting: Sitting, posting: Posting): void {
+    this.node.call(
+      () => this.#store.post(posting),
+      (receipt) => {
+        sitting.heardAt = this.node.now;
+        if (receipt === 'fenced' && this.#sitting === sitting) this.#feed(sitting, { kind: 'fenced' });
+      },
+      0.05,
+    );
+  }
+
+  #postingOf(sitting: Sitting, iteration: Iteration, { leaf, copy }: Task): Posting {
+    const { number, phase, parameterDigest } = iteration;
+    const right = answerOf(parameterDigest, leaf, phase);
+    const answer = {
+      broken: fault,
+      honest: right,
+      lies: {
+        ...right,
+        gradient: right.gradient.map((x) => x * (1 + 2 ** -40)),
+        sums: right.sums.map((x) => x + 1e-9),
+      },
+    }[this.nature.faulty === leaf ? 'broken' : this.nature.answers];
+    return {
+      protocolVersion,
+      run: runId,
+      seat: sitting.id,
+      number,
+      phase,
+      parameterDigest,
+      leaf,
+      copy,
+      answer,
+    };
+  }
+}

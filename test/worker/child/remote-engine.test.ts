@@ -1,0 +1,239 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { isSkewflowError } from '../../../src/errors.ts';
+import type { Log } from '../../../src/log.ts';
+import { type ChildEngine, openChildEngine } from '../../../src/worker/child/remote-engine.ts';
+import { defaultLimits, type Limits } from '../../../src/worker/child/supervision.ts';
+import type { Engine } from '../../../src/worker/engine/engine.ts';
+import { openWasmEngine } from '../../../src/worker/engine/wasm/index.ts';
+import { systemOf } from '../../kernels/systems.ts';
+import { cases, manyRows } from '../engine/cases.ts';
+import { evaluateOn, load, type Options, type Outcome } from '../engine/run.ts';
+
+/** What was logged as a warning. */
+function listeningLog(): { readonly log: Log; readonly warnings: string[] } {
+  const warnings: string[] = [];
+  const ignore = (): void => {};
+  return {
+    warnings,
+    log: { error: ignore, info: ignore, debug: ignore, warn: (_, line) => warnings.push(line) },
+  };
+}
+
+async function child(
+  limits: Limits = defaultLimits,
+): Promise<{ readonly engine: ChildEngine; readonly warnings: string[] }> {
+  const { log, warnings } = listeningLog();
+  const options = { precision: 'f32', threads: 2, memoryBytes: 2 ** 28, limits, log } as const;
+  const engine = await openChildEngine({ ...options, device: { engine: 'wasm' } });
+  onTestFinished(() => engine[Symbol.asyncDispose]());
+  return { engine, warnings };
+}
+
+const rows = { final: true, trajectory: [0, 2], values: true };
+const many: Options = { rows, shards: 4, threads: 2 };
+
+describe('an engine in a child', () => {
+  test('gives the bits of the same engine in this process, rows and counters too', async () => {
+    const { engine } = await child();
+    await using here = openWasmEngine({ precision: 'f32', threads: 2 });
+    expect(engine.numerics).toBe(here.numerics);
+    for (const { text } of cases.filter((_, n) => n % 13 === 0)) {
+      const problem = systemOf(text);
+      const options: Options = { rows, shards: 2 };
+      expect(await evaluateOn(engine, problem, options)).toEqual(await evaluateOn(here, problem, options));
+    }
+    const [there, local] = [
+      await load(engine, systemOf(manyRows), many),
+      await load(here, systemOf(manyRows), many),
+    ];
+    expect(await there.evaluate()).toEqual(await local.evaluate());
+    expect(there.session.counters()).toEqual(local.session.counters());
+  });
+});
+
+/** An engine whose evaluations call `act` at every answer of a leaf that came with a gradient, numbered from 1. */
+function watched(engine: Engine, act: (answer: number) => void): Engine {
+  let answers = 0;
+  return {
+    ...engine,
+    load: async (program, plan) => {
+      const session = await engine.load(program, plan);
+      return {
+        ...session,
+        evaluate: (request, sink, signal) =>
+          session.evaluate(
+            request,
+            {
+              ...sink,
+              partial: (partial) => {
+                sink.partial(partial);
+                if (request.want === 'gradient') act(++answers);
+              },
+            },
+            signal,
+          ),
+      };
+    },
+  };
+}
+
+/** Long enough that a signal arrives in the middle. */
+const longProblem = systemOf({ ...manyRows, steps: 2500 });
+const long: Options = { rows, shards: 6, threads: 1 };
+
+let undisturbed: Outcome;
+beforeAll(async () => {
+  await using here = openWasmEngine({ precision: 'f32', threads: 1 });
+  undisturbed = await evaluateOn(here, longProblem, long);
+});
+
+/** Patience of tests: a process may take long to start on a busy machine. */
+const quick: Limits = { ...defaultLimits, firstMs: 30_000, leastMs: 1500 };
+
+describe('an engine whose child', () => {
+  test('is killed in the middle of an evaluation gives the same bits, each leaf once', async () => {
+    const { engine, warnings } = await child();
+    const before = engine.pid;
+    const kill = (answer: number): void => {
+      if (answer === 2) process.kill(engine.pid as number, 'SIGKILL');
+    };
+    expect(await evaluateOn(watched(engine, kill), longProblem, long)).toEqual(undisturbed);
+    expect(engine.pid).not.toBe(before);
+    expect(warnings).toEqual([
+      'CHILD_CRASHED: wasm: its process was ended by SIGKILL; starting it again, 1 of 3',
+    ]);
+  });
+
+  test('is stopped (SIGSTOP) counts as hung, is killed and replaced, with the same bits', async () => {
+    const { engine, warnings } = await child(quick);
+    const before = engine.pid as number;
+    const stop = (answer: number): void => {
+      if (answer === 1) process.kill(before, 'SIGSTOP');
+    };
+    expect(await evaluateOn(watched(engine, stop), longProblem, long)).toEqual(undisturbed);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^GPU_HUNG: wasm: it made no progress for \S+ s; starting it again, 1 of 3$/),
+    ]);
+    expect(() => process.kill(before, 0)).toThrow(/ESRCH/);
+  });
+
+  test('dies between two evaluations is replaced at the next', async () => {
+    const { engine, warnings } = await child();
+    const loaded = await load(engine, systemOf(manyRows), many);
+    const first = await loaded.evaluate();
+    const counted = loaded.session.counters();
+    process.kill(engine.pid as number, 'SIGKILL');
+    await expect.poll(() => engine.pid).toBeUndefined();
+    expect(await loaded.evaluate()).toEqual(first);
+    expect(warnings).toHaveLength(1);
+    for (const [name, pairs] of counted.pairs)
+      expect(loaded.session.counters().pairs.get(name)).toBe(2 * pairs);
+  });
+
+  test('dies every time is given up after three restarts', async () => {
+    const { engine, warnings } = await child();
+    const kill = (): void => {
+      process.kill(engine.pid as number, 'SIGKILL');
+    };
+    const failure = await evaluateOn(watched(engine, kill), longProblem, long).catch((e: unknown) => e);
+    expect(isSkewflowError(failure, 'DeviceError') && failure.details).toEqual({
+      code: 'CHILD_CRASHED',
+      restarts: 3,
+      bytes: null,
+    });
+    expect(warnings).toHaveLength(3);
+    await expect(evaluateOn(engine, longProblem, long)).rejects.toThrow(/started again 3 times/);
+  });
+
+  test('finds the question wrong says so, and is asked on', async () => {
+    const { engine, warnings } = await child();
+    const loaded = await load(engine, systemOf(manyRows), many);
+    const { pid } = engine;
+    await expect(
+      loaded.session.evaluate(
+        {
+          inputs: { grid: loaded.grid, fields: new Map() },
+          leaves: [17],
+          want: 'sums',
+          seeds: null,
+          sums: null,
+          rows: { gradient: [], final: false, trajectory: [], values: false },
+        },
+        { partial: () => {} },
+      ),
+    ).rejects.toSatisfy((e) => isSkewflowError(e, 'ProtocolError'));
+    await loaded.evaluate();
+    expect(engine.pid).toBe(pid);
+    expect(warnings).toEqual([]);
+  });
+
+  test('is aborted rejects with the reason, and is asked on', async () => {
+    const { engine, warnings } = await child();
+    const { pid } = engine;
+    const stop = new AbortController();
+    const aborting: Engine = {
+      ...engine,
+      load: async (program, plan) => {
+        const session = await engine.load(program, plan);
+        return {
+          ...session,
+          evaluate: (request, sink) => {
+            setTimeout(() => stop.abort(new Error('enough')), 50);
+            return session.evaluate(request, sink, stop.signal);
+          },
+        };
+      },
+    };
+    await expect(evaluateOn(aborting, longProblem, long)).rejects.toThrow('enough');
+    expect(await evaluateOn(engine, longProblem, long)).toEqual(undisturbed);
+    expect(engine.pid).toBe(pid);
+    expect(warnings).toEqual([]);
+  });
+
+  test('brings what the receiver does not want rejects with the receiver’s error, and is asked on', async () => {
+    const { engine } = await child();
+    const refusing = watched(engine, () => {
+      throw new Error('no more');
+    });
+    await expect(evaluateOn(refusing, longProblem, long)).rejects.toThrow('no more');
+    expect(await evaluateOn(engine, longProblem, long)).toEqual(undisturbed);
+  });
+
+  test('has lost its supervisor ends, though it computes', async () => {
+    const module = new URL('../../../src/worker/child/remote-engine.ts', import.meta.url).href;
+    const script = `
+      import { openChildEngine } from ${JSON.stringify(module)};
+      const quiet = () => {};
+      const log = { error: quiet, warn: quiet, info: quiet, debug: quiet };
+      const device = { engine: 'wasm' };
+      const engine = await openChildEngine({ device, precision: 'f32', threads: 1, memoryBytes: 2 ** 28, log });
+      process.stdout.write(engine.pid + '\\n');`;
+    const parent = spawn(
+      process.execPath,
+      [
+        '--import',
+        import.meta.resolve('tsx'),
+        '--input-type=module',
+        '--eval',
+        `${script} setInterval(() => {}, 1000);`,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const [said] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(said.toString());
+    process.kill(pid, 0);
+    parent.kill('SIGKILL');
+    await expect.poll(() => isRunning(pid), { timeout: 10_000 }).toBe(false);
+  });
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
