@@ -14,7 +14,7 @@ import { Timeline } from './timeline.ts';
 import { WorkerNode } from './worker-node.ts';
 
 /** Everything has calmed down long before; a run that is not over by then never is. */
-const lifetimeMs = 180_000;
+const lifetimeMs = 600_000;
 
 export interface WorldReport {
   readonly seed: number;
