@@ -78,9 +78,9 @@ export async function openEngine(choice: EngineChoice, options: ChoiceOptions): 
 async function bestStations(options: ChoiceOptions): Promise<readonly Station[]> {
   const wasm = stationOn('wasm', options);
   if (options.precision !== 'f32') return [wasm];
-  const { findGpus, mayHaveGpu } = await import('./dawn/adapters.ts');
+  const { knownGpus, mayHaveGpu } = await import('./dawn/adapters.ts');
   if (!mayHaveGpu()) return [wasm];
-  const { gpus } = await findGpus();
+  const { gpus } = await knownGpus();
   const hardware = gpus.filter((gpu) => !gpu.adapter.software);
   if (hardware.length === 0) return [wasm];
   return chosen(hardware, gpus.length, options).map((gpu) => ({
@@ -107,8 +107,8 @@ async function gpuStations(options: ChoiceOptions): Promise<readonly Station[]> 
       'a GPU computes in single precision, and the job asks for f64: use `--engine wasm`, or `precision: f32` in the job',
     );
   }
-  const { findGpus, howToGetOne } = await import('./dawn/adapters.ts');
-  const { gpus, notes } = await findGpus();
+  const { howToGetOne, knownGpus } = await import('./dawn/adapters.ts');
+  const { gpus, notes } = await knownGpus();
   for (const note of notes) options.onWarning?.(note);
   if (gpus.length === 0) throw new SkewflowError('NoDeviceError', howToGetOne());
   const hardware = gpus.filter((gpu) => !gpu.adapter.software);
