@@ -95,7 +95,7 @@ export const sign: Op<1> = {
   domain: [[-100, 100]],
   evaluate: Math.sign,
   derivative: () => [null],
-  wgsl: (x) => `sign(${x})`,
+  wgsl: (x) => `skewflow_sign(${x})`,
   wasm: prelude('sign'),
   tolerance: exact,
   flops: 1,
