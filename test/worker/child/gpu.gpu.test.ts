@@ -53,11 +53,11 @@ describeWithGpu('a GPU in a child', () => {
     expect(Math.abs(undisturbed.loss - expected.loss)).toBeLessThan(1e-4 * Math.abs(expected.loss));
   });
 
-  test.each([
-    ['is killed', 'CHILD_CRASHED', (engine: ChildEngine) => process.kill(engine.pid as number, 'SIGKILL')],
-    ['loses its device', 'GPU_LOST', (engine: ChildEngine) => engine.loseDevice()],
-    ['hangs', 'GPU_HUNG', (engine: ChildEngine) => process.kill(engine.pid as number, 'SIGSTOP')],
-  ] as const)('that %s in the middle is replaced, with the same bits', async (_, code, disturb) => {
+  test.each<readonly [string, string, (engine: ChildEngine) => void]>([
+    ['is killed', 'CHILD_CRASHED', (engine) => void process.kill(engine.pid as number, 'SIGKILL')],
+    ['loses its device', 'GPU_LOST', (engine) => engine.loseDevice()],
+    ['hangs', 'GPU_HUNG', (engine) => void process.kill(engine.pid as number, 'SIGSTOP')],
+  ])('that %s in the middle is replaced, with the same bits', async (_, code, disturb) => {
     const { engine, warnings } = await gpu({ ...defaultLimits, firstMs: 30_000, leastMs: 3000 });
     onTestFinished(() => engine[Symbol.asyncDispose]());
     const before = engine.pid;
