@@ -80,13 +80,11 @@ async function bestStations(options: ChoiceOptions): Promise<readonly Station[]>
   if (options.precision !== 'f32') return [wasm];
   const { knownGpus, mayHaveGpu } = await import('./dawn/adapters.ts');
   if (!mayHaveGpu()) return [wasm];
+  const { pickGpus } = await import('./dawn/pick.ts');
   const { gpus } = await knownGpus();
-  const hardware = gpus.filter((gpu) => !gpu.adapter.software);
-  if (hardware.length === 0) return [wasm];
-  return chosen(hardware, gpus.length, options).map((gpu) => ({
-    ...gpuStation(gpu, options),
-    open: () => orElse(gpu, wasm, options),
-  }));
+  const used = pickGpus(gpus, { software: false, devices: options.devices ?? null });
+  if (used.length === 0) return [wasm];
+  return used.map((gpu) => ({ ...gpuStation(gpu, options), open: () => orElse(gpu, wasm, options) }));
 }
 
 /** A GPU that is listed and cannot be opened is no reason for `auto` to fail. */
@@ -107,34 +105,20 @@ async function gpuStations(options: ChoiceOptions): Promise<readonly Station[]> 
       'a GPU computes in single precision, and the job asks for f64: use `--engine wasm`, or `precision: f32` in the job',
     );
   }
-  const { howToGetOne, knownGpus } = await import('./dawn/adapters.ts');
+  const [{ howToGetOne, knownGpus }, { pickGpus }] = await Promise.all([
+    import('./dawn/adapters.ts'),
+    import('./dawn/pick.ts'),
+  ]);
   const { gpus, notes } = await knownGpus();
   for (const note of notes) options.onWarning?.(note);
   if (gpus.length === 0) throw new SkewflowError('NoDeviceError', howToGetOne());
-  const hardware = gpus.filter((gpu) => !gpu.adapter.software);
-  const preferred = hardware.length > 0 ? hardware : gpus.slice(0, 1);
-  const used = chosen(options.devices === undefined ? preferred : gpus, gpus.length, options);
+  const used = pickGpus(gpus, { software: true, devices: options.devices ?? null });
   for (const { adapter } of used)
     if (adapter.software)
       options.onWarning?.(
         `${adapter.name} is a software adapter, for tests: it computes on the processor, slower than \`--engine wasm\``,
       );
   return used.map((gpu) => gpuStation(gpu, options));
-}
-
-/** Those of the GPUs that `devices` names, or all. */
-function chosen(gpus: readonly Gpu[], count: number, { devices }: ChoiceOptions): readonly Gpu[] {
-  if (devices === undefined) return gpus;
-  return devices.map((index) => {
-    const gpu = gpus.find((g) => g.index === index);
-    if (gpu !== undefined) return gpu;
-    const here = gpus.map((g) => g.index).join(', ');
-    const why = index < count ? 'is a software adapter, which only `--engine webgpu` uses' : 'is not here';
-    throw new SkewflowError(
-      'UsageError',
-      `device ${index} ${why}; there are ${here} (see \`skewflow devices\`)`,
-    );
-  });
 }
 
 /** A GPU, in a process of its own. */
