@@ -57,6 +57,8 @@ export async function chooseStations(
       return await bestStations(options);
     case 'reference':
     case 'wasm':
+      if (options.devices !== undefined)
+        throw new SkewflowError('UsageError', `devices are GPUs, and the ${choice} engine uses none`);
       return [stationOn(choice, options)];
     case 'webgpu':
       return await gpuStations(options);
@@ -77,9 +79,11 @@ export async function openEngine(choice: EngineChoice, options: ChoiceOptions): 
 /** Hardware GPUs where there are some and the job is in single precision, else WASM. */
 async function bestStations(options: ChoiceOptions): Promise<readonly Station[]> {
   const wasm = stationOn('wasm', options);
+  const named = options.devices !== undefined;
+  if (named) refuseDouble(options.precision);
   if (options.precision !== 'f32') return [wasm];
   const { knownGpus, mayHaveGpu } = await import('./dawn/adapters.ts');
-  if (!mayHaveGpu()) return [wasm];
+  if (!named && !mayHaveGpu()) return [wasm];
   const { pickGpus } = await import('./dawn/pick.ts');
   const { gpus } = await knownGpus();
   const used = pickGpus(gpus, { software: false, devices: options.devices ?? null });
@@ -99,12 +103,7 @@ async function orElse(gpu: Gpu, wasm: Station, options: ChoiceOptions): Promise<
 }
 
 async function gpuStations(options: ChoiceOptions): Promise<readonly Station[]> {
-  if (options.precision !== 'f32') {
-    throw new SkewflowError(
-      'NoDeviceError',
-      'a GPU computes in single precision, and the job asks for f64: use `--engine wasm`, or `precision: f32` in the job',
-    );
-  }
+  refuseDouble(options.precision);
   const [{ howToGetOne, knownGpus }, { pickGpus }] = await Promise.all([
     import('./dawn/adapters.ts'),
     import('./dawn/pick.ts'),
@@ -119,6 +118,14 @@ async function gpuStations(options: ChoiceOptions): Promise<readonly Station[]> 
         `${adapter.name} is a software adapter, for tests: it computes on the processor, slower than \`--engine wasm\``,
       );
   return used.map((gpu) => gpuStation(gpu, options));
+}
+
+function refuseDouble(precision: Precision): void {
+  if (precision === 'f32') return;
+  throw new SkewflowError(
+    'NoDeviceError',
+    'a GPU computes in single precision, and the job asks for f64: use `--engine wasm`, or `precision: f32` in the job',
+  );
 }
 
 /** A GPU, in a process of its own. */

@@ -37,6 +37,20 @@ describe('what computes', () => {
     expect(isSkewflowError(refused, 'NoDeviceError') && refused.message).toMatch(/libvulkan1.*mesa-vulkan/);
   });
 
+  test.each([
+    ['wasm', 'f32', 'UsageError'],
+    ['reference', 'f64', 'UsageError'],
+    ['auto', 'f32', 'UsageError'],
+    ['auto', 'f64', 'NoDeviceError'],
+    ['webgpu', 'f64', 'NoDeviceError'],
+  ] as const)('on %s in %s is no GPU that is named and not there: %s', async (choice, precision, tag) => {
+    withDrivers('/nowhere.json');
+    const refused = await chooseStations(choice, { ...options, precision, devices: [0] }).catch(
+      (e: unknown) => e,
+    );
+    expect(isSkewflowError(refused, tag)).toBe(true);
+  });
+
   test.each(['wasm', 'reference'] as const)('on %s in a child gives the bits it gives here', async (name) => {
     const problem = systemOf(cases[0]!.text);
     const precision = name === 'wasm' ? 'f32' : 'f64';
