@@ -22,7 +22,7 @@ import type {
 import { Delivery } from './delivery.ts';
 import { addCounters, evaluateMessage } from './evaluation.ts';
 import type { ChildDevice, FromChild, Message, SessionCounters } from './messages.ts';
-import { defaultLimits, type Limits } from './supervision.ts';
+import { defaultLimits, type Limits, patientLimits } from './supervision.ts';
 import { askAgain, type Question, Supervisor } from './supervisor.ts';
 import { systemToBytes } from './system-bytes.ts';
 
@@ -33,7 +33,7 @@ export interface ChildEngineOptions {
   readonly memoryBytes: number;
   /** Variables of the child beside our own: which GPU it sees. Default: none. */
   readonly environment?: NodeJS.ProcessEnv;
-  /** Default: `defaultLimits`. */
+  /** Default: `defaultLimits`, and no limit of time for the reference. */
   readonly limits?: Limits;
   readonly log: Log;
 }
@@ -96,7 +96,8 @@ class Remote {
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ChildEngineOptions) {
-    const { device, environment = {}, limits = defaultLimits, log } = options;
+    const { device, environment = {}, log } = options;
+    const limits = options.limits ?? (device.engine === 'reference' ? patientLimits : defaultLimits);
     const name = device.engine === 'webgpu' ? (device.adapter ?? device.engine) : device.engine;
     this.#options = options;
     this.#supervisor = new Supervisor({ device: name, environment, limits, log });
