@@ -43,7 +43,9 @@ export function real(value: number): string {
   const rounded = Math.fround(value);
   if (Number.isNaN(rounded)) return 'not_a_number()';
   if (!Number.isFinite(rounded)) return rounded > 0 ? 'infinity()' : '(-infinity())';
-  const digits = [1, 2, 3, 4, 5, 6, 7, 8].find((d) => Math.fround(Number(rounded.toPrecision(d))) === rounded);
+  const digits = [1, 2, 3, 4, 5, 6, 7, 8].find(
+    (d) => Math.fround(Number(rounded.toPrecision(d))) === rounded,
+  );
   const text = `${String(Number(rounded.toPrecision(digits ?? 9)))}f`;
   return text.startsWith('-') || Object.is(rounded, -0) ? `(-${text.replace('-', '')})` : text;
 }

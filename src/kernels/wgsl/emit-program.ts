@@ -5,7 +5,8 @@ import { workgroupThreads } from './crew.ts';
 import { recordLength } from './records.ts';
 import { entry, type Shader, shader } from './shader.ts';
 import { type Shapes, shapesOf } from './shapes.ts';
-import { type SourceSweep, sourcesBackward, sourcesForward } from './source-sweep.ts';
+import type { SourceSweep } from './source-shaders.ts';
+import { sourcesBackward, sourcesForward } from './source-sweep.ts';
 import { collectShader, termSeeds, termSums, valuesShader } from './term-rows.ts';
 import { scalarSeeds, scalarValue } from './term-scalar.ts';
 import { tracersBackward, tracersForward } from './tracer-sweep.ts';
@@ -56,7 +57,8 @@ export function emitProgram(program: Program): EmittedProgram {
 
 /** Every shader of a program, in the order a gradient needs them. */
 export function shadersOf(emitted: EmittedProgram): readonly Shader[] {
-  const sweep = (s: SourceSweep | null): readonly (Shader | null)[] => (s === null ? [] : [s.start, ...s.phases]);
+  const sweep = (s: SourceSweep | null): readonly (Shader | null)[] =>
+    s === null ? [] : [s.start, ...new Set(s.rounds.map((r) => r.shader))];
   return [
     ...sweep(emitted.sourcesForward),
     emitted.tracersForward,

@@ -67,39 +67,43 @@ const functions: Readonly<Record<string, string>> = {
   ...meetArgument('min', '<'),
   ...meetArgument('max', '>'),
 
-  // The sum over all threads, pairwise; for thread 0.
+  // The sum over all threads, sixteen by sixteen.
   sum_all: code`
     fn sum_all(value: f32) -> f32 {
       workgroupBarrier();
       values_of[lane] = value;
       workgroupBarrier();
-      for (var half = ${whole(workgroupThreads / 2)}; half > 0u; half /= 2u) {
-        if (lane < half) {
-          values_of[lane] += values_of[lane + half];
-        }
-        workgroupBarrier();
+      if (lane < 16u) {
+        var sum = 0f;
+        for (var n = lane * 16u; n < lane * 16u + 16u; n++) { sum += values_of[n]; }
+        values_of[lane * 16u] = sum;
       }
-      return values_of[0];
+      workgroupBarrier();
+      var sum = 0f;
+      for (var n = 0u; n < job.threads; n += 16u) { sum += values_of[n]; }
+      return sum;
     }
   `,
 
-  // The largest over all threads; for thread 0.
+  // The largest over all threads.
   max_all: code`
     fn max_all(value: u32) -> u32 {
       workgroupBarrier();
       marks_of[lane] = value;
       workgroupBarrier();
-      for (var half = ${whole(workgroupThreads / 2)}; half > 0u; half /= 2u) {
-        if (lane < half) {
-          marks_of[lane] = max(marks_of[lane], marks_of[lane + half]);
-        }
-        workgroupBarrier();
+      if (lane < 16u) {
+        var most = 0u;
+        for (var n = lane * 16u; n < lane * 16u + 16u; n++) { most = max(most, marks_of[n]); }
+        marks_of[lane * 16u] = most;
       }
-      return marks_of[0];
+      workgroupBarrier();
+      var most = 0u;
+      for (var n = 0u; n < job.threads; n += 16u) { most = max(most, marks_of[n]); }
+      return most;
     }
   `,
 
-  // The best value of threads that have one and the lowest row attaining it (row 2³² − 1: no value); for thread 0.
+  // The best value of threads that have one and the lowest row attaining it (row 2³² − 1: no value).
   ...bestOf('min', '<'),
   ...bestOf('max', '>'),
 
@@ -401,6 +405,12 @@ function meetArgument(by: 'max' | 'min', sign: '<' | '>'): Readonly<Record<strin
 }
 
 function bestOf(by: 'max' | 'min', sign: '<' | '>'): Readonly<Record<string, string>> {
+  const enter = code`
+    let other = marks_of[at];
+    let value = values_of[at];
+    let better = best.row == 0xffffffffu || value ${sign} best.value || (value == best.value && other < best.row);
+    if (other != 0xffffffffu && better) { best = Best_${by}(value, other); }
+  `;
   return {
     [`best_${by}`]: code`
       struct Best_${by} { value: f32, row: u32 }
@@ -410,21 +420,20 @@ function bestOf(by: 'max' | 'min', sign: '<' | '>'): Readonly<Record<string, str
         values_of[lane] = value;
         marks_of[lane] = row;
         workgroupBarrier();
-        for (var half = ${whole(workgroupThreads / 2)}; half > 0u; half /= 2u) {
-          if (lane < half) {
-            let mine = marks_of[lane];
-            let other = marks_of[lane + half];
-            let held = values_of[lane];
-            let value = values_of[lane + half];
-            let better = mine == 0xffffffffu || value ${sign} held || (value == held && other < mine);
-            if (other != 0xffffffffu && better) {
-              values_of[lane] = value;
-              marks_of[lane] = other;
-            }
+        if (lane < 16u) {
+          var best = Best_${by}(0f, 0xffffffffu);
+          for (var at = lane * 16u; at < lane * 16u + 16u; at++) {
+            ${enter}
           }
-          workgroupBarrier();
+          values_of[lane * 16u] = best.value;
+          marks_of[lane * 16u] = best.row;
         }
-        return Best_${by}(values_of[0], marks_of[0]);
+        workgroupBarrier();
+        var best = Best_${by}(0f, 0xffffffffu);
+        for (var at = 0u; at < job.threads; at += 16u) {
+          ${enter}
+        }
+        return best;
       }
     `,
   };

@@ -24,8 +24,8 @@ export interface Site {
   readonly rowsOf: (over: string) => number;
 }
 
-/** Four-vectors of a tile of bound rows or of staged own rows: 8 KiB each of the 16 KiB that every device has. */
-export const tileVectors = 448;
+/** Four-vectors of a tile of bound rows, or of staged own rows: 14 KiB of the 16 KiB that every device has. */
+export const tileVectors = 896;
 
 /** Bound rows of a tile when each brings so many four-vectors. */
 export function tileRows(vectors: number): number {
@@ -35,7 +35,7 @@ export function tileRows(vectors: number): number {
 
 /** The name of a value, or its literal. */
 export function operand(kernel: Kernel, id: ValueId): string {
-  const value = valueOf(kernel, id);
+  const value = valueNumbered(kernel, id);
   switch (value.kind) {
     case 'accumulated':
       return `a${value.loop}_${value.accumulator}`;
@@ -46,7 +46,7 @@ export function operand(kernel: Kernel, id: ValueId): string {
   }
 }
 
-export function valueOf(kernel: Kernel, id: ValueId): Value {
+export function valueNumbered(kernel: Kernel, id: ValueId): Value {
   const value = kernel.values[id];
   invariant(value !== undefined, 'operands are values of the kernel');
   return value;
@@ -54,7 +54,7 @@ export function valueOf(kernel: Kernel, id: ValueId): Value {
 
 /** `let v3 = …;`, nothing for what is written where it is used. */
 export function compute(kernel: Kernel, id: ValueId, site: Site): string {
-  const value = valueOf(kernel, id);
+  const value = valueNumbered(kernel, id);
   const text = expression(kernel, value, site);
   return text === null ? '' : `let v${id} = ${text};`;
 }
@@ -181,7 +181,9 @@ function leavesSomething(body: Body, loop: LoopStep): boolean {
 
 /** Accumulators of a loop that are needed, with their numbers. */
 function used({ needed }: Body, loop: LoopStep): readonly (readonly [Accumulator, number])[] {
-  return loop.accumulators.flatMap((a, n) => (needed.accumulators.has(`${loop.id}_${n}`) ? [[a, n] as const] : []));
+  return loop.accumulators.flatMap((a, n) =>
+    needed.accumulators.has(`${loop.id}_${n}`) ? [[a, n] as const] : [],
+  );
 }
 
 const declarations = (body: Body, loop: LoopStep): readonly string[] =>
@@ -190,7 +192,9 @@ const declarations = (body: Body, loop: LoopStep): readonly string[] =>
 /** Values of the bound row that a loop at the row's level reads. */
 function columnsOf({ kernel, needed }: Body, loop: LoopStep): readonly ValueId[] {
   return loop.steps.flatMap((s) =>
-    s.kind === 'compute' && needed.values.has(s.value) && valueOf(kernel, s.value).kind === 'row' ? [s.value] : [],
+    s.kind === 'compute' && needed.values.has(s.value) && valueNumbered(kernel, s.value).kind === 'row'
+      ? [s.value]
+      : [],
   );
 }
 
@@ -203,7 +207,7 @@ function stageTile(
 ): string {
   if (columns.length === 0) return '';
   const reads = columns.map((v) => {
-    const value = valueOf(kernel, v);
+    const value = valueNumbered(kernel, v);
     invariant(value.kind === 'row', 'a column is read from a table');
     return site.table(tableOf(kernel, value.table), value.column, `j${id}`);
   });
@@ -254,7 +258,8 @@ export function accumulate(kernel: Kernel, a: Accumulator, loop: number, n: numb
 
 function enter(a: Accumulator, held: string, value: string, index: string): string {
   if (a.by === 'sum') return `${held} += ${value};`;
-  if (isArg(a)) return `if (${held} < 0f || ${value} ${sign(a)} ${held}_at) { ${held} = ${index}; ${held}_at = ${value}; }`;
+  if (isArg(a))
+    return `if (${held} < 0f || ${value} ${sign(a)} ${held}_at) { ${held} = ${index}; ${held}_at = ${value}; }`;
   // A value that is not a number is kept, so that it is seen.
   return `if (${value} ${sign(a)} ${held} || is_nan(${value})) { ${held} = ${value}; }`;
 }
@@ -276,7 +281,7 @@ export function neededBy(kernel: Kernel, roots: readonly ValueId[]): Needed {
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
     if (values.has(id)) continue;
     values.add(id);
-    const value = valueOf(kernel, id);
+    const value = valueNumbered(kernel, id);
     if (value.kind === 'apply') pending.push(...value.args);
     if (value.kind === 'accumulated') {
       accumulators.add(`${value.loop}_${value.accumulator}`);

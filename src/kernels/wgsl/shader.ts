@@ -45,6 +45,10 @@ export interface Shader {
  *   grid, steps       where the steps begin in `given`; how many there are
  *   at_time           bits of the time at the end
  *   leaf              the leaf that a scalar part belongs to
+ *   threads           of a workgroup: a bound of loops that no compiler unrolls
+ *   params            components of all parameters
+ *   stages            flows of a step: a bound like `threads`, so that a shader holds one loop over pairs
+ *   stage             of the step, for a sweep that takes a dispatch for each
  *   params_at, values_at, seeds_at    where in `out` a scalar part leaves θ̄, values and ∂h/∂S
  */
 export const jobWords = [
@@ -70,6 +74,10 @@ export const jobWords = [
   'params_at',
   'values_at',
   'seeds_at',
+  'stage',
+  'threads',
+  'params',
+  'stages',
 ] as const;
 
 export type JobWords = { readonly [W in (typeof jobWords)[number]]?: number };
@@ -87,11 +95,11 @@ export function shader(name: string, comment: string, bindings: readonly Binding
   const prelude = preludeOf(body);
   const all = [...prelude, body].join('\n');
   const declared = bindings.map(
-    (b, n) => `@group(0) @binding(${n + 1}) var<storage, ${b.access}> ${b.buffer}: array<${scalarOf(b.buffer)}>;`,
+    (b, n) =>
+      `@group(0) @binding(${n + 1}) var<storage, ${b.access}> ${b.buffer}: array<${scalarOf(b.buffer)}>;`,
   );
   const memory = [
     ['tile', `array<vec4f, ${tileVectors}>`],
-    ['staged', `array<vec4f, ${tileVectors}>`],
     ['values_of', `array<f32, ${workgroupThreads}>`],
     ['marks_of', `array<u32, ${workgroupThreads}>`],
   ].flatMap(([variable, type]) =>

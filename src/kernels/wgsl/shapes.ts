@@ -36,6 +36,8 @@ export interface Shapes {
   readonly sourceCrew: Crew;
   /** Whether one workgroup runs the sources through time. */
   readonly sourcesTogether: boolean;
+  /** Flows of a step. */
+  readonly stages: number;
   /** Fractions of a step at which flows are evaluated. */
   readonly fractions: readonly number[];
 }
@@ -107,7 +109,13 @@ export function shapesOf(program: Program): Shapes {
   const params = placed(system.params);
   const pairs = placed(system.pairs);
   const paramComponents = widthOf(params);
-  const { given, withs, imageComponents } = placeGiven(program, { sources, tracers, sets, pairs, paramComponents });
+  const { given, withs, imageComponents } = placeGiven(program, {
+    sources,
+    tracers,
+    sets,
+    pairs,
+    paramComponents,
+  });
   const bound = [sources, ...sets].map((s) => s.rows);
   return {
     slots: program.slots,
@@ -125,6 +133,7 @@ export function shapesOf(program: Program): Shapes {
     tracerCrew: tracerCrew(tracers.rows, Math.max(...bound)),
     sourceCrew: sourceCrew(Math.max(1, sources.rows)),
     sourcesTogether: sources.rows <= workgroupThreads,
+    stages: Math.max(...[program.sources, program.tracers].map((g) => flowsOf(g?.step ?? null))),
     fractions: fractionsOf([program.sources?.step ?? null, program.tracers?.step ?? null]),
   };
 }
@@ -187,7 +196,8 @@ function placeGiven(
   const withs = system.terms
     .flatMap((t) => t.with)
     .map(({ name, width, slices, group }): WithShape => {
-      if (group === 'sources') return { name, width, slices, group, offset: take(sources.rows * width * slices) };
+      if (group === 'sources')
+        return { name, width, slices, group, offset: take(sources.rows * width * slices) };
       const offset = imageComponents;
       imageComponents += width * slices;
       return { name, width, slices, group, offset };
@@ -225,8 +235,14 @@ function placeTail(sources: GroupShape, sets: readonly TableShape[]): TailShape 
   return { constants: 0, sets: offsets, length: next };
 }
 
+function flowsOf(step: StepProgram | null): number {
+  return (step?.forward ?? []).filter((s) => s.kind === 'flow').length;
+}
+
 function fractionsOf(steps: readonly (StepProgram | null)[]): readonly number[] {
-  const all = steps.flatMap((s) => (s?.forward ?? []).flatMap((x) => (x.kind === 'flow' ? [x.fraction] : [])));
+  const all = steps.flatMap((s) =>
+    (s?.forward ?? []).flatMap((x) => (x.kind === 'flow' ? [x.fraction] : [])),
+  );
   return [...new Set(all)].sort((a, b) => a - b);
 }
 

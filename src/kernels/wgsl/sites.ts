@@ -6,7 +6,8 @@ import type { Site } from './row-body.ts';
 import { rowsOf, type Shapes, type WithShape } from './shapes.ts';
 
 /** `base + 12u`, without an addition of nothing. */
-export const plus = (base: string, offset: number): string => (offset === 0 ? base : `${base} + ${whole(offset)}`);
+export const plus = (base: string, offset: number): string =>
+  offset === 0 ? base : `${base} + ${whole(offset)}`;
 
 /** What tables depend on besides the program. */
 export interface Moments {
@@ -37,7 +38,8 @@ function tableOf(shapes: Shapes, at: Moments): Site['table'] {
       const base = moment === undefined ? at.source : at.sourceAt(moment);
       return `path[${place(base, sources.stateComponents)}]`;
     }
-    if (name === 'sources.constant') return `given[${place(whole(given.constants), sources.constantComponents)}]`;
+    if (name === 'sources.constant')
+      return `given[${place(whole(given.constants), sources.constantComponents)}]`;
     if (name.startsWith('sources.with:')) {
       const w = withNamed(shapes, name.slice('sources.with:'.length));
       return `given[${place(sliceStart(w, at.slice, sources.rows), w.width)}]`;

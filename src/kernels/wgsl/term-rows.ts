@@ -17,7 +17,7 @@ import type { Shapes } from './shapes.ts';
 import { carryAt, keptAt, type Moments, pathAt, tracerPlace, tracerSite } from './sites.ts';
 import { constantName, each, paramName, tracerTranspose } from './tracer-sweep.ts';
 
-/** Words of a workgroup in \`out\` before its sums: marks of states, terms and gradients that are not finite, then θ̄. */
+/** Words of a workgroup in `out` before its sums: marks of states, terms and gradients that are not finite, then θ̄. */
 export const outMarks = 3;
 export const outParams = outMarks;
 export const outSums = (shapes: Shapes): number => outMarks + shapes.paramComponents;
@@ -142,13 +142,22 @@ export function termSeeds(program: Program, shapes: Shapes, term: TermProgram): 
   const seedPlanes = [null, ...term.moments].flatMap((moment) => {
     const plane = kernel.planes.find((p) => p.bank === (moment === null ? 'state' : `state@${moment}`));
     if (plane === undefined) return [];
-    const kept = moment === null ? recordWord(recordOffset.word('kept')) : recordWord(recordOffset.moment(term, moment) + 1);
-    return [plane.values.map((v, c) => `${keptAt(shapes, `${kept} + job.points`, c)} += ${operand(kernel, v)};`)];
+    const kept =
+      moment === null
+        ? recordWord(recordOffset.word('kept'))
+        : recordWord(recordOffset.moment(term, moment) + 1);
+    return [
+      plane.values.map((v, c) => `${keptAt(shapes, `${kept} + job.points`, c)} += ${operand(kernel, v)};`),
+    ];
   });
   return shader(
     `${term.rows.value.name}.seeds`,
     'A term of the loss: its cotangents, and what tracers leave for everybody.',
-    [...termBindings('read'), { buffer: 'carry', access: 'read_write' }, { buffer: 'gamma', access: 'read_write' }],
+    [
+      ...termBindings('read'),
+      { buffer: 'carry', access: 'read_write' },
+      { buffer: 'gamma', access: 'read_write' },
+    ],
     code`
       ${tracerPlace(shapes)}
       ${carried.map((a) => `var<private> ${a.name}: f32;`)}
@@ -161,19 +170,29 @@ export function termSeeds(program: Program, shapes: Shapes, term: TermProgram): 
           ${recordLines(shapes, term)}
           let κ = array<f32, ${components}>(${each(components, (c) => cotangent(c)).join(', ')});
           ${tracerTranspose(kernel, shapes, siteOf(shapes, term), (moment) =>
-            moment === undefined ? 'source' : pathAt(shapes, recordWord(recordOffset.moment(term, moment)), 0),
+            moment === undefined
+              ? 'source'
+              : pathAt(shapes, recordWord(recordOffset.moment(term, moment)), 0),
           )}
-          ${seedPlanes.length === 0 ? '' : code`
+          ${
+            seedPlanes.length === 0
+              ? ''
+              : code`
             if (split == 0u) {
               ${seedPlanes.flat()}
             }
-          `}
+          `
+          }
         }
-        ${carried.length === 0 ? '' : code`
+        ${
+          carried.length === 0
+            ? ''
+            : code`
           if (split == 0u) {
             ${carried.map((a) => `${carryAt(a.component)} = ${a.name};`)}
           }
-        `}
+        `
+        }
       `)}
     `,
   );
@@ -186,7 +205,10 @@ function cotangent(c: number): string {
   return `select(0f, ${recordReal(at)}, present && ${counts})`;
 }
 
-function carriedBy(kernel: Kernel, shapes: Shapes): readonly { readonly name: string; readonly component: number }[] {
+function carriedBy(
+  kernel: Kernel,
+  shapes: Shapes,
+): readonly { readonly name: string; readonly component: number }[] {
   const constants = kernel.planes.some((p) => p.bank === 'constant') ? shapes.tracers.constantComponents : 0;
   return [
     ...each(constants, (c) => ({ name: constantName(c), component: shapes.carry.constants + c })),
@@ -208,7 +230,7 @@ function termBindings(use: 'read' | 'read_write'): Shader['bindings'] {
   ];
 }
 
-/** The values of tracers at the end, into \`carry\`. */
+/** The values of tracers at the end, into `carry`. */
 export function valuesShader(program: Program, shapes: Shapes): Shader | null {
   if (program.values === null) return null;
   const kernel = lower(program.values, program.layout.of('tracers'));
@@ -276,11 +298,19 @@ export function collectShader(shapes: Shapes): Shader {
         let failed = ${carryAt(carry.failed)};
         let state = max_all(select(0u, ${mark('(u32(failed) - 1u)')}, counts && failed > 0f));
         let gradient = max_all(select(0u, ${mark('0u')}, counts && (${gradient.length === 0 ? 'false' : gradient.join(' || ')})));
-        ${each(shapes.paramComponents, (c) => `let θ_${c} = sum_all(select(0f, ${carryAt(carry.params + c)}, counts));`)}
         if (lane == 0u) {
           out[at] = state;
           out[at + 2u] = gradient;
-          ${each(shapes.paramComponents, (c) => `out[at + ${whole(outParams + c)}] = bitcast<u32>(θ_${c});`)}
+        }
+        ${
+          shapes.paramComponents === 0
+            ? ''
+            : code`
+          for (var c = 0u; c < job.params; c++) {
+            let sum = sum_all(select(0f, carry[carry_at + (${whole(carry.params)} + c) * 256u], counts));
+            if (lane == 0u) { out[at + ${whole(outParams)} + c] = bitcast<u32>(sum); }
+          }
+        `
         }
       `)}
     `,

@@ -80,7 +80,8 @@ export function scalarSeeds(program: Program, shapes: Shapes, term: TermProgram)
     code`
       var<private> split: u32;
 
-      ${entry(code`
+      ${entry(
+        code`
         split = lane;
         for (var n = 0u; n < job.count; n++) {
           ${recordLines(shapes, term)}
@@ -101,7 +102,11 @@ export function scalarSeeds(program: Program, shapes: Shapes, term: TermProgram)
               groups: null,
               stage: (_, __, values) => code`
                 if (lane == 0u) {
-                  ${storeVectors('staged', '0u', values.map((v) => operand(kernel, v)))}
+                  ${storeVectors(
+                    'tile',
+                    '0u',
+                    values.map((v) => operand(kernel, v)),
+                  )}
                 }
               `,
               add: (table, column, index, value) =>
@@ -109,7 +114,9 @@ export function scalarSeeds(program: Program, shapes: Shapes, term: TermProgram)
             }),
           )}
         }
-      `, 'job.leaf')}
+      `,
+        'job.leaf',
+      )}
     `,
   );
 }

@@ -7,24 +7,29 @@
  */
 import type { Kernel } from '../ir/kernel.ts';
 import { lower } from '../lower/lower.ts';
-import type { FlowVjpStatement, GroupProgram, Program, Statement } from '../sweep/program.ts';
+import type { GroupProgram, Program, Statement } from '../sweep/program.ts';
 import { code, whole } from './code.ts';
 import { neededBy, operand, rowSteps, storeVectors } from './row-body.ts';
-import { type Shader, shader, entry } from './shader.ts';
+import { entry, type Shader, shader } from './shader.ts';
 import { type Shapes, stepNumbers, tailOffset } from './shapes.ts';
 import { carryAt, heldAt, keptAt, ofStage, pathAt, timeOf, tracerPlace, tracerSite } from './sites.ts';
-import { arrayOf, combineLines, fromArray, registers } from './statements.ts';
-import { chunkRows, handedOver, partsFor, passesOf, readByPasses, transposedPass } from './transposed-pass.ts';
-
+import { arrayOf, casesOf, combineLines, fromArray, registers, stagesOf } from './statements.ts';
+import {
+  chunkRows,
+  handedOver,
+  partsFor,
+  passesOf,
+  readByPasses,
+  transposedPass,
+} from './transposed-pass.ts';
 
 export function tracersForward(program: Program, shapes: Shapes): Shader | null {
   const group = program.tracers;
   const d = shapes.tracers.stateComponents;
   if (group === null || d === 0) return null;
-  const flow = group.step === null || group.flow === null ? null : lower(group.flow, program.layout.of('tracers'));
-  const statements = group.step?.forward ?? [];
-  const r = registers((bank, c) => (bank === 'z' ? `z[${c}]` : null));
-  const slots = group.step === null ? 0 : group.step.slots;
+  const flow =
+    group.step === null || group.flow === null ? null : lower(group.flow, program.layout.of('tracers'));
+  const step = flow === null ? null : forwardStep(group.step?.forward ?? [], shapes);
   const body = code`
     ${tracerPlace(shapes)}
 
@@ -51,13 +56,7 @@ export function tracersForward(program: Program, shapes: Shapes): Shader | null 
       for (var k = job.first; k < job.end; k++) {
         let step_at = job.grid + k * ${whole(stepNumbers(shapes))};
         let h = given[step_at];
-        ${statements.map((s) => forwardStatement(s, shapes, r))}
-        if (split == 0u) {
-          ${Array.from({ length: slots }, (_, slot) =>
-            each(d, (c) => `${heldAt(shapes, slot, c)} = ${r.read(`slot${slot}`, c)};`).join('\n'),
-          )}
-        }
-        ${group.step === null ? '' : each(d, (c) => `z[${c}] = ${r.read("z'", c)};`)}
+        ${step ?? ''}
         reach(k + 1u, &z, &failed);
       }
       if (split == 0u) {
@@ -99,13 +98,44 @@ function passFunction(shapes: Shapes): string {
   `;
 }
 
-function forwardStatement(s: Statement, shapes: Shapes, r: ReturnType<typeof registers>): string {
-  if (s.kind === 'combine') return combineLines(s, r).join('\n');
-  if (s.kind === 'flow-vjp') return '';
+/** z ← z after a step: one call of the flow for all stages, so that a shader holds one loop over pairs. */
+function forwardStep(statements: readonly Statement[], shapes: Shapes): string {
   const d = shapes.tracers.stateComponents;
+  const { stages, after } = stagesOf(statements, 'flow');
+  const r = registers((bank, c) => (bank === 'z' ? `z[${c}]` : null), 'assign');
+  const parts = stages.map(({ before, flow }) => {
+    const lines = before.flatMap((s) => combineLines(s, r));
+    const slots = new Set(before.map((s) => s.target.bank).filter((b) => slotOf(b) !== null));
+    const start = code`
+      ${lines}
+      if (split == 0u) {
+        ${[...slots].flatMap((b) => each(d, (c) => `${heldAt(shapes, slotOf(b) ?? 0, c)} = ${r.read(b, c)};`))}
+      }
+      time = ${timeOf(shapes, flow.fraction)};
+      source = ${pathAt(shapes, 'k', flow.slot)};
+      state = ${arrayOf(r, `slot${flow.slot}`, d)};
+    `;
+    return { start, end: fromArray(r, flow.slope, d, 'f').join('\n') };
+  });
+  const last = after.flatMap((s) => combineLines(s, r));
   return code`
-    let f${s.slot} = flow(${timeOf(shapes, s.fraction)}, ${pathAt(shapes, 'k', s.slot)}, ${arrayOf(r, `slot${s.slot}`, d)});
-    ${fromArray(r, s.slope, d, `f${s.slot}`)}
+    ${r.written().map((w) => `var ${w.name} = 0f;`)}
+    var time = 0f;
+    var source = 0u;
+    var state = array<f32, ${d}>();
+    for (var stage = 0u; stage < job.stages; stage++) {
+      ${casesOf(
+        'stage',
+        parts.map((p) => p.start),
+      )}
+      let f = flow(time, source, state);
+      ${casesOf(
+        'stage',
+        parts.map((p) => p.end),
+      )}
+    }
+    ${last}
+    ${each(d, (c) => `z[${c}] = ${r.read("z'", c)};`)}
   `;
 }
 
@@ -132,14 +162,7 @@ export function tracersBackward(program: Program, shapes: Shapes): Shader | null
   const d = shapes.tracers.stateComponents;
   if (group === null || d === 0 || !program.wants.any) return null;
   const vjp = group.flowVjp === null ? null : lower(group.flowVjp, program.layout.of('tracers'));
-  const statements = vjp === null ? [] : (group.step?.backward ?? []);
-  const r = registers((bank, c) => {
-    const slot = /^slot(\d+)$/.exec(bank)?.[1];
-    if (slot !== undefined) return heldAt(shapes, Number(slot), c);
-    return bank === 'λ' ? `λ[${c}]` : null;
-  });
-  const lines = statements.map((s) => backwardStatement(s, shapes, r));
-  const written = r.written().filter((w) => w.bank === 'λ');
+  const step = vjp === null ? '' : backwardStep(group.step?.backward ?? [], shapes);
   const accumulated = accumulatedBy(group, vjp, shapes);
   const body = code`
     ${tracerPlace(shapes)}
@@ -164,8 +187,7 @@ export function tracersBackward(program: Program, shapes: Shapes): Shader | null
         let k = left - 1u;
         let step_at = job.grid + k * ${whole(stepNumbers(shapes))};
         let h = given[step_at];
-        ${lines}
-        ${written.map((w) => `λ[${w.component}] = ${w.name};`)}
+        ${step}
         let n = plan[job.kept_at + k];
         if (n != 0xffffffffu) {
           ${each(d, (c) => `λ[${c}] += ${keptAt(shapes, 'n + job.points', c)};`)}
@@ -194,21 +216,57 @@ export function tracersBackward(program: Program, shapes: Shapes): Shader | null
   );
 }
 
-function backwardStatement(s: Statement, shapes: Shapes, r: ReturnType<typeof registers>): string {
-  if (s.kind === 'combine') return combineLines(s, r).join('\n');
-  if (s.kind === 'flow') return '';
+/** λ ← λ before a step, likewise. */
+function backwardStep(statements: readonly Statement[], shapes: Shapes): string {
   const d = shapes.tracers.stateComponents;
-  const { slot } = s satisfies FlowVjpStatement;
+  const { stages, after } = stagesOf(statements, 'flow-vjp');
+  const r = registers((bank, c) => (bank === 'λ' ? `λ[${c}]` : null), 'assign');
+  const parts = stages.map(({ before, flow }) => ({
+    start: code`
+    ${before.flatMap((s) => combineLines(s, r))}
+    time = ${timeOf(shapes, flow.fraction)};
+    source = ${pathAt(shapes, 'k', flow.slot)};
+    state = array<f32, ${d}>(${each(d, (c) => heldAt(shapes, flow.slot, c)).join(', ')});
+    κ = ${arrayOf(r, flow.cotangent, d)};
+  `,
+    end: fromArray(r, flow.result, d, 'f').join('\n'),
+  }));
+  const last = after.flatMap((s) => combineLines(s, r));
   return code`
-    let f${slot} = flow_vjp(group, ${timeOf(shapes, s.fraction)}, ${pathAt(shapes, 'k', slot)}, ${arrayOf(r, `slot${slot}`, d)}, ${arrayOf(r, s.cotangent, d)});
-    ${fromArray(r, s.result, d, `f${slot}`)}
+    ${r.written().map((w) => `var ${w.name} = 0f;`)}
+    var time = 0f;
+    var source = 0u;
+    var state = array<f32, ${d}>();
+    var κ = array<f32, ${d}>();
+    for (var stage = 0u; stage < job.stages; stage++) {
+      ${casesOf(
+        'stage',
+        parts.map((p) => p.start),
+      )}
+      let f = flow_vjp(group, time, source, state, κ);
+      ${casesOf(
+        'stage',
+        parts.map((p) => p.end),
+      )}
+    }
+    ${last}
+    ${r
+      .written()
+      .filter((w) => w.bank === 'λ')
+      .map((w) => `λ[${w.component}] = ${w.name};`)}
   `;
+}
+
+/** The slot that a bank is, or null. */
+export function slotOf(bank: string): number | null {
+  const slot = /^slot(\d+)$/.exec(bank)?.[1];
+  return slot === undefined ? null : Number(slot);
 }
 
 /** Sums of a row over time, beside λ. */
 export interface Accumulated {
   readonly name: string;
-  /** In \`carry\`. */
+  /** In `carry`. */
   readonly component: number;
 }
 
@@ -283,15 +341,20 @@ function tracerPasses(
       stage: (chunk, count, values) => code`
         let mine = lane % ${whole(rows)};
         if (split == 0u && mine >= ${chunk} && mine < ${chunk} + ${whole(count)}) {
-          ${storeVectors('staged', `(mine - ${chunk})`, values.map((v) => operand(kernel, v)))}
+          ${storeVectors(
+            'tile',
+            `(mine - ${chunk})`,
+            values.map((v) => operand(kernel, v)),
+          )}
         }
       `,
-      add: (table, column, index, value) => `gamma[${gammaPlace(shapes, table, column, index, gammaAt)}] += ${value};`,
+      add: (table, column, index, value) =>
+        `gamma[${gammaPlace(shapes, table, column, index, gammaAt)}] += ${value};`,
     });
   });
 }
 
-/** Where the gradient of a bound row's column lies in \`gamma\`, in the partial of workgroup or leaf \`group\`. */
+/** Where the gradient of a bound row's column lies in `gamma`, in the partial of workgroup or leaf `group`. */
 export function gammaPlace(
   shapes: Shapes,
   table: string,

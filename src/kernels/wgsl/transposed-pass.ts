@@ -15,15 +15,15 @@ import { workgroupThreads } from './crew.ts';
 import {
   type Body,
   compute,
-  inside,
   innerSteps,
+  inside,
   loopsOf,
   type Needed,
   neededBy,
   operand,
   type Site,
   tileRows,
-  valueOf,
+  valueNumbered,
 } from './row-body.ts';
 
 type RowTarget = Extract<KernelScatter['target'], { kind: 'row' }>;
@@ -61,13 +61,13 @@ export function handedOver(kernel: Kernel, pass: Pass): readonly ValueId[] {
   const needed = neededOf(kernel, pass);
   const inner = new Set(
     [...needed.values].filter((id) => {
-      const v = valueOf(kernel, id);
+      const v = valueNumbered(kernel, id);
       return v.depth > 0;
     }),
   );
   const read = new Set<ValueId>(rootsOf(pass));
   for (const id of inner) {
-    const v = valueOf(kernel, id);
+    const v = valueNumbered(kernel, id);
     if (v.kind === 'apply') for (const a of v.args) read.add(a);
   }
   for (const loop of loopsOf(kernel).values()) {
@@ -79,7 +79,7 @@ export function handedOver(kernel: Kernel, pass: Pass): readonly ValueId[] {
   }
   return [...read]
     .filter((id) => {
-      const v = valueOf(kernel, id);
+      const v = valueNumbered(kernel, id);
       return v.depth === 0 && v.varies;
     })
     .sort((a, b) => a - b);
@@ -92,7 +92,7 @@ function neededOf(kernel: Kernel, pass: Pass): Needed {
   const accumulators = new Set<string>();
   const pending = [...rootsOf(pass)];
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
-    const value = valueOf(kernel, id);
+    const value = valueNumbered(kernel, id);
     if (values.has(id) || value.depth === 0) continue;
     values.add(id);
     if (value.kind === 'apply') pending.push(...value.args);
@@ -111,7 +111,7 @@ const rootsOf = (pass: Pass): readonly ValueId[] =>
 export function readByPasses(kernel: Kernel): readonly ValueId[] {
   return passesOf(kernel).flatMap((pass) => {
     const all = neededBy(kernel, rootsOf(pass)).values;
-    return [...all].filter((id) => valueOf(kernel, id).depth === 0);
+    return [...all].filter((id) => valueNumbered(kernel, id).depth === 0);
   });
 }
 
@@ -124,7 +124,7 @@ export interface PassPlan {
   readonly rows: number;
   /** First bound row of this workgroup and bound rows from one to its next, as expressions; all rows when null. */
   readonly groups: { readonly index: string; readonly count: string } | null;
-  /** Statements that put own rows [chunk, chunk + size) into `staged`. */
+  /** Statements that put own rows [chunk, chunk + size) into `tile`. */
   readonly stage: (chunk: string, size: number, values: readonly ValueId[]) => string;
   /** Adds an expression to a column of a bound row. */
   readonly add: (table: string, column: number, index: string, value: string) => string;
@@ -155,7 +155,7 @@ export function transposedPass(kernel: Kernel, pass: Pass, plan: PassPlan): stri
     site: plan.site,
     needed: neededOf(kernel, pass),
     scatter: (s) => {
-      const n = pass.scatters.findIndex((p) => p === s);
+      const n = pass.scatters.indexOf(s as RowScatter);
       if (n === -1) return null;
       const added = `part${n} += ${operand(kernel, s.value)};`;
       return s.where === null ? added : `if (${operand(kernel, s.where)} != 0f) { ${added} }`;
@@ -177,7 +177,7 @@ export function transposedPass(kernel: Kernel, pass: Pass, plan: PassPlan): stri
         let visited = min(${whole(size)}, ${whole(plan.rows)} - chunk);
         for (var r = lane / ${whole(targets)}; r < visited; r += ${whole(plan.parts)}) {
           let own = chunk + r;
-          ${Array.from({ length: vectors }, (_, n) => `let own${n} = staged[r * ${whole(vectors)} + ${whole(n)}];`)}
+          ${Array.from({ length: vectors }, (_, n) => `let own${n} = tile[r * ${whole(vectors)} + ${whole(n)}];`)}
           ${values.map((v, n) => `let ${operand(kernel, v)} = own${Math.floor(n / 4)}.${'xyzw'[n % 4] ?? ''};`)}
           ${chainBody(body, pass, 0, fixed)}
         }
@@ -202,12 +202,13 @@ function fixedSteps({ kernel, needed }: Body, pass: Pass): readonly ValueId[] {
   const known = new Set<ValueId>();
   for (const s of only.steps) {
     if (s.kind === 'loop' || !needed.values.has(s.value)) continue;
-    const v = valueOf(kernel, s.value);
+    const v = valueNumbered(kernel, s.value);
     const ready = (id: ValueId): boolean => {
-      const a = valueOf(kernel, id);
+      const a = valueNumbered(kernel, id);
       return known.has(id) || a.kind === 'constant' || (a.depth === 0 && !a.varies);
     };
-    const fixed = v.kind === 'apply' ? !v.varies && v.args.every(ready) : !v.varies && v.kind !== 'accumulated';
+    const fixed =
+      v.kind === 'apply' ? !v.varies && v.args.every(ready) : !v.varies && v.kind !== 'accumulated';
     if (fixed) known.add(s.value);
   }
   return [...known];
@@ -222,7 +223,11 @@ function chainBody(body: Body, pass: Pass, depth: number, known: readonly ValueI
     next === undefined
       ? inside(body, loop, known)
       : [
-          ...innerSteps(body, loop.steps.filter((s) => s !== next), known),
+          ...innerSteps(
+            body,
+            loop.steps.filter((s) => s !== next),
+            known,
+          ),
           chainBody(body, pass, depth + 1, known),
         ];
   if (loop.id === pass.target) return lines.filter((l) => l !== '').join('\n');

@@ -5,8 +5,9 @@ import { invariant } from '../../../errors.ts';
 import { blockRows } from '../../../kernels/block.ts';
 import type { Grid, Program } from '../../../kernels/sweep/program.ts';
 import { type Shapes, tailOffset } from '../../../kernels/wgsl/shapes.ts';
-import { type SourceSweep, workBanks } from '../../../kernels/wgsl/source-sweep.ts';
+import type { SourceSweep } from '../../../kernels/wgsl/source-shaders.ts';
 import { outParams, outSums } from '../../../kernels/wgsl/term-rows.ts';
+import { workBanks } from '../../../kernels/wgsl/workspace.ts';
 import type { ShardRange } from '../../../partition/plan.ts';
 import { growTree } from '../../../partition/tree.ts';
 import type { Evaluation, NonFinite, Partial } from '../engine.ts';
@@ -47,7 +48,8 @@ export function answerShard(
   if (failure !== null) return { ...failure, leaf: range.index };
   const by = reductionsOf(program, grid);
   const total = joined(shapes, by, words, outWords);
-  const gradient = request.want === 'gradient' ? gradientOf(program, shapes, parts, total.params) : new Float64Array(0);
+  const gradient =
+    request.want === 'gradient' ? gradientOf(program, shapes, parts, total.params) : new Float64Array(0);
   const bad = gradientFailure(program, gradient);
   if (bad !== null) return { ...bad, leaf: range.index };
   return {
@@ -109,7 +111,9 @@ function joined(shapes: Shapes, by: readonly By[], words: Uint32Array, outWords:
       {
         sums: {
           values: Float64Array.from(by, (_, n) => reals[sumsAt + n] ?? 0),
-          winners: Float64Array.from(by, (b, n) => (b === 'sum' ? -1 : winnerOf(words[sumsAt + by.length + n] ?? 0))),
+          winners: Float64Array.from(by, (b, n) =>
+            b === 'sum' ? -1 : winnerOf(words[sumsAt + by.length + n] ?? 0),
+          ),
         },
         params: Float64Array.from(reals.subarray(at + outParams, at + outParams + shapes.paramComponents)),
       },
@@ -127,7 +131,10 @@ export function answerSources(
   { program, emitted }: Loaded,
   request: Evaluation,
   parts: LeafParts,
-  scalars: Omit<ScalarPlaces, 'words'> & { readonly words: Uint32Array; readonly states: readonly Float32Array[] },
+  scalars: Omit<ScalarPlaces, 'words'> & {
+    readonly words: Uint32Array;
+    readonly states: readonly Float32Array[];
+  },
 ): Partial {
   const { shapes } = emitted;
   const { grid } = request.inputs;
@@ -135,7 +142,8 @@ export function answerSources(
   const loss = scalarLoss(program, grid, reals, scalars.values);
   if (typeof loss !== 'number') return loss;
   const params = Float64Array.from(reals.subarray(scalars.params, scalars.params + shapes.paramComponents));
-  const gradient = request.want === 'gradient' ? gradientOf(program, shapes, parts, params) : new Float64Array(0);
+  const gradient =
+    request.want === 'gradient' ? gradientOf(program, shapes, parts, params) : new Float64Array(0);
   const bad = gradientFailure(program, gradient);
   if (bad !== null) return { ...bad, leaf: 'sources' };
   return {
@@ -145,7 +153,8 @@ export function answerSources(
     winners: new Float64Array(grid.sums).fill(-1),
     loss,
     gradient,
-    seeds: program.phases === 2 && request.want === 'sums' ? seedsOf(program, grid, reals, scalars.seeds) : null,
+    seeds:
+      program.phases === 2 && request.want === 'sums' ? seedsOf(program, grid, reals, scalars.seeds) : null,
     sourceStates: scalars.states.length === 0 ? null : statesOf(shapes, scalars.states),
   };
 }
@@ -162,7 +171,14 @@ function scalarLoss(
     for (const [n, at] of (grid.terms[i] ?? []).entries()) {
       const value = reals[(places[i] ?? 0) + n] ?? 0;
       if (!Number.isFinite(value)) {
-        return { kind: 'non-finite', leaf: 'sources', group: 'sources', what: 'loss', row: 0, step: at.point };
+        return {
+          kind: 'non-finite',
+          leaf: 'sources',
+          group: 'sources',
+          what: 'loss',
+          row: 0,
+          step: at.point,
+        };
       }
       loss += at.weight * value;
     }
@@ -197,7 +213,12 @@ function statesOf({ sources }: Shapes, states: readonly Float32Array[]): Float64
 
 // --- the gradient -----------------------------------------------------------------------------------------
 
-function gradientOf(program: Program, shapes: Shapes, { work, tail }: LeafParts, params: Float64Array): Float64Array {
+function gradientOf(
+  program: Program,
+  shapes: Shapes,
+  { work, tail }: LeafParts,
+  params: Float64Array,
+): Float64Array {
   const out = new Float64Array(program.layout.gradientLength);
   const { sources } = shapes;
   const bank = (name: string): number | null => work?.sweep.work.banks.get(name) ?? null;
@@ -214,7 +235,7 @@ function gradientOf(program: Program, shapes: Shapes, { work, tail }: LeafParts,
     };
     switch (slot.kind) {
       case 'pairs': {
-        const at = bank(`${workBanks.pairs} ${slot.field}`);
+        const at = bank(workBanks.pairs(slot.field));
         put((r, c) => (at === null ? 0 : (work?.numbers[at + r * slot.width + c] ?? 0)));
         break;
       }
@@ -238,7 +259,9 @@ function gradientOf(program: Program, shapes: Shapes, { work, tail }: LeafParts,
         if (table === 'sources.state') put((r, c) => plane('λ', column + c, r));
         else {
           const at = tailOffset(shapes, table);
-          put((r, c) => (tail[at + r * columns + column + c] ?? 0) + plane(workBanks.constants, column + c, r));
+          put(
+            (r, c) => (tail[at + r * columns + column + c] ?? 0) + plane(workBanks.constants, column + c, r),
+          );
         }
         break;
       }

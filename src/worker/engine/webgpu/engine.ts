@@ -76,9 +76,11 @@ async function guarded<T>(device: GPUDevice, state: DeviceState, work: () => Pro
     (value) => ({ value }) as const,
     (error: unknown) => ({ error }) as const,
   );
-  const reported = await Promise.all([device.popErrorScope(), device.popErrorScope(), device.popErrorScope()]).catch(
-    () => [null, null, null] as const,
-  );
+  const reported = await Promise.all([
+    device.popErrorScope(),
+    device.popErrorScope(),
+    device.popErrorScope(),
+  ]).catch(() => [null, null, null] as const);
   if (state.lost !== null) throw lostError(state.lost, 'error' in outcome ? outcome.error : undefined);
   const [validation, memory, internal] = reported;
   if ('error' in outcome && outcome.error instanceof SkewflowError) throw outcome.error;
@@ -89,9 +91,13 @@ async function guarded<T>(device: GPUDevice, state: DeviceState, work: () => Pro
   }
   const failure = validation ?? internal;
   if (failure !== null) {
-    throw new SkewflowError('DeviceError', `the device refused its work, which is a bug: ${failure.message}`, {
-      code: 'GPU_INTERNAL',
-    });
+    throw new SkewflowError(
+      'DeviceError',
+      `the device refused its work, which is a bug: ${failure.message}`,
+      {
+        code: 'GPU_INTERNAL',
+      },
+    );
   }
   if ('error' in outcome) throw outcome.error;
   return outcome.value;

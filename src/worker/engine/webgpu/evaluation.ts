@@ -9,15 +9,16 @@ import { blockRows } from '../../../kernels/block.ts';
 import { workgroupThreads } from '../../../kernels/wgsl/crew.ts';
 import type { JobWords } from '../../../kernels/wgsl/shader.ts';
 import { gammaLength } from '../../../kernels/wgsl/shapes.ts';
-import { type SourceSweep, sourceGroups, workBanks } from '../../../kernels/wgsl/source-sweep.ts';
+import { type SourceSweep, sourceGroups } from '../../../kernels/wgsl/source-shaders.ts';
 import { outSums } from '../../../kernels/wgsl/term-rows.ts';
+import { workBanks } from '../../../kernels/wgsl/workspace.ts';
 import type { Evaluation, EvaluationSink, LeafId, NonFinite } from '../engine.ts';
 import { answerShard, answerSources, type LeafParts, sourcesBlowUp } from './answers.ts';
 import { type Buffers, type Pipeline, type Recorder, usage } from './gpu.ts';
 import type { Image } from './image.ts';
 import type { Loaded } from './loaded.ts';
 import { emitRows, rowOutputs } from './outputs.ts';
-import { type BlockBytes, planTiles, type Run, tileCapacity, type Tile } from './tiles.ts';
+import { type BlockBytes, planTiles, type Run, type Tile, tileCapacity } from './tiles.ts';
 import { type BlockWords, bitsOf, givenNumbers, gridOffset, keptPoints, planWords } from './words.ts';
 
 export interface EvaluationParts {
@@ -46,7 +47,11 @@ interface Setting {
   readonly outWords: number;
 }
 
-export async function evaluate(parts: EvaluationParts, request: Evaluation, sink: EvaluationSink): Promise<void> {
+export async function evaluate(
+  parts: EvaluationParts,
+  request: Evaluation,
+  sink: EvaluationSink,
+): Promise<void> {
   const setting = settle(parts, request);
   const { buffers, device } = parts;
   const given = givenNumbers(parts.loaded.emitted.shapes, request);
@@ -67,14 +72,21 @@ function settle({ loaded, segmentSteps, shards }: EvaluationParts, request: Eval
   const steps = grid.times.length - 1;
   const gradient = request.want === 'gradient' && program.wants.any;
   const segment = Math.max(1, Math.min(segmentSteps, steps));
-  const starts = gradient && segment < steps ? Array.from({ length: Math.ceil(steps / segment) - 1 }, (_, n) => (n + 1) * segment) : [];
+  const starts =
+    gradient && segment < steps
+      ? Array.from({ length: Math.ceil(steps / segment) - 1 }, (_, n) => (n + 1) * segment)
+      : [];
   const hasShards = request.leaves.some((l) => l !== 'sources');
   invariant(
     request.leaves.every((l) => l === 'sources' || shards.has(l)) || hasShards,
     'leaves are shards or the sources',
   );
   const kept = hasShards
-    ? keptPoints(program, grid, [...starts, ...request.rows.trajectory, ...(request.rows.final ? [steps] : [])])
+    ? keptPoints(program, grid, [
+        ...starts,
+        ...request.rows.trajectory,
+        ...(request.rows.final ? [steps] : []),
+      ])
     : [];
   const gamma = gammaLength(shapes, steps);
   const partial = program.wants.any ? Math.max(1, gamma + shapes.tail.length) : 1;
@@ -93,6 +105,8 @@ function settle({ loaded, segmentSteps, shards }: EvaluationParts, request: Eval
       tail: gamma,
       out_words: outWords,
       sums: grid.sums,
+      params: shapes.paramComponents,
+      stages: shapes.stages,
       grid: gridOffset(shapes, grid),
       steps,
       at_time: bitsOf(grid.times[steps] ?? 0),
@@ -121,13 +135,14 @@ async function runSweep(
   direction: 'backward' | 'forward',
 ): Promise<void> {
   const { shapes } = loaded.emitted;
-  const bound = direction === 'forward' ? { work: buffers.find('forward work') } : { gamma: buffers.find('totals') };
+  const bound =
+    direction === 'forward' ? { work: buffers.find('forward work') } : { gamma: buffers.find('totals') };
   const groups = sourceGroups(shapes) * leaves;
   const stepVisits = visitsPerRow * shapes.sources.rows * shapes.slots * leaves;
   const job = { ...words, units: leaves };
   const start = loaded.pipeline(sweep.start);
   const forward = direction === 'forward';
-  if (sweep.phases.length === 0) {
+  if (sweep.rounds.length === 0) {
     const atOnce = Math.max(1, Math.floor(recorder.visitsAtOnce() / Math.max(1, stepVisits)));
     for (let done = 0; done === 0 || done < steps; done += atOnce) {
       const count = Math.min(atOnce, steps - done);
@@ -140,8 +155,14 @@ async function runSweep(
   recorder.dispatch(start, groups, job, 0, bound);
   for (let n = 0; n < steps; n++) {
     const k = forward ? n : steps - 1 - n;
-    for (const phase of sweep.phases) {
-      recorder.dispatch(loaded.pipeline(phase), groups, { ...job, first: k, end: k + 1 }, stepVisits / sweep.phases.length, bound);
+    for (const { shader, stage } of sweep.rounds) {
+      recorder.dispatch(
+        loaded.pipeline(shader),
+        groups,
+        { ...job, first: k, stage },
+        stepVisits / sweep.rounds.length,
+        bound,
+      );
       await recorder.breathe();
     }
   }
@@ -181,7 +202,9 @@ async function runWave(
   recorder.clear(totals, 4 * setting.partial * leaves.length);
   const numberOf = new Map(leaves.map((l, n) => [l, n]));
   const units = await runTiles(parts, setting, shards, sink, (shard) => numberOf.get(shard) ?? 0);
-  const scalars = leaves.includes('sources') ? runScalars(parts, setting, numberOf.get('sources') ?? 0) : null;
+  const scalars = leaves.includes('sources')
+    ? runScalars(parts, setting, numberOf.get('sources') ?? 0)
+    : null;
   const sweep = setting.gradient ? emitted.sourcesBackward : null;
   if (sweep !== null) {
     buffers.reserve('work', 4 * sweep.work.length * leaves.length);
@@ -190,23 +213,43 @@ async function runWave(
   }
   const back = readBack(parts);
   const at = {
-    failed: back.add(buffers.find('forward work'), failedBytes(parts), 4 * shapes.sources.rows * (emitted.sourcesForward === null ? 0 : 1)),
+    failed: back.add(
+      buffers.find('forward work'),
+      failedBytes(parts),
+      4 * shapes.sources.rows * (emitted.sourcesForward === null ? 0 : 1),
+    ),
     out: back.add(buffers.find('wave out'), 0, 4 * units * setting.outWords),
     scalars: back.add(buffers.find('scalars'), 0, 4 * (scalars?.words ?? 0)),
     work: back.add(buffers.find('work'), 0, sweep === null ? 0 : 4 * sweep.work.length * leaves.length),
     tails: leaves.map((_, n) =>
-      back.add(totals, 4 * (n * setting.partial + (setting.words.tail ?? 0)), setting.gradient ? 4 * shapes.tail.length : 0),
+      back.add(
+        totals,
+        4 * (n * setting.partial + (setting.words.tail ?? 0)),
+        setting.gradient ? 4 * shapes.tail.length : 0,
+      ),
     ),
     path: sourceStatePoints(setting).map((k) =>
-      back.add(buffers.find('path'), 4 * gammaLength(shapes, k) - 4 * shapes.sources.rows * shapes.sources.stateComponents, leaves.includes('sources') ? 4 * shapes.sources.rows * shapes.sources.stateComponents : 0),
+      back.add(
+        buffers.find('path'),
+        4 * gammaLength(shapes, k) - 4 * shapes.sources.rows * shapes.sources.stateComponents,
+        leaves.includes('sources') ? 4 * shapes.sources.rows * shapes.sources.stateComponents : 0,
+      ),
     ),
   };
   const memory = await back.read();
-  const blowUp = sourcesBlowUp(new Float32Array(memory, at.failed, emitted.sourcesForward === null ? 0 : shapes.sources.rows));
+  const blowUp = sourcesBlowUp(
+    new Float32Array(memory, at.failed, emitted.sourcesForward === null ? 0 : shapes.sources.rows),
+  );
   let unit = 0;
   for (const [n, leaf] of leaves.entries()) {
     const leafParts: LeafParts = {
-      work: sweep === null ? null : { sweep, numbers: new Float32Array(memory, at.work + 4 * sweep.work.length * n, sweep.work.length) },
+      work:
+        sweep === null
+          ? null
+          : {
+              sweep,
+              numbers: new Float32Array(memory, at.work + 4 * sweep.work.length * n, sweep.work.length),
+            },
       tail: new Float32Array(memory, at.tails[n] ?? 0, setting.gradient ? shapes.tail.length : 0),
     };
     if (leaf === 'sources') {
@@ -216,7 +259,9 @@ async function runWave(
           ? answerSources(loaded, setting.request, leafParts, {
               ...scalars,
               words: new Uint32Array(memory, at.scalars, scalars.words),
-              states: at.path.map((p) => new Float32Array(memory, p, shapes.sources.rows * shapes.sources.stateComponents)),
+              states: at.path.map(
+                (p) => new Float32Array(memory, p, shapes.sources.rows * shapes.sources.stateComponents),
+              ),
             })
           : { ...blowUp, leaf },
       );
@@ -226,7 +271,11 @@ async function runWave(
     const count = image.blocks * shapes.tracerCrew.lanes;
     const words = new Uint32Array(memory, at.out + 4 * unit * setting.outWords, count * setting.outWords);
     unit += count;
-    sink.partial(blowUp === null ? answerShard(loaded, setting.request, image.range, words, setting.outWords, leafParts) : ({ ...blowUp, leaf } satisfies NonFinite));
+    sink.partial(
+      blowUp === null
+        ? answerShard(loaded, setting.request, image.range, words, setting.outWords, leafParts)
+        : ({ ...blowUp, leaf } satisfies NonFinite),
+    );
     sink.progress?.(image.blocks);
   }
 }
@@ -234,7 +283,10 @@ async function runWave(
 function imageOf({ shards }: EvaluationParts, leaf: number): Image {
   const image = shards.get(leaf);
   if (image === undefined) {
-    throw new SkewflowError('ProtocolError', `shard ${leaf} is not bound: it is bound before it is evaluated`);
+    throw new SkewflowError(
+      'ProtocolError',
+      `shard ${leaf} is not bound: it is bound before it is evaluated`,
+    );
   }
   return image;
 }
@@ -354,7 +406,13 @@ async function runTiles(
   for (const tile of tiles) {
     await runTile(parts, setting, shards, tile, need);
     const blocks = tile.reduce((n, r) => n + r.count, 0);
-    recorder.copy(buffers.find('out'), 0, waveOut, 4 * done * lanes * setting.outWords, 4 * blocks * lanes * setting.outWords);
+    recorder.copy(
+      buffers.find('out'),
+      0,
+      waveOut,
+      4 * done * lanes * setting.outWords,
+      4 * blocks * lanes * setting.outWords,
+    );
     done += blocks;
     sumRuns(parts, setting, shards, tile, numberOf);
     if (outputs.some((o) => o.length > 0)) {
@@ -362,7 +420,8 @@ async function runTiles(
     }
     for (const run of tile) {
       const shard = shards[run.shard];
-      if (shard !== undefined && run.piece + 1 === run.pieces) emitRows(shard.range, outputs[run.shard] ?? [], sink);
+      if (shard !== undefined && run.piece + 1 === run.pieces)
+        emitRows(shard.range, outputs[run.shard] ?? [], sink);
     }
   }
   return units;
@@ -413,11 +472,13 @@ async function runTile(
     holds: gradient ? 1 : 0,
   };
   const rows = blocks * blockRows;
-  const termJobs = program.terms.map((_, i): JobWords => ({
-    ...job,
-    records: plan.records[i] ?? 0,
-    count: request.inputs.grid.terms[i]?.length ?? 0,
-  }));
+  const termJobs = program.terms.map(
+    (_, i): JobWords => ({
+      ...job,
+      records: plan.records[i] ?? 0,
+      count: request.inputs.grid.terms[i]?.length ?? 0,
+    }),
+  );
   /** Steps [first, end), as many a dispatch as its time allows. */
   const sweep = async (
     pipeline: Pipeline,
@@ -431,12 +492,19 @@ async function runTile(
     for (let n = 0; n === 0 || n < end - first; n += atOnce) {
       const count = Math.min(atOnce, end - first - n);
       const [from, to] = backward ? [end - n - count, end - n] : [first + n, first + n + count];
-      recorder.dispatch(pipeline, units, { ...job, first: from, end: to, held: first, start: n === 0 ? start : 1 }, stepVisits * count);
+      recorder.dispatch(
+        pipeline,
+        units,
+        { ...job, first: from, end: to, held: first, start: n === 0 ? start : 1 },
+        stepVisits * count,
+      );
       await recorder.breathe();
     }
   };
   const forward = emitted.tracersForward === null ? null : loaded.pipeline(emitted.tracersForward);
-  const starts = gradient ? Array.from({ length: Math.max(1, Math.ceil(steps / segment)) }, (_, n) => n * segment) : [0];
+  const starts = gradient
+    ? Array.from({ length: Math.max(1, Math.ceil(steps / segment)) }, (_, n) => n * segment)
+    : [0];
   const endOf = (first: number): number => (gradient ? Math.min(steps, first + segment) : steps);
   if (forward !== null) {
     for (const first of starts) {
@@ -470,7 +538,12 @@ async function runTile(
   if (emitted.collect !== null) recorder.dispatch(loaded.pipeline(emitted.collect), units, job, 0);
   if (gradient) {
     const chunks = Math.ceil(setting.partial / workgroupThreads);
-    recorder.dispatch(loaded.pipeline(emitted.reduce), chunks * tile.length, { ...job, records: plan.runs, count: chunks, units: tile.length }, 0);
+    recorder.dispatch(
+      loaded.pipeline(emitted.reduce),
+      chunks * tile.length,
+      { ...job, records: plan.runs, count: chunks, units: tile.length },
+      0,
+    );
   }
 }
 
@@ -570,13 +643,16 @@ async function readRows(
   const carryBytes = 4 * blockRows * shapes.carry.components * blocks;
   const carryAt = back.add(buffers.find('carry'), 0, carryBytes);
   const planeBytes = 4 * blockRows * shapes.tracers.stateComponents * blocks;
-  const points = [...new Set([...setting.request.rows.trajectory, ...(setting.request.rows.final ? [setting.steps] : [])])];
+  const points = [
+    ...new Set([...setting.request.rows.trajectory, ...(setting.request.rows.final ? [setting.steps] : [])]),
+  ];
   const keptAt = new Map(
     points.map((k) => [k, back.add(buffers.find('kept'), setting.kept.indexOf(k) * planeBytes, planeBytes)]),
   );
   const memory = await back.read();
   const carry = new Float32Array(memory, carryAt, carryBytes / 4);
-  const states = (point: number): Float32Array => new Float32Array(memory, keptAt.get(point) ?? 0, planeBytes / 4);
+  const states = (point: number): Float32Array =>
+    new Float32Array(memory, keptAt.get(point) ?? 0, planeBytes / 4);
   let block = 0;
   for (const run of tile as readonly Run[]) {
     const shard = shards[run.shard];
@@ -586,4 +662,3 @@ async function readRows(
     block += run.count;
   }
 }
-

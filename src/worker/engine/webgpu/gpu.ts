@@ -2,10 +2,17 @@
  * What of WebGPU the engine uses: buffers by name, pipelines, dispatches recorded and submitted in short pieces.
  */
 import { SkewflowError } from '../../../errors.ts';
+import { workgroupThreads } from '../../../kernels/wgsl/crew.ts';
 import { groupsPerRow, type JobWords, jobWords, type Shader } from '../../../kernels/wgsl/shader.ts';
 
 /** Flags of the WebGPU specification; Node has no globals for them. */
-export const usage = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80 } as const;
+export const usage = {
+  mapRead: 0x1,
+  copySource: 0x4,
+  copyTarget: 0x8,
+  uniform: 0x40,
+  storage: 0x80,
+} as const;
 const mapForReading = 0x1;
 const computeStage = 0x4;
 
@@ -31,11 +38,13 @@ export async function compile(device: GPUDevice, shader: Shader, formula: string
         visibility: computeStage,
         buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: jobWords.length * 4 },
       },
-      ...shader.bindings.map((b, n): GPUBindGroupLayoutEntry => ({
-        binding: n + 1,
-        visibility: computeStage,
-        buffer: { type: b.access === 'read' ? 'read-only-storage' : 'storage' },
-      })),
+      ...shader.bindings.map(
+        (b, n): GPUBindGroupLayoutEntry => ({
+          binding: n + 1,
+          visibility: computeStage,
+          buffer: { type: b.access === 'read' ? 'read-only-storage' : 'storage' },
+        }),
+      ),
     ],
   });
   const module = device.createShaderModule({ label: shader.name, code: shader.text });
@@ -71,7 +80,11 @@ export interface Buffers {
 export function makeBuffers(device: GPUDevice): Buffers {
   const held = new Map<string, GPUBuffer>();
   const find = (name: string): GPUBuffer => held.get(name) ?? reserve(name, 16);
-  const reserve: Buffers['reserve'] = (name, bytes, flags = usage.storage | usage.copySource | usage.copyTarget) => {
+  const reserve: Buffers['reserve'] = (
+    name,
+    bytes,
+    flags = usage.storage | usage.copySource | usage.copyTarget,
+  ) => {
     const known = held.get(name);
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
     if (known !== undefined && known.size >= size) return known;
@@ -99,7 +112,13 @@ export interface Pace {
 /** Records dispatches and copies in order; submits what takes about a tenth of a second at a time. */
 export interface Recorder {
   /** `cost`: visits that the dispatch makes, for its duration. */
-  readonly dispatch: (pipeline: Pipeline, groups: number, words: JobWords, cost: number, bound?: Bound) => void;
+  readonly dispatch: (
+    pipeline: Pipeline,
+    groups: number,
+    words: JobWords,
+    cost: number,
+    bound?: Bound,
+  ) => void;
   readonly clear: (buffer: GPUBuffer, bytes: number) => void;
   readonly copy: (from: GPUBuffer, fromBytes: number, to: GPUBuffer, toBytes: number, bytes: number) => void;
   /** Visits that may go into one dispatch. */
@@ -186,7 +205,8 @@ export function makeRecorder(device: GPUDevice, buffers: Buffers, pace: Pace, ch
       const offset = jobs * jobStride;
       jobs += 1;
       const slot = new Array<number>(jobStride / 4).fill(0);
-      for (const [n, word] of jobWords.entries()) slot[n] = job[word] ?? 0;
+      for (const [n, word] of jobWords.entries())
+        slot[n] = word === 'threads' ? workgroupThreads : (job[word] ?? 0);
       words.push(...slot);
       cost += visits;
       pending.push(() => {

@@ -48,19 +48,22 @@ export function rowOutputs(
       width,
       data,
       put: (rows) => {
-        for (const [time, planes] of sources(rows).entries()) copyRows(planes, rows, count, width, data, time);
+        for (const [time, planes] of sources(rows).entries())
+          copyRows(planes, rows, count, width, data, time);
       },
     };
   };
-  const ofCarry = (offset: number) => (rows: TileRows): readonly Planes[] => [
-    { numbers: rows.carry, components: carry.components, offset },
-  ];
-  const ofStates = (points: readonly number[] | null, offset: number) => (rows: TileRows): readonly Planes[] =>
-    (points ?? [rows.steps]).map((k) => ({
-      numbers: rows.states(k),
-      components: tracers.stateComponents,
-      offset,
-    }));
+  const ofCarry =
+    (offset: number) =>
+    (rows: TileRows): readonly Planes[] => [{ numbers: rows.carry, components: carry.components, offset }];
+  const ofStates =
+    (points: readonly number[] | null, offset: number) =>
+    (rows: TileRows): readonly Planes[] =>
+      (points ?? [rows.steps]).map((k) => ({
+        numbers: rows.states(k),
+        components: tracers.stateComponents,
+        offset,
+      }));
   const gradients = request.want === 'gradient' ? wanted.gradient : [];
   let valueOffset = carry.values;
   return [
@@ -70,11 +73,21 @@ export function rowOutputs(
         : []),
       ...(wanted.final ? [make('final', f.name, f.width, ofStates(null, f.offset))] : []),
       ...(wanted.trajectory.length > 0
-        ? [make('trajectory', f.name, f.width, ofStates(wanted.trajectory, f.offset), wanted.trajectory.length)]
+        ? [
+            make(
+              'trajectory',
+              f.name,
+              f.width,
+              ofStates(wanted.trajectory, f.offset),
+              wanted.trajectory.length,
+            ),
+          ]
         : []),
     ]),
     ...tracers.constant.flatMap((f) =>
-      gradients.includes(f.name) ? [make('gradient', f.name, f.width, ofCarry(carry.constants + f.offset))] : [],
+      gradients.includes(f.name)
+        ? [make('gradient', f.name, f.width, ofCarry(carry.constants + f.offset))]
+        : [],
     ),
     ...(wanted.values ? (program.values?.planes ?? []) : []).map((p) => {
       const at = valueOffset;
@@ -113,4 +126,3 @@ function copyRows(
 export function emitRows(shard: ShardRange, outputs: readonly RowOutput[], sink: EvaluationSink): void {
   for (const { kind, field, width, data } of outputs) sink.rows?.({ kind, field, shard, width, data });
 }
-

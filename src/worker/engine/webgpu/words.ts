@@ -25,7 +25,8 @@ export function givenNumbers(shapes: Shapes, request: Evaluation): Float32Array<
     for (const f of fields) {
       const values = fieldOf(inputs, f.name, rows * f.width);
       for (let r = 0; r < rows; r++) {
-        for (let c = 0; c < f.width; c++) numbers[offset + r * columns + f.offset + c] = values[r * f.width + c] ?? 0;
+        for (let c = 0; c < f.width; c++)
+          numbers[offset + r * columns + f.offset + c] = values[r * f.width + c] ?? 0;
       }
     }
   };
@@ -37,7 +38,8 @@ export function givenNumbers(shapes: Shapes, request: Evaluation): Float32Array<
     numbers.set(fieldOf(inputs, p.name, sources.rows ** 2 * p.width), given.pairs[n] ?? 0);
   }
   for (const w of shapes.withs) {
-    if (w.group === 'sources') numbers.set(fieldOf(inputs, w.name, sources.rows * w.width * w.slices), w.offset);
+    if (w.group === 'sources')
+      numbers.set(fieldOf(inputs, w.name, sources.rows * w.width * w.slices), w.offset);
   }
   if (request.sums !== null) numbers.set(request.sums, given.fixed);
   let at = gridOffset(shapes, inputs.grid);
