@@ -27,6 +27,7 @@ export const exp2: Op<1> = {
   wgsl: (x) => `skewflow_exp2(${x})`,
   wasm: prelude('exp2'),
   tolerance: ulp(3),
+  wgslTolerance: ulp(4),
   flops: 1,
 };
 
@@ -64,6 +65,7 @@ export const sqrt: Op<1> = {
   wgsl: (x) => `sqrt(${x})`,
   wasm: instruction('sqrt'),
   tolerance: exact,
+  wgslTolerance: ulp(4.5),
   flops: 1,
 };
 
@@ -114,6 +116,7 @@ export const tanh: Op<1> = {
   wgsl: (x) => `skewflow_tanh(${x})`,
   wasm: prelude('tanh'),
   tolerance: ulp(4),
+  wgslTolerance: ulp(6),
   flops: 1,
 };
 
@@ -130,6 +133,7 @@ export const sigmoid: Op<1> = {
   wgsl: (x) => `skewflow_sigmoid(${x})`,
   wasm: prelude('sigmoid'),
   tolerance: ulp(4),
+  wgslTolerance: ulp(6),
   flops: 1,
 };
 

@@ -117,11 +117,14 @@ const functions: Readonly<Record<string, string>> = {
     }
   `,
 
-  // eˣ = 2ⁿ (1 + q), n = round(x/ln 2), q = eʳ − 1 with r = x − n ln 2 in two parts (Cody & Waite). Error ≤ 1.5 ulp.
+  // eˣ = 2ⁿ (1 + q), n = round(x/ln 2), q = eʳ − 1 with r = x − n ln 2 in two parts (Cody & Waite). Error ≤ 1.5 ulp;
+  // beyond the exponent's range ∞, and the least normal number.
   skewflow_exp: code`
     fn skewflow_exp(x: f32) -> f32 {
-      let n = clamp(round(x * ${real(Math.LOG2E)}), -126.0, 127.0);
-      let r = (x - n * 0.693359375) - n * -2.1219444e-4;
+      if (is_nan(x)) { return x; }
+      let y = clamp(x, -87.4, 88.8);
+      let n = clamp(round(y * ${real(Math.LOG2E)}), -126.0, 127.0);
+      let r = (y - n * 0.693359375) - n * -2.1219444e-4;
       return ${horner('r', [1, ...of('expm1')])} * bitcast<f32>(u32(i32(n) + 127) << 23u);
     }
   `,

@@ -6,6 +6,7 @@
 import { SkewflowError } from '../../../errors.ts';
 import type { EngineOptions } from '../discover.ts';
 import type { Engine } from '../engine.ts';
+import type { Pace } from './gpu.ts';
 import { load } from './loaded.ts';
 import { makeSession } from './session.ts';
 
@@ -41,6 +42,8 @@ export function webGpuEngine(device: GPUDevice, adapter: AdapterFacts, options: 
   device.addEventListener('uncapturederror', (event) => {
     event.preventDefault();
   });
+  // A slow device at first: pieces that are too short cost little, pieces that are too long hold others up.
+  const pace: Pace = { visitsPerSecond: 2e9 };
   let turn: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const result = turn.then(() => guarded(device, state, work));
@@ -54,7 +57,7 @@ export function webGpuEngine(device: GPUDevice, adapter: AdapterFacts, options: 
     load: (program, plan) =>
       inTurn(async () => {
         const loaded = await load(device, program);
-        return makeSession({ device, loaded, plan, memoryBytes: options.memoryBytes, inTurn });
+        return makeSession({ device, loaded, plan, memoryBytes: options.memoryBytes, pace, inTurn });
       }),
     [Symbol.asyncDispose]: async () => {
       await turn;

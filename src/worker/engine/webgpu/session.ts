@@ -12,15 +12,15 @@ export interface SessionParts {
   readonly plan: EvaluationPlan;
   /** What the session may take on the device. */
   readonly memoryBytes: number;
+  /** Learnt from what the device has done. */
+  readonly pace: Pace;
   /** Runs one piece of work of the engine after another. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-export function makeSession({ device, loaded, plan, memoryBytes, inTurn }: SessionParts): Session {
+export function makeSession({ device, loaded, plan, memoryBytes, pace, inTurn }: SessionParts): Session {
   const buffers = makeBuffers(device);
   const shards = new Map<number, Image>();
-  // A slow device at first: pieces that are too short cost little, pieces that are too long hold others up.
-  const pace: Pace = { visitsPerSecond: 2e9 };
   /** First block of each shard in the image on the device; null: to be seen to. */
   let residents: ReadonlyMap<number, number> | null = null;
 
