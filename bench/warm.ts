@@ -6,7 +6,7 @@ import { readField } from '../src/job/values.ts';
 import { readPart, shardedArrays } from '../src/partition/fields.ts';
 import { type Prepared, prepare } from '../src/prepare.ts';
 import { openEngine } from '../src/worker/engine/discover.ts';
-import type { EvaluationSink, Partial, Reals } from '../src/worker/engine/engine.ts';
+import type { Engine, EvaluationSink, Partial, Precision, Reals } from '../src/worker/engine/engine.ts';
 import { median } from './machine.ts';
 
 export interface Warm extends AsyncDisposable {
@@ -19,12 +19,20 @@ export interface Warm extends AsyncDisposable {
   readonly time: (want: 'gradient' | 'sums', repeats: number) => Promise<number>;
 }
 
-/** Load, compile, bind; nothing is evaluated yet. One-phase jobs only. */
-export async function warm(job: JobObject, threads: number): Promise<Warm> {
+/** The WASM engine, as most figures are taken on. */
+const onWasm = (precision: Precision, threads: number): Promise<Engine> =>
+  openEngine('wasm', { precision, threads, memoryBytes: 2 ** 33 });
+
+/** Load, compile, bind; nothing is evaluated yet. One-phase jobs only. The engine is closed with the job. */
+export async function warm(
+  job: JobObject,
+  threads: number,
+  open: (precision: Precision, threads: number) => Promise<Engine> = onWasm,
+): Promise<Warm> {
   const prepared = await prepare(await loadJob({ object: job }));
   const { program, shards, grid, fields } = prepared;
   const { precision } = prepared.job;
-  const engine = await openEngine('wasm', { precision, threads, memoryBytes: 2 ** 33 });
+  const engine = await open(precision, threads);
   const session = await engine.load(program, { precision, segmentSteps: grid.times.length, threads });
   for (const shard of shards) {
     const rows = new Map<string, Reals>();

@@ -80,22 +80,53 @@ describe('skewflow explain', () => {
   });
 });
 
+/** A machine without a GPU, for Vulkan's loader. */
+const noGpu = { VK_DRIVER_FILES: '/nowhere.json', VK_ICD_FILENAMES: '/nowhere.json' };
+
 describe('skewflow devices', () => {
-  test('tries every engine against the reference', async () => {
-    const { code, stdout } = await skewflow(['devices', '--json'], await temporaryFolder());
+  test('tries every engine against the reference, and says what to install where no GPU answers', async () => {
+    const { code, stdout } = await skewflow(['devices', '--json'], await temporaryFolder(), noGpu);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject([
-      { engine: 'wasm', usable: true, precisions: [{ precision: 'f32' }, { precision: 'f64' }] },
-      { engine: 'webgpu', usable: false, description: expect.stringContaining('not in this version') },
-      { engine: 'reference', usable: true, precisions: [{ precision: 'f64', error: 0 }] },
+      { engine: 'wasm', status: 'usable', precisions: [{ precision: 'f32' }, { precision: 'f64' }] },
+      { engine: 'webgpu', status: 'absent', gpu: null, description: expect.stringMatching(/[Ii]nstall/) },
+      { engine: 'reference', status: 'usable', precisions: [{ precision: 'f64', error: 0 }] },
     ]);
   });
 
   test('says so in one line each', async () => {
-    const { stdout } = await skewflow(['devices'], await temporaryFolder());
+    const { stdout } = await skewflow(['devices'], await temporaryFolder(), noGpu);
     expect(stdout).toMatch(
-      /^wasm +usable .*f32x4 and f64x2.*self-test: f32 right to \S+, f64 right to \S+\n/,
+      /^wasm +usable .*f32x4 and f64x2.*self-test: f32 right to \S+, f64 right to \S+\nwebgpu +absent .*\nreference +usable .*\n$/,
     );
+  });
+});
+
+describe('without a GPU', () => {
+  test('`--engine webgpu` exits with 3 and says what to install', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'job.yaml'), job.replace('f64', 'f32'));
+    const { code, stdout, stderr } = await skewflow(['run', 'job.yaml', '--engine', 'webgpu'], folder, noGpu);
+    expect(code).toBe(3);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/no GPU answers here.*mesa-vulkan-drivers/);
+  });
+
+  test('`--engine webgpu` refuses a job in double precision, which no GPU has', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'job.yaml'), job);
+    const { code, stderr } = await skewflow(['run', 'job.yaml', '--engine', 'webgpu'], folder, noGpu);
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/precision: f32/);
+  });
+
+  test.each(['', '-1', '0,0', 'a', '1,'])('`--devices "%s"` is refused', async (devices) => {
+    const { code, stderr } = await skewflow(
+      ['run', 'job.yaml', '--devices', devices],
+      await temporaryFolder(),
+    );
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/whole numbers from 0/);
   });
 });
 

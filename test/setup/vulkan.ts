@@ -11,7 +11,7 @@ import { codename, type Found, installed } from './packages.ts';
 const mesa = { name: 'mesa-vulkan-drivers', bookworm: 'backports' } as const;
 
 /** Whether Dawn gets an adapter, a software one by preference. Asked in a process, because drivers crash. */
-export function findVulkan(): Found {
+function findVulkan(): Found {
   const script = `
     const { create } = await import('webgpu');
     const gpu = create([]);
@@ -32,12 +32,22 @@ function askForIt(): string {
   return `no Vulkan driver that Dawn takes; ask for one: apt-get install ${release}${mesa.name} (version 23 or newer)`;
 }
 
-/** Make sure there is one, installing Debian's package where that is allowed. */
+/**
+ * Make sure there is one, installing Debian's package where that is allowed. On Linux lavapipe is needed beside any GPU: it is
+ * what two identical GPUs are made of.
+ */
 export async function ensureVulkan(say: (line: string) => void): Promise<Found> {
-  const found = findVulkan();
+  const found = findBoth();
   if (found.present) return found;
   const suite = codename() === 'bookworm' ? mesa.bookworm : null;
-  return await installed({ name: mesa.name, suite }, say, findVulkan);
+  return await installed({ name: mesa.name, suite }, say, findBoth);
+}
+
+function findBoth(): Found {
+  const adapter = findVulkan();
+  if (!adapter.present || process.platform !== 'linux') return adapter;
+  const lavapipe = findLavapipe();
+  return lavapipe.present ? adapter : lavapipe;
 }
 
 /** The driver's file, by which the Vulkan loader knows it; listed twice it gives two identical devices. */

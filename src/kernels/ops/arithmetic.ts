@@ -1,6 +1,6 @@
 /** Which operations are arithmetic: one rounding each, or none. */
 import { apply, constant } from '../ir/expr.ts';
-import { call, exact, instruction, type Op, prelude } from './op.ts';
+import { call, exact, instruction, type Op, prelude, ulp } from './op.ts';
 
 export const add: Op<2> = {
   arity: 2,
@@ -60,6 +60,7 @@ export const div: Op<2> = {
   wgsl: (x, y) => `(${x} / ${y})`,
   wasm: instruction('div'),
   tolerance: exact,
+  wgslTolerance: ulp(2.5),
   flops: 1,
 };
 
@@ -95,7 +96,7 @@ export const sign: Op<1> = {
   domain: [[-100, 100]],
   evaluate: Math.sign,
   derivative: () => [null],
-  wgsl: (x) => `sign(${x})`,
+  wgsl: (x) => `skewflow_sign(${x})`,
   wasm: prelude('sign'),
   tolerance: exact,
   flops: 1,

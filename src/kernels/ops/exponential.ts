@@ -11,7 +11,7 @@ export const exp: Op<1> = {
   domain: [[-80, 80]],
   evaluate: Math.exp,
   derivative: (x) => [apply('exp', x)],
-  wgsl: (x) => `exp(${x})`,
+  wgsl: (x) => `skewflow_exp(${x})`,
   wasm: prelude('exp'),
   tolerance: ulp(2),
   flops: 1,
@@ -24,9 +24,10 @@ export const exp2: Op<1> = {
   domain: [[-120, 120]],
   evaluate: (x) => 2 ** x,
   derivative: (x) => [times(constant(Math.LN2), apply('exp2', x))],
-  wgsl: (x) => `exp2(${x})`,
+  wgsl: (x) => `skewflow_exp2(${x})`,
   wasm: prelude('exp2'),
   tolerance: ulp(3),
+  wgslTolerance: ulp(4),
   flops: 1,
 };
 
@@ -36,7 +37,7 @@ export const log: Op<1> = {
   domain: [[1e-6, 1e6]],
   evaluate: Math.log,
   derivative: (x) => [apply('div', constant(1), x)],
-  wgsl: (x) => `log(${x})`,
+  wgsl: (x) => `skewflow_log(${x})`,
   wasm: prelude('log'),
   tolerance: ulp(2),
   flops: 1,
@@ -48,7 +49,7 @@ export const log2: Op<1> = {
   domain: [[1e-6, 1e6]],
   evaluate: Math.log2,
   derivative: (x) => [apply('div', constant(Math.LOG2E), x)],
-  wgsl: (x) => `log2(${x})`,
+  wgsl: (x) => `skewflow_log2(${x})`,
   wasm: prelude('log2'),
   tolerance: ulp(2),
   flops: 1,
@@ -64,6 +65,7 @@ export const sqrt: Op<1> = {
   wgsl: (x) => `sqrt(${x})`,
   wasm: instruction('sqrt'),
   tolerance: exact,
+  wgslTolerance: ulp(4.5),
   flops: 1,
 };
 
@@ -96,7 +98,7 @@ export const pow: Op<2> = {
     times(y, apply('pow', x, apply('sub', y, constant(1)))),
     times(apply('log', x), apply('pow', x, y)),
   ],
-  wgsl: (x, y) => `pow(${x}, ${y})`,
+  wgsl: (x, y) => `skewflow_pow(${x}, ${y})`,
   wasm: prelude('pow'),
   tolerance: ulp(12),
   flops: 2,
@@ -114,6 +116,7 @@ export const tanh: Op<1> = {
   wgsl: (x) => `skewflow_tanh(${x})`,
   wasm: prelude('tanh'),
   tolerance: ulp(4),
+  wgslTolerance: ulp(6),
   flops: 1,
 };
 
@@ -130,6 +133,7 @@ export const sigmoid: Op<1> = {
   wgsl: (x) => `skewflow_sigmoid(${x})`,
   wasm: prelude('sigmoid'),
   tolerance: ulp(4),
+  wgslTolerance: ulp(6),
   flops: 1,
 };
 

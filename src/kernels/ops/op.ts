@@ -71,6 +71,8 @@ export interface Op<A extends Arity> {
   readonly wasm: WasmCode;
   /** Tolerance of a backend working in its own precision. */
   readonly tolerance: Tolerance;
+  /** The same for the WGSL text, where WGSL bounds what it is made of more loosely ("Accuracy of builtins"). */
+  readonly wgslTolerance?: Tolerance;
   /** Floating-point operations counted for one application. */
   readonly flops: number;
 }
@@ -85,6 +87,7 @@ export interface AnyOp {
   readonly wgsl: (...x: readonly string[]) => string;
   readonly wasm: WasmCode;
   readonly tolerance: Tolerance;
+  readonly wgslTolerance?: Tolerance;
   readonly flops: number;
 }
 

@@ -43,6 +43,7 @@ export const tan: Op<1> = {
   wgsl: (x) => `skewflow_tan(${x})`,
   wasm: prelude('tan'),
   tolerance: ulp(4),
+  wgslTolerance: ulp(6),
   flops: 1,
 };
 
@@ -55,6 +56,7 @@ export const asin: Op<1> = {
   wgsl: (x) => `skewflow_asin(${x})`,
   wasm: prelude('asin'),
   tolerance: ulp(4),
+  wgslTolerance: ulp(6),
   flops: 1,
 };
 
@@ -67,6 +69,7 @@ export const acos: Op<1> = {
   wgsl: (x) => `skewflow_acos(${x})`,
   wasm: prelude('acos'),
   tolerance: ulp(4),
+  wgslTolerance: ulp(6),
   flops: 1,
 };
 
@@ -79,6 +82,7 @@ export const atan: Op<1> = {
   wgsl: (x) => `skewflow_atan(${x})`,
   wasm: prelude('atan'),
   tolerance: ulp(4),
+  wgslTolerance: ulp(6),
   flops: 1,
 };
 
@@ -98,5 +102,6 @@ export const atan2: Op<2> = {
   wgsl: (y, x) => `skewflow_atan2(${y}, ${x})`,
   wasm: prelude('atan2'),
   tolerance: ulp(4),
+  wgslTolerance: ulp(6),
   flops: 2,
 };

@@ -30,8 +30,14 @@ interface Opened {
 
 type Of<Kind> = Message<Extract<ToChild, { readonly kind: Kind }>>;
 
-/** Shortest time between two reports of progress; the first block of an evaluation is told at once. */
+/** Shortest time between two reports of progress; the first of an evaluation is told at once. */
 const progressMs = 50;
+
+/**
+ * How often a processor at work says that it is. Threads that compute cannot hang, and a long sweep over many sources counts no
+ * block, so silence means that the process is stopped. A GPU must show progress of its own.
+ */
+const beatMs = 1000;
 
 class Host {
   #opened: Opened | null = null;
@@ -88,6 +94,8 @@ class Host {
     const controller = new AbortController();
     this.#running.set(request, controller);
     const progress = progressOf(request, session);
+    const beat =
+      this.#opened?.engine.name === 'webgpu' ? null : setInterval(() => progress.add(0), beatMs).unref();
     const sink: EvaluationSink = {
       partial: (partial) => tell(partialMessage(request, partial)),
       rows: (rows) => tell(rowsMessage(request, rows)),
@@ -102,6 +110,7 @@ class Host {
       if (!controller.signal.aborted) throw error;
       tell({ header: { kind: 'aborted', request }, arrays: [] });
     } finally {
+      if (beat !== null) clearInterval(beat);
       this.#running.delete(request);
     }
   }
@@ -119,8 +128,7 @@ function progressOf(
 ): { readonly add: (blocks: number) => void; readonly flush: () => void } {
   let waiting = 0;
   let told = Number.NEGATIVE_INFINITY;
-  const flush = (): void => {
-    if (waiting === 0) return;
+  const tellNow = (): void => {
     const counters = countersMessage(session.counters());
     tell({ header: { kind: 'progress', request, blocks: waiting, counters }, arrays: [] });
     waiting = 0;
@@ -129,9 +137,12 @@ function progressOf(
   return {
     add: (blocks) => {
       waiting += blocks;
-      if (performance.now() - told >= progressMs) flush();
+      // No block is a sign of life too.
+      if (performance.now() - told >= progressMs) tellNow();
     },
-    flush,
+    flush: () => {
+      if (waiting > 0) tellNow();
+    },
   };
 }
 

@@ -59,7 +59,11 @@ export function startChild(environment: NodeJS.ProcessEnv, listener: ChildListen
     send: (message) => {
       if (child.connected) child.send(encode(message) as never, () => {});
     },
-    kill: () => child.kill('SIGKILL'),
+    kill: () => {
+      // Whoever kills waits for the end.
+      hold(child, true);
+      child.kill('SIGKILL');
+    },
     hold: (held) => hold(child, held),
     said: () => said.trim(),
   };

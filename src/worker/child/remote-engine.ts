@@ -15,15 +15,14 @@ import type {
   Evaluation,
   EvaluationPlan,
   EvaluationSink,
-  LeafId,
   Precision,
   Reals,
-  RowData,
   Session,
 } from '../engine/engine.ts';
-import { addCounters, evaluateMessage, partialOf, rowsOf } from './evaluation.ts';
+import { Delivery } from './delivery.ts';
+import { addCounters, evaluateMessage } from './evaluation.ts';
 import type { ChildDevice, FromChild, Message, SessionCounters } from './messages.ts';
-import { defaultLimits, type Limits } from './supervision.ts';
+import { defaultLimits, type Limits, patientLimits } from './supervision.ts';
 import { askAgain, type Question, Supervisor } from './supervisor.ts';
 import { systemToBytes } from './system-bytes.ts';
 
@@ -34,7 +33,7 @@ export interface ChildEngineOptions {
   readonly memoryBytes: number;
   /** Variables of the child beside our own: which GPU it sees. Default: none. */
   readonly environment?: NodeJS.ProcessEnv;
-  /** Default: `defaultLimits`. */
+  /** Default: `defaultLimits`, and no limit of time for the reference. */
   readonly limits?: Limits;
   readonly log: Log;
 }
@@ -97,7 +96,8 @@ class Remote {
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ChildEngineOptions) {
-    const { device, environment = {}, limits = defaultLimits, log } = options;
+    const { device, environment = {}, log } = options;
+    const limits = options.limits ?? (device.engine === 'reference' ? patientLimits : defaultLimits);
     const name = device.engine === 'webgpu' ? (device.adapter ?? device.engine) : device.engine;
     this.#options = options;
     this.#supervisor = new Supervisor({ device: name, environment, limits, log });
@@ -229,7 +229,7 @@ class Remote {
     signal: AbortSignal | undefined,
     count: (process: SessionCounters) => void,
   ): Promise<void> {
-    const delivery = new Delivery(request.leaves, held, sink);
+    const delivery = new Delivery(request.leaves, (leaf) => blocksOfHeld(held, leaf), sink);
     const question: Question = {
       message: (number) => evaluateMessage(number, held.number, delivery.rest(request)),
       completes: true,
@@ -261,66 +261,9 @@ class Remote {
   }
 }
 
-/** What an evaluation has brought so far. */
-class Delivery {
-  readonly #left: Set<LeafId>;
-  readonly #held: Held;
-  readonly #sink: EvaluationSink;
-  #rows = new Map<number, RowData[]>();
-  /** Blocks told in all; of those, what answered leaves account for; those of a lost child that are not told twice. */
-  #told = 0;
-  #answered = 0;
-  #twice = 0;
-
-  constructor(leaves: readonly LeafId[], held: Held, sink: EvaluationSink) {
-    this.#left = new Set(leaves);
-    this.#held = held;
-    this.#sink = sink;
-  }
-
-  get isComplete(): boolean {
-    return this.#left.size === 0;
-  }
-
-  /** The question for what has no answer yet, to a child that has done nothing of it. */
-  rest(request: Evaluation): Evaluation {
-    this.#rows = new Map();
-    this.#twice = Math.max(0, this.#told - this.#answered);
-    return { ...request, leaves: [...this.#left] };
-  }
-
-  hear({ header, arrays }: Message<FromChild>): void {
-    switch (header.kind) {
-      case 'rows': {
-        const rows = rowsOf({ header, arrays });
-        this.#rows.set(rows.shard.index, [...(this.#rows.get(rows.shard.index) ?? []), rows]);
-        break;
-      }
-      case 'fault':
-      case 'partial': {
-        const partial = partialOf({ header, arrays });
-        if (!this.#left.delete(partial.leaf)) break;
-        if (partial.leaf !== 'sources') this.#finish(partial.leaf);
-        this.#sink.partial(partial);
-        break;
-      }
-      case 'progress': {
-        const fresh = Math.max(0, header.blocks - this.#twice);
-        this.#twice -= header.blocks - fresh;
-        this.#told += fresh;
-        if (fresh > 0) this.#sink.progress?.(fresh);
-        break;
-      }
-      default:
-    }
-  }
-
-  #finish(leaf: number): void {
-    for (const rows of this.#rows.get(leaf) ?? []) this.#sink.rows?.(rows);
-    this.#rows.delete(leaf);
-    const shard = this.#held.shards.get(leaf);
-    if (shard !== undefined) this.#answered += blocksOf(shard.range);
-  }
+function blocksOfHeld({ shards }: Held, leaf: number): number {
+  const shard = shards.get(leaf);
+  return shard === undefined ? 0 : blocksOf(shard.range);
 }
 
 function loadQuestion({ number, system, plan }: Held): { readonly message: Question['message'] } {

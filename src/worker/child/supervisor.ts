@@ -20,6 +20,9 @@ import {
 /** Rejection of a question whose process is gone and may be replaced: open, load, bind and ask again. */
 export const askAgain = Symbol('ask again');
 
+/** Longest that an evaluation may take to end once it is aborted. */
+const abortMs = 10_000;
+
 export interface Question {
   readonly message: (request: number) => Message<ToChild>;
   /** Whether its answer ends an evaluation, which gives the restarts back. */
@@ -121,11 +124,11 @@ export class Supervisor {
   /** An evaluation that nobody wants any more: asked to end, then made to. */
   #endOnAbort({ request, question: { signal }, over }: Asked): void {
     if (signal === undefined) return;
-    const { leastMs } = this.#options.limits;
+    const silentMs = Math.min(this.#options.limits.leastMs, abortMs);
     const abort = (): void => {
       this.tell({ header: { kind: 'abort', request }, arrays: [] });
-      const hung = (): void => this.#feed({ kind: 'lost', outcome: { code: 'GPU_HUNG', silentMs: leastMs } });
-      const timer = setTimeout(hung, leastMs).unref();
+      const hung = (): void => this.#feed({ kind: 'lost', outcome: { code: 'GPU_HUNG', silentMs } });
+      const timer = setTimeout(hung, silentMs).unref();
       over.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
     };
     if (signal.aborted) abort();

@@ -57,6 +57,8 @@ export async function chooseStations(
       return await bestStations(options);
     case 'reference':
     case 'wasm':
+      if (options.devices !== undefined)
+        throw new SkewflowError('UsageError', `devices are GPUs, and the ${choice} engine uses none`);
       return [stationOn(choice, options)];
     case 'webgpu':
       return await gpuStations(options);
@@ -77,16 +79,16 @@ export async function openEngine(choice: EngineChoice, options: ChoiceOptions): 
 /** Hardware GPUs where there are some and the job is in single precision, else WASM. */
 async function bestStations(options: ChoiceOptions): Promise<readonly Station[]> {
   const wasm = stationOn('wasm', options);
+  const named = options.devices !== undefined;
+  if (named) refuseDouble(options.precision);
   if (options.precision !== 'f32') return [wasm];
-  const { findGpus, mayHaveGpu } = await import('./dawn/adapters.ts');
-  if (!mayHaveGpu()) return [wasm];
-  const { gpus } = await findGpus();
-  const hardware = gpus.filter((gpu) => !gpu.adapter.software);
-  if (hardware.length === 0) return [wasm];
-  return chosen(hardware, gpus.length, options).map((gpu) => ({
-    ...gpuStation(gpu, options),
-    open: () => orElse(gpu, wasm, options),
-  }));
+  const { knownGpus, mayHaveGpu } = await import('./dawn/adapters.ts');
+  if (!named && !mayHaveGpu()) return [wasm];
+  const { pickGpus } = await import('./dawn/pick.ts');
+  const { gpus } = await knownGpus();
+  const used = pickGpus(gpus, { software: false, devices: options.devices ?? null });
+  if (used.length === 0) return [wasm];
+  return used.map((gpu) => ({ ...gpuStation(gpu, options), open: () => orElse(gpu, wasm, options) }));
 }
 
 /** A GPU that is listed and cannot be opened is no reason for `auto` to fail. */
@@ -101,19 +103,15 @@ async function orElse(gpu: Gpu, wasm: Station, options: ChoiceOptions): Promise<
 }
 
 async function gpuStations(options: ChoiceOptions): Promise<readonly Station[]> {
-  if (options.precision !== 'f32') {
-    throw new SkewflowError(
-      'NoDeviceError',
-      'a GPU computes in single precision, and the job asks for f64: use `--engine wasm`, or `precision: f32` in the job',
-    );
-  }
-  const { findGpus, howToGetOne } = await import('./dawn/adapters.ts');
-  const { gpus, notes } = await findGpus();
+  refuseDouble(options.precision);
+  const [{ howToGetOne, knownGpus }, { pickGpus }] = await Promise.all([
+    import('./dawn/adapters.ts'),
+    import('./dawn/pick.ts'),
+  ]);
+  const { gpus, notes } = await knownGpus();
   for (const note of notes) options.onWarning?.(note);
   if (gpus.length === 0) throw new SkewflowError('NoDeviceError', howToGetOne());
-  const hardware = gpus.filter((gpu) => !gpu.adapter.software);
-  const preferred = hardware.length > 0 ? hardware : gpus.slice(0, 1);
-  const used = chosen(options.devices === undefined ? preferred : gpus, gpus.length, options);
+  const used = pickGpus(gpus, { software: true, devices: options.devices ?? null });
   for (const { adapter } of used)
     if (adapter.software)
       options.onWarning?.(
@@ -122,19 +120,12 @@ async function gpuStations(options: ChoiceOptions): Promise<readonly Station[]> 
   return used.map((gpu) => gpuStation(gpu, options));
 }
 
-/** Those of the GPUs that `devices` names, or all. */
-function chosen(gpus: readonly Gpu[], count: number, { devices }: ChoiceOptions): readonly Gpu[] {
-  if (devices === undefined) return gpus;
-  return devices.map((index) => {
-    const gpu = gpus.find((g) => g.index === index);
-    if (gpu !== undefined) return gpu;
-    const here = gpus.map((g) => g.index).join(', ');
-    const why = index < count ? 'is a software adapter, which only `--engine webgpu` uses' : 'is not here';
-    throw new SkewflowError(
-      'UsageError',
-      `device ${index} ${why}; there are ${here} (see \`skewflow devices\`)`,
-    );
-  });
+function refuseDouble(precision: Precision): void {
+  if (precision === 'f32') return;
+  throw new SkewflowError(
+    'NoDeviceError',
+    'a GPU computes in single precision, and the job asks for f64: use `--engine wasm`, or `precision: f32` in the job',
+  );
 }
 
 /** A GPU, in a process of its own. */

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { isSkewflowError } from '../../../src/errors.ts';
-import type { Log } from '../../../src/log.ts';
 import { type ChildEngine, openChildEngine } from '../../../src/worker/child/remote-engine.ts';
 import { defaultLimits, type Limits } from '../../../src/worker/child/supervision.ts';
 import type { Engine } from '../../../src/worker/engine/engine.ts';
@@ -10,16 +9,7 @@ import { openWasmEngine } from '../../../src/worker/engine/wasm/index.ts';
 import { systemOf } from '../../kernels/systems.ts';
 import { cases, manyRows } from '../engine/cases.ts';
 import { evaluateOn, load, type Options, type Outcome } from '../engine/run.ts';
-
-/** What was logged as a warning. */
-function listeningLog(): { readonly log: Log; readonly warnings: string[] } {
-  const warnings: string[] = [];
-  const ignore = (): void => {};
-  return {
-    warnings,
-    log: { error: ignore, info: ignore, debug: ignore, warn: (_, line) => warnings.push(line) },
-  };
-}
+import { listeningLog, onGradients } from './drills.ts';
 
 async function child(
   limits: Limits = defaultLimits,
@@ -53,32 +43,6 @@ describe('an engine in a child', () => {
   });
 });
 
-/** An engine whose evaluations call `act` at every answer of a leaf that came with a gradient, numbered from 1. */
-function watched(engine: Engine, act: (answer: number) => void): Engine {
-  let answers = 0;
-  return {
-    ...engine,
-    load: async (program, plan) => {
-      const session = await engine.load(program, plan);
-      return {
-        ...session,
-        evaluate: (request, sink, signal) =>
-          session.evaluate(
-            request,
-            {
-              ...sink,
-              partial: (partial) => {
-                sink.partial(partial);
-                if (request.want === 'gradient') act(++answers);
-              },
-            },
-            signal,
-          ),
-      };
-    },
-  };
-}
-
 /** Long enough that a signal arrives in the middle. */
 const longProblem = systemOf({ ...manyRows, steps: 2500 });
 const long: Options = { rows, shards: 6, threads: 1 };
@@ -99,7 +63,7 @@ describe('an engine whose child', () => {
     const kill = (answer: number): void => {
       if (answer === 2) process.kill(engine.pid as number, 'SIGKILL');
     };
-    expect(await evaluateOn(watched(engine, kill), longProblem, long)).toEqual(undisturbed);
+    expect(await evaluateOn(onGradients(engine, kill), longProblem, long)).toEqual(undisturbed);
     expect(engine.pid).not.toBe(before);
     expect(warnings).toEqual([
       'CHILD_CRASHED: wasm: its process was ended by SIGKILL; starting it again, 1 of 3',
@@ -112,7 +76,7 @@ describe('an engine whose child', () => {
     const stop = (answer: number): void => {
       if (answer === 1) process.kill(before, 'SIGSTOP');
     };
-    expect(await evaluateOn(watched(engine, stop), longProblem, long)).toEqual(undisturbed);
+    expect(await evaluateOn(onGradients(engine, stop), longProblem, long)).toEqual(undisturbed);
     expect(warnings).toEqual([
       expect.stringMatching(/^GPU_HUNG: wasm: it made no progress for \S+ s; starting it again, 1 of 3$/),
     ]);
@@ -137,7 +101,7 @@ describe('an engine whose child', () => {
     const kill = (): void => {
       process.kill(engine.pid as number, 'SIGKILL');
     };
-    const failure = await evaluateOn(watched(engine, kill), longProblem, long).catch((e: unknown) => e);
+    const failure = await evaluateOn(onGradients(engine, kill), longProblem, long).catch((e: unknown) => e);
     expect(isSkewflowError(failure, 'DeviceError') && failure.details).toEqual({
       code: 'CHILD_CRASHED',
       restarts: 3,
@@ -194,40 +158,59 @@ describe('an engine whose child', () => {
 
   test('brings what the receiver does not want rejects with the receiver’s error, and is asked on', async () => {
     const { engine } = await child();
-    const refusing = watched(engine, () => {
+    const refusing = onGradients(engine, () => {
       throw new Error('no more');
     });
     await expect(evaluateOn(refusing, longProblem, long)).rejects.toThrow('no more');
     expect(await evaluateOn(engine, longProblem, long)).toEqual(undisturbed);
   });
 
-  test('has lost its supervisor ends, though it computes', async () => {
-    const module = new URL('../../../src/worker/child/remote-engine.ts', import.meta.url).href;
-    const script = `
-      import { openChildEngine } from ${JSON.stringify(module)};
-      const quiet = () => {};
-      const log = { error: quiet, warn: quiet, info: quiet, debug: quiet };
-      const device = { engine: 'wasm' };
-      const engine = await openChildEngine({ device, precision: 'f32', threads: 1, memoryBytes: 2 ** 28, log });
-      process.stdout.write(engine.pid + '\\n');`;
-    const parent = spawn(
-      process.execPath,
-      [
-        '--import',
-        import.meta.resolve('tsx'),
-        '--input-type=module',
-        '--eval',
-        `${script} setInterval(() => {}, 1000);`,
-      ],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
+  test('is closed lets the process end by itself', async () => {
+    const { code, said } = await inProcess(
+      'await engine[Symbol.asyncDispose](); process.stdout.write("closed");',
     );
-    const [said] = (await once(parent.stdout, 'data')) as [Buffer];
-    const pid = Number(said.toString());
-    process.kill(pid, 0);
+    expect(said).toMatch(/closed$/);
+    expect(code).toBe(0);
+  });
+
+  test('has lost its supervisor ends, though it computes', async () => {
+    const { child: parent, pid } = await supervisor('setInterval(() => {}, 1000);');
+    expect(isRunning(pid)).toBe(true);
     parent.kill('SIGKILL');
     await expect.poll(() => isRunning(pid), { timeout: 10_000 }).toBe(false);
   });
 });
+
+/** A process that opens an engine in a child, prints the child's pid and goes on with `script`. */
+async function supervisor(script: string): Promise<{
+  readonly child: ReturnType<typeof spawn>;
+  readonly pid: number;
+  readonly ended: Promise<{ readonly code: number | null; readonly said: string }>;
+}> {
+  const module = new URL('../../../src/worker/child/remote-engine.ts', import.meta.url).href;
+  const whole = `
+    import { openChildEngine } from ${JSON.stringify(module)};
+    const quiet = () => {};
+    const log = { error: quiet, warn: quiet, info: quiet, debug: quiet };
+    const device = { engine: 'wasm' };
+    const engine = await openChildEngine({ device, precision: 'f32', threads: 1, memoryBytes: 2 ** 28, log });
+    process.stdout.write(engine.pid + '\\n');
+    ${script}`;
+  const args = ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', whole];
+  const started = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  started.stdout.on('data', (data: Buffer) => {
+    said += data.toString();
+  });
+  const ended = once(started, 'close').then(([code]) => ({ code: code as number | null, said }));
+  await expect.poll(() => said, { timeout: 30_000 }).toContain('\n');
+  return { child: started, pid: Number.parseInt(said, 10), ended };
+}
+
+async function inProcess(script: string): Promise<{ readonly code: number | null; readonly said: string }> {
+  const { ended } = await supervisor(script);
+  return await ended;
+}
 
 function isRunning(pid: number): boolean {
   try {

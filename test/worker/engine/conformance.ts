@@ -18,6 +18,8 @@ export interface EngineUnderTest {
   readonly tolerance: number;
   /** Tests whose title holds `test` are skipped, with the reason in their title. */
   readonly skip?: readonly { readonly test: string; readonly reason: string }[];
+  /** How long a case may take: compilers of shaders are slower than those of WASM. */
+  readonly timeoutMs?: number;
   /** Cases to run; all when absent. */
   readonly cases?: (c: Case) => boolean;
 }
@@ -30,11 +32,12 @@ export function describeEngine({
   open,
   tolerance,
   skip = [],
+  timeoutMs = 30_000,
   cases: chosen = () => true,
 }: EngineUnderTest): void {
   const test = (title: string, body: () => Promise<void>): void => {
     const reason = skip.find((s) => title.includes(s.test))?.reason;
-    if (reason === undefined) it(title, body, 30_000);
+    if (reason === undefined) it(title, body, timeoutMs);
     else it.skip(`${title} (skipped: ${reason})`);
   };
 

@@ -46,15 +46,31 @@ export function mayHaveGpu(platform: NodeJS.Platform = process.platform, dev = '
   return has(dev, /^(nvidia\d+|dxg)$/) || has(join(dev, 'dri'), /^renderD\d+$/);
 }
 
+export interface FindOptions {
+  /** Variables that drivers are found by. Default: our own. */
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Longest that drivers may take to answer. Default: 20 s, since they may compile and wake hardware. */
+  readonly patienceMs?: number;
+}
+
+interface Ask {
+  readonly environment: NodeJS.ProcessEnv;
+  readonly patienceMs: number;
+}
+
 /** All GPUs, in Dawn's order, software adapters too. */
-export async function findGpus(environment: NodeJS.ProcessEnv = process.env): Promise<Found> {
-  const probed = await probe(environment);
-  if (probed.adapters === null && probed.crashed) return await eachDriver(environment);
+export async function findGpus({
+  environment = process.env,
+  patienceMs = 20_000,
+}: FindOptions = {}): Promise<Found> {
+  const ask: Ask = { environment, patienceMs };
+  const probed = await probe(ask);
+  if (probed.adapters === null && probed.crashed) return await eachDriver(ask);
   if (probed.adapters === null)
     return { gpus: [], notes: [`Dawn could not be asked which GPUs are here: ${probed.said}`] };
   const identical = repeated(probed.adapters.map((a) => a.name));
-  const byAddress = identical.size === 0 ? [] : await mesaList(environment);
-  const byDriver = identical.size === 0 ? [] : await driversOf(environment);
+  const byAddress = identical.size === 0 ? [] : await mesaList(ask);
+  const byDriver = identical.size === 0 ? [] : await driversOf(ask);
   const seen = new Map<string, number>();
   const notes: string[] = [];
   const gpus: Gpu[] = [];
@@ -81,12 +97,26 @@ export async function findGpus(environment: NodeJS.ProcessEnv = process.env): Pr
   return { gpus, notes };
 }
 
+const remembered = new Map<string, Promise<Found>>();
+
+/** `findGpus`, asked once for as long as drivers are found the same way: it takes some tenths of a second. */
+export function knownGpus(): Promise<Found> {
+  const key = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES', 'DRI_PRIME', 'MESA_VK_DEVICE_SELECT']
+    .map((name) => process.env[name] ?? '')
+    .join('\n');
+  const known = remembered.get(key) ?? findGpus();
+  remembered.set(key, known);
+  // A GPU that is not there yet may come.
+  void known.then(({ gpus }) => gpus.length === 0 && remembered.delete(key));
+  return known;
+}
+
 /** A driver crashed when all were asked at once: each is asked alone, and the one that crashes is named. */
-async function eachDriver(environment: NodeJS.ProcessEnv): Promise<Found> {
+async function eachDriver(ask: Ask): Promise<Found> {
   const gpus: Gpu[] = [];
   const notes: string[] = [];
-  for (const file of await driverFiles(environment)) {
-    const { adapters, said } = await probe({ ...environment, ...onlyDriver(file) });
+  for (const file of await driverFiles(ask.environment)) {
+    const { adapters, said } = await probe(under(ask, onlyDriver(file)));
     if (adapters === null) notes.push(`the Vulkan driver ${file} crashes or hangs when it is asked: ${said}`);
     for (const adapter of adapters ?? [])
       gpus.push({ index: gpus.length, adapter, place: file, environment: onlyDriver(file) });
@@ -109,12 +139,13 @@ interface Probed {
   readonly said: string;
 }
 
-/** Longest a probe may take: drivers compile and wake hardware. */
-const probeMs = 20_000;
+function under({ environment, patienceMs }: Ask, more: NodeJS.ProcessEnv): Ask {
+  return { environment: { ...environment, ...more }, patienceMs };
+}
 
 const Adapters = z.array(Adapter);
 
-function probe(environment: NodeJS.ProcessEnv): Promise<Probed> {
+function probe({ environment, patienceMs }: Ask): Promise<Probed> {
   const [entry, execArgv] = probeEntry();
   const child = fork(entry, [], {
     env: { ...process.env, ...environment },
@@ -128,7 +159,7 @@ function probe(environment: NodeJS.ProcessEnv): Promise<Probed> {
       stream?.on('data', (data: Buffer) => {
         said = `${said}${data.toString()}`.slice(-4000);
       });
-    const timer = setTimeout(() => child.kill('SIGKILL'), probeMs);
+    const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
     child.on('message', (received) => {
       adapters = Adapters.parse(received);
       child.kill('SIGKILL');
@@ -144,18 +175,18 @@ function probe(environment: NodeJS.ProcessEnv): Promise<Probed> {
 }
 
 /** Mesa's layer prints its list and ends the process. */
-async function mesaList(environment: NodeJS.ProcessEnv): Promise<ReturnType<typeof readMesaList>> {
-  const { said } = await probe({ ...environment, MESA_VK_DEVICE_SELECT: 'list' });
+async function mesaList(ask: Ask): Promise<ReturnType<typeof readMesaList>> {
+  const { said } = await probe(under(ask, { MESA_VK_DEVICE_SELECT: 'list' }));
   return readMesaList(said);
 }
 
 /** What each driver shows when it is alone. */
 async function driversOf(
-  environment: NodeJS.ProcessEnv,
+  ask: Ask,
 ): Promise<readonly { readonly file: string; readonly names: readonly string[] }[]> {
   const drivers = [];
-  for (const file of await driverFiles(environment)) {
-    const { adapters } = await probe({ ...environment, ...onlyDriver(file) });
+  for (const file of await driverFiles(ask.environment)) {
+    const { adapters } = await probe(under(ask, onlyDriver(file)));
     drivers.push({ file, names: (adapters ?? []).map((a) => a.name) });
   }
   return drivers;

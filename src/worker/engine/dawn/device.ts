@@ -53,8 +53,8 @@ export function limitsOf({ limits }: GPUAdapter): Record<string, number> {
 }
 
 /** One line that names card and driver. */
-export function descriptionOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {
-  return [vendor, architecture, device, description].filter((text) => text !== '').join(' / ');
+function descriptionOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  return [vendor, architecture, device, description].filter((text) => text !== '').join(' ');
 }
 
 function lossOf(device: GPUDevice): Promise<GpuLoss> {

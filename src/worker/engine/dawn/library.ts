@@ -22,12 +22,6 @@ export async function dawn(flags: readonly string[]): Promise<GPU> {
 
 /** The interface Dawn is asked for on this system; one that is slower or older would list each GPU again. */
 export function backendOf(platform: NodeJS.Platform): string {
-  switch (platform) {
-    case 'darwin':
-      return 'metal';
-    case 'win32':
-      return 'd3d12';
-    default:
-      return 'vulkan';
-  }
+  const known: Readonly<Partial<Record<NodeJS.Platform, string>>> = { darwin: 'metal', win32: 'd3d12' };
+  return known[platform] ?? 'vulkan';
 }

@@ -1,12 +1,116 @@
-/** Where is the WebGPU engine? On its own branch; this one only lets the processes around it be built. */
+/**
+ * The WebGPU engine on a device that is open already: programs as WGSL, in single precision.
+ *
+ * It asks nothing of Dawn. Whoever opens the device keeps what it came from alive, and closes it after the engine.
+ */
 import { SkewflowError } from '../../../errors.ts';
 import type { EngineOptions } from '../discover.ts';
 import type { Engine } from '../engine.ts';
+import type { Pace } from './gpu.ts';
+import { load } from './loaded.ts';
+import { makeSession } from './session.ts';
 
-export function webGpuEngine(
-  _device: GPUDevice,
-  _adapter: { readonly description: string; readonly limits: GPUSupportedLimits },
-  _options: EngineOptions,
-): Engine {
-  throw new SkewflowError('NoDeviceError', 'the webgpu engine is not in this build');
+/** Incremented whenever a shader or the order of a sum changes bits. */
+const kernelVersion = 1;
+
+export interface AdapterFacts {
+  /** What the device is, as the driver says it. */
+  readonly description: string;
+  readonly limits: GPUSupportedLimits;
+}
+
+/**
+ * The engine of an open device.
+ *
+ * @throws SkewflowError('NoDeviceError') for double precision, which WGSL has not
+ */
+export function webGpuEngine(device: GPUDevice, adapter: AdapterFacts, options: EngineOptions): Engine {
+  if (options.precision !== 'f32') {
+    throw new SkewflowError(
+      'NoDeviceError',
+      'a GPU computes in f32 here: write `precision: f32`, or use `--engine wasm` for f64',
+    );
+  }
+  const state: DeviceState = { lost: null };
+  device.lost.then(
+    (info) => {
+      state.lost = info;
+    },
+    () => {},
+  );
+  // An event nobody prevents is printed, on the stream that carries results.
+  device.addEventListener('uncapturederror', (event) => {
+    event.preventDefault();
+  });
+  // A slow device at first: pieces that are too short cost little, pieces that are too long hold others up.
+  const pace: Pace = { visitsPerSecond: 2e9 };
+  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = turn.then(() => guarded(device, state, work));
+    turn = result.catch(() => {});
+    return result;
+  };
+  return {
+    name: 'webgpu',
+    precision: 'f32',
+    numerics: `webgpu/f32/${adapter.description.replaceAll('/', ' ')}/${kernelVersion}`,
+    load: (program, plan) =>
+      inTurn(async () => {
+        const loaded = await load(device, program);
+        return makeSession({ device, loaded, plan, memoryBytes: options.memoryBytes, pace, inTurn });
+      }),
+    [Symbol.asyncDispose]: async () => {
+      await turn;
+    },
+  };
+}
+
+interface DeviceState {
+  lost: GPUDeviceLostInfo | null;
+}
+
+/** Runs work on the device; what the device reports meanwhile is what the work fails with. */
+async function guarded<T>(device: GPUDevice, state: DeviceState, work: () => Promise<T>): Promise<T> {
+  if (state.lost !== null) throw lostError(state.lost);
+  device.pushErrorScope('internal');
+  device.pushErrorScope('out-of-memory');
+  device.pushErrorScope('validation');
+  const outcome = await work().then(
+    (value) => ({ value }) as const,
+    (error: unknown) => ({ error }) as const,
+  );
+  const reported = await Promise.all([
+    device.popErrorScope(),
+    device.popErrorScope(),
+    device.popErrorScope(),
+  ]).catch(() => [null, null, null] as const);
+  if (state.lost !== null) throw lostError(state.lost, 'error' in outcome ? outcome.error : undefined);
+  const [validation, memory, internal] = reported;
+  if ('error' in outcome && outcome.error instanceof SkewflowError) throw outcome.error;
+  if (memory !== null) {
+    throw new SkewflowError('DeviceError', `the device has not enough memory: ${memory.message}`, {
+      code: 'OUT_OF_MEMORY',
+    });
+  }
+  const failure = validation ?? internal;
+  if (failure !== null) {
+    throw new SkewflowError(
+      'DeviceError',
+      `the device refused its work, which is a bug: ${failure.message}`,
+      {
+        code: 'GPU_INTERNAL',
+      },
+    );
+  }
+  if ('error' in outcome) throw outcome.error;
+  return outcome.value;
+}
+
+function lostError({ reason, message }: GPUDeviceLostInfo, cause?: unknown): SkewflowError {
+  return new SkewflowError(
+    'DeviceError',
+    `the device was lost (${reason}): ${message}`,
+    { code: 'GPU_LOST' },
+    { cause },
+  );
 }

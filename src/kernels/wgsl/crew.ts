@@ -1,0 +1,40 @@
+/**
+ * How the threads of a workgroup share rows: functions of the job alone, since they reach the order of sums.
+ */
+import { blockRows } from '../block.ts';
+
+/** Threads of every workgroup: the most that every device has (WebGPU, default limits). */
+export const workgroupThreads = 256;
+
+/** Rows of a workgroup times lanes = `workgroupThreads`. */
+export interface Crew {
+  /** Own rows of a workgroup, a power of two. */
+  readonly rows: number;
+  /** Threads that share the sums of one row, each with every lanes-th bound row. */
+  readonly lanes: number;
+}
+
+/** Threads that fill the largest devices of today (132 multiprocessors of 2048 threads), half of them. */
+const threadsWanted = 2 ** 17;
+const lanesMax = 16;
+/** A lane with fewer bound rows than this spends its time on meeting the others. */
+const boundRowsMin = 8;
+
+/** One thread a tracer, more where there are few tracers and enough bound rows. */
+export function tracerCrew(rows: number, boundRows: number): Crew {
+  return crewOf(Math.min(threadsWanted / Math.max(1, rows), boundRows / boundRowsMin, lanesMax));
+}
+
+/** Up to a workgroup of sources runs as one; above, a dispatch a stage fills the device. */
+export function sourceCrew(rows: number): Crew {
+  const wanted = rows <= workgroupThreads ? workgroupThreads / rows : 2 ** 16 / rows;
+  return crewOf(Math.min(wanted, rows / boundRowsMin, 32));
+}
+
+/** One row for a whole workgroup. */
+export const scalarCrew: Crew = { rows: 1, lanes: workgroupThreads };
+
+function crewOf(lanes: number): Crew {
+  const power = 2 ** Math.floor(Math.log2(Math.max(1, lanes)));
+  return { rows: blockRows / power, lanes: power };
+}

@@ -1,0 +1,279 @@
+/**
+ * What a leaf answers, from the words and numbers that were read back: sums in f64, the gradient in its layout's order.
+ */
+import { invariant } from '../../../errors.ts';
+import { blockRows } from '../../../kernels/block.ts';
+import type { Grid, Program } from '../../../kernels/sweep/program.ts';
+import { type Shapes, tailOffset } from '../../../kernels/wgsl/shapes.ts';
+import type { SourceSweep } from '../../../kernels/wgsl/source-shaders.ts';
+import { outParams, outSums } from '../../../kernels/wgsl/term-rows.ts';
+import { workBanks } from '../../../kernels/wgsl/workspace.ts';
+import type { ShardRange } from '../../../partition/plan.ts';
+import { growTree } from '../../../partition/tree.ts';
+import type { Evaluation, NonFinite, Partial } from '../engine.ts';
+import { addSums, type By, reductionsOf, type Sums } from '../reference/sums.ts';
+import type { ScalarPlaces } from './evaluation.ts';
+import type { Loaded } from './loaded.ts';
+
+/** What the sources' sweep and the sums over rows left for a leaf. */
+export interface LeafParts {
+  /** null: nothing was swept. */
+  readonly work: { readonly sweep: SourceSweep; readonly numbers: Float32Array } | null;
+  readonly tail: Float32Array;
+}
+
+/** The first state of the sources that was not finite, from one more than its grid point a row; 0: never. */
+export function sourcesBlowUp(failed: Float32Array): Omit<NonFinite, 'leaf'> | null {
+  let found: Omit<NonFinite, 'leaf'> | null = null;
+  for (const [row, mark] of failed.entries()) {
+    if (mark > 0 && (found === null || mark - 1 < found.step)) {
+      found = { kind: 'non-finite', group: 'sources', what: 'state', row, step: mark - 1 };
+    }
+  }
+  return found;
+}
+
+/** A shard's answer. `words`: `outWords` for each of its workgroups. */
+export function answerShard(
+  { program, emitted }: Loaded,
+  request: Evaluation,
+  range: ShardRange,
+  words: Uint32Array,
+  outWords: number,
+  parts: LeafParts,
+): Partial {
+  const { shapes } = emitted;
+  const { grid } = request.inputs;
+  const failure = firstFailure(shapes, range, words, outWords);
+  if (failure !== null) return { ...failure, leaf: range.index };
+  const by = reductionsOf(program, grid);
+  const total = joined(shapes, by, words, outWords);
+  const gradient =
+    request.want === 'gradient' ? gradientOf(program, shapes, parts, total.params) : new Float64Array(0);
+  const bad = gradientFailure(program, gradient);
+  if (bad !== null) return { ...bad, leaf: range.index };
+  return {
+    kind: 'partial',
+    leaf: range.index,
+    sums: total.sums.values,
+    winners: total.sums.winners,
+    loss: 0,
+    gradient,
+    seeds: null,
+    sourceStates: null,
+  };
+}
+
+const failures = ['state', 'loss', 'gradient'] as const;
+
+/** The lowest step, and in it the lowest row, that a workgroup marked. */
+function firstFailure(
+  shapes: Shapes,
+  range: ShardRange,
+  words: Uint32Array,
+  outWords: number,
+): Omit<NonFinite, 'leaf'> | null {
+  const { lanes } = shapes.tracerCrew;
+  let first: Omit<NonFinite, 'leaf'> | null = null;
+  for (let unit = 0; unit * outWords < words.length; unit++) {
+    for (const [n, what] of failures.entries()) {
+      const mark = words[unit * outWords + n] ?? 0;
+      if (mark === 0) continue;
+      const place = ~mark >>> 0;
+      const step = Math.floor(place / blockRows);
+      const row = range.begin + Math.floor(unit / lanes) * blockRows + (place % blockRows);
+      if (first === null || step < first.step || (step === first.step && row < first.row)) {
+        first = { kind: 'non-finite', group: 'tracers', what, row, step };
+      }
+      break;
+    }
+  }
+  return first;
+}
+
+interface Joined {
+  readonly sums: Sums;
+  readonly params: Float64Array;
+}
+
+/** S and θ̄ of all workgroups of a shard, in the order of the tree. */
+function joined(shapes: Shapes, by: readonly By[], words: Uint32Array, outWords: number): Joined {
+  const units = words.length / outWords;
+  const reals = new Float32Array(words.buffer, words.byteOffset, words.length);
+  const tree = growTree<Joined>(units, (left, right) => ({
+    sums: addSums(by, left.sums, right.sums),
+    params: left.params.map((v, n) => v + (right.params[n] ?? 0)),
+  }));
+  for (let unit = 0; unit < units; unit++) {
+    const at = unit * outWords;
+    const sumsAt = at + outSums(shapes);
+    tree.put(
+      {
+        sums: {
+          values: Float64Array.from(by, (_, n) => reals[sumsAt + n] ?? 0),
+          winners: Float64Array.from(by, (b, n) =>
+            b === 'sum' ? -1 : winnerOf(words[sumsAt + by.length + n] ?? 0),
+          ),
+        },
+        params: Float64Array.from(reals.subarray(at + outParams, at + outParams + shapes.paramComponents)),
+      },
+      unit,
+    );
+  }
+  const root = tree.root();
+  invariant(root !== null, 'a shard has rows');
+  return root;
+}
+
+const winnerOf = (word: number): number => (word === 0xffff_ffff ? -1 : word);
+
+export function answerSources(
+  { program, emitted }: Loaded,
+  request: Evaluation,
+  parts: LeafParts,
+  scalars: Omit<ScalarPlaces, 'words'> & {
+    readonly words: Uint32Array;
+    readonly states: readonly Float32Array[];
+  },
+): Partial {
+  const { shapes } = emitted;
+  const { grid } = request.inputs;
+  const reals = new Float32Array(scalars.words.buffer, scalars.words.byteOffset, scalars.words.length);
+  const loss = scalarLoss(program, grid, reals, scalars.values);
+  if (typeof loss !== 'number') return loss;
+  const params = Float64Array.from(reals.subarray(scalars.params, scalars.params + shapes.paramComponents));
+  const gradient =
+    request.want === 'gradient' ? gradientOf(program, shapes, parts, params) : new Float64Array(0);
+  const bad = gradientFailure(program, gradient);
+  if (bad !== null) return { ...bad, leaf: 'sources' };
+  return {
+    kind: 'partial',
+    leaf: 'sources',
+    sums: new Float64Array(grid.sums),
+    winners: new Float64Array(grid.sums).fill(-1),
+    loss,
+    gradient,
+    seeds:
+      program.phases === 2 && request.want === 'sums' ? seedsOf(program, grid, reals, scalars.seeds) : null,
+    sourceStates: scalars.states.length === 0 ? null : statesOf(shapes, scalars.states),
+  };
+}
+
+function scalarLoss(
+  program: Program,
+  grid: Grid,
+  reals: Float32Array,
+  places: readonly number[],
+): NonFinite | number {
+  let loss = 0;
+  for (const [i, term] of program.terms.entries()) {
+    if (term.scalar === null) continue;
+    for (const [n, at] of (grid.terms[i] ?? []).entries()) {
+      const value = reals[(places[i] ?? 0) + n] ?? 0;
+      if (!Number.isFinite(value)) {
+        return {
+          kind: 'non-finite',
+          leaf: 'sources',
+          group: 'sources',
+          what: 'loss',
+          row: 0,
+          step: at.point,
+        };
+      }
+      loss += at.weight * value;
+    }
+  }
+  return loss;
+}
+
+/** ∂h/∂S of non-linear terms, 1 for linear ones. */
+function seedsOf(program: Program, grid: Grid, reals: Float32Array, at: number): Float64Array {
+  const seeds = new Float64Array(grid.sums).fill(1);
+  for (const [i, term] of program.terms.entries()) {
+    if (term.rows === null || term.rows.linear) continue;
+    for (const { sum } of grid.terms[i] ?? []) {
+      for (let c = 0; c < term.rows.by.length; c++) seeds[sum + c] = reals[at + sum + c] ?? 0;
+    }
+  }
+  return seeds;
+}
+
+/** Evolving fields (no integrals) of all sources, a block a grid point. */
+function statesOf({ sources }: Shapes, states: readonly Float32Array[]): Float64Array {
+  const width = sources.evolving.reduce((n, f) => n + f.width, 0);
+  const out = new Float64Array(states.length * sources.rows * width);
+  let at = 0;
+  for (const s of states) {
+    for (let r = 0; r < sources.rows; r++) {
+      for (let c = 0; c < width; c++) out[at++] = s[r * sources.stateComponents + c] ?? 0;
+    }
+  }
+  return out;
+}
+
+// --- the gradient -----------------------------------------------------------------------------------------
+
+function gradientOf(
+  program: Program,
+  shapes: Shapes,
+  { work, tail }: LeafParts,
+  params: Float64Array,
+): Float64Array {
+  const out = new Float64Array(program.layout.gradientLength);
+  const { sources } = shapes;
+  const bank = (name: string): number | null => work?.sweep.work.banks.get(name) ?? null;
+  const plane = (name: string, component: number, row: number): number => {
+    const at = bank(name);
+    return at === null ? 0 : (work?.numbers[at + component * sources.rows + row] ?? 0);
+  };
+  const layout = program.layout.of('sources');
+  for (const slot of program.layout.gradient) {
+    const put = (value: (row: number, component: number) => number): void => {
+      for (let r = 0; r < slot.rows; r++) {
+        for (let c = 0; c < slot.width; c++) out[slot.offset + r * slot.width + c] = value(r, c);
+      }
+    };
+    switch (slot.kind) {
+      case 'pairs': {
+        const at = bank(workBanks.pairs(slot.field));
+        put((r, c) => (at === null ? 0 : (work?.numbers[at + r * slot.width + c] ?? 0)));
+        break;
+      }
+      case 'params': {
+        const start = layout.param(slot.field);
+        put((_, c) => {
+          let sum = params[start + c] ?? 0;
+          for (let r = 0; r < sources.rows; r++) sum += plane(workBanks.params, start + c, r);
+          return sum;
+        });
+        break;
+      }
+      case 'sets': {
+        const { table, column, columns } = layout.row(slot.set, slot.field, 'now');
+        const at = tailOffset(shapes, table);
+        put((r, c) => tail[at + r * columns + column + c] ?? 0);
+        break;
+      }
+      case 'sources': {
+        const { table, column, columns } = layout.row('sources', slot.field, 'now');
+        if (table === 'sources.state') put((r, c) => plane('λ', column + c, r));
+        else {
+          const at = tailOffset(shapes, table);
+          put(
+            (r, c) => (tail[at + r * columns + column + c] ?? 0) + plane(workBanks.constants, column + c, r),
+          );
+        }
+        break;
+      }
+    }
+  }
+  return out;
+}
+
+function gradientFailure(program: Program, gradient: Float64Array): Omit<NonFinite, 'leaf'> | null {
+  const bad = gradient.findIndex((g) => !Number.isFinite(g));
+  if (bad === -1) return null;
+  const slot = program.layout.gradient.find((s) => bad < s.offset + s.rows * s.width);
+  const row = slot === undefined ? 0 : Math.floor((bad - slot.offset) / slot.width);
+  return { kind: 'non-finite', group: 'sources', what: 'gradient', row, step: 0 };
+}

@@ -1,0 +1,239 @@
+/**
+ * What of WebGPU the engine uses: buffers by name, pipelines, dispatches recorded and submitted in short pieces.
+ */
+import { SkewflowError } from '../../../errors.ts';
+import { workgroupThreads } from '../../../kernels/wgsl/crew.ts';
+import { groupsPerRow, type JobWords, jobWords, type Shader } from '../../../kernels/wgsl/shader.ts';
+
+/** Flags of the WebGPU specification; Node has no globals for them. */
+export const usage = {
+  mapRead: 0x1,
+  copySource: 0x4,
+  copyTarget: 0x8,
+  uniform: 0x40,
+  storage: 0x80,
+} as const;
+const mapForReading = 0x1;
+const computeStage = 0x4;
+
+/** Bytes of a dispatch's words: a multiple of every device's alignment of dynamic offsets. */
+const jobStride = 256;
+
+/** How long work of one submission should take: others wait for the device meanwhile, and watchdogs run. */
+const submissionSeconds = 0.1;
+
+export interface Pipeline {
+  readonly shader: Shader;
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** Compiles a shader. @throws SkewflowError('DeviceError') with the compiler's line: a shader that fails is our bug */
+export async function compile(device: GPUDevice, shader: Shader, formula: string): Promise<Pipeline> {
+  const layout = device.createBindGroupLayout({
+    label: shader.name,
+    entries: [
+      {
+        binding: 0,
+        visibility: computeStage,
+        buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: jobWords.length * 4 },
+      },
+      ...shader.bindings.map(
+        (b, n): GPUBindGroupLayoutEntry => ({
+          binding: n + 1,
+          visibility: computeStage,
+          buffer: { type: b.access === 'read' ? 'read-only-storage' : 'storage' },
+        }),
+      ),
+    ],
+  });
+  const module = device.createShaderModule({ label: shader.name, code: shader.text });
+  try {
+    const pipeline = await device.createComputePipelineAsync({
+      label: shader.name,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: 'main' },
+    });
+    return { shader, pipeline, layout };
+  } catch (cause) {
+    const { messages } = await module.getCompilationInfo();
+    const worst = messages.find((m) => m.type === 'error');
+    const line = worst === undefined ? '' : (shader.text.split('\n')[worst.lineNum - 1] ?? '').trim();
+    const said = worst?.message ?? (cause instanceof Error ? cause.message : String(cause));
+    throw new SkewflowError(
+      'DeviceError',
+      `the shader ${shader.name} of \`${formula}\` does not compile, which is a bug of skewflow: line ${worst?.lineNum ?? 0}: ${line}: ${said}`,
+      { code: 'GPU_INTERNAL', shader: shader.name, formula, line: worst?.lineNum ?? 0 },
+      { cause },
+    );
+  }
+}
+
+/** Buffers of a session by name: made when first needed, larger ones when they no longer do, destroyed with it. */
+export interface Buffers {
+  /** A buffer of at least so many bytes. What it held is lost when it grows. */
+  readonly reserve: (name: string, bytes: number, flags?: number) => GPUBuffer;
+  readonly find: (name: string) => GPUBuffer;
+  readonly destroy: () => void;
+}
+
+export function makeBuffers(device: GPUDevice): Buffers {
+  const held = new Map<string, GPUBuffer>();
+  const find = (name: string): GPUBuffer => held.get(name) ?? reserve(name, 16);
+  const reserve: Buffers['reserve'] = (
+    name,
+    bytes,
+    flags = usage.storage | usage.copySource | usage.copyTarget,
+  ) => {
+    const known = held.get(name);
+    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    if (known !== undefined && known.size >= size) return known;
+    known?.destroy();
+    const fresh = device.createBuffer({ label: name, size, usage: flags });
+    held.set(name, fresh);
+    return fresh;
+  };
+  return {
+    reserve,
+    find,
+    destroy: () => {
+      for (const b of held.values()) b.destroy();
+      held.clear();
+    },
+  };
+}
+
+/** How fast the device is, learnt from what it has done; never reaches a result. */
+export interface Pace {
+  /** Own row × bound row visits a second. */
+  visitsPerSecond: number;
+}
+
+/** Records dispatches and copies in order; submits what takes about a tenth of a second at a time. */
+export interface Recorder {
+  /** `cost`: visits that the dispatch makes, for its duration. */
+  readonly dispatch: (
+    pipeline: Pipeline,
+    groups: number,
+    words: JobWords,
+    cost: number,
+    bound?: Bound,
+  ) => void;
+  readonly clear: (buffer: GPUBuffer, bytes: number) => void;
+  readonly copy: (from: GPUBuffer, fromBytes: number, to: GPUBuffer, toBytes: number, bytes: number) => void;
+  /** Visits that may go into one dispatch. */
+  readonly visitsAtOnce: () => number;
+  /** Submits what is recorded once it is a tenth of a second's work, and waits for it. */
+  readonly breathe: () => Promise<void>;
+  /** Submits what is recorded: writes that follow come after it. */
+  readonly submit: () => void;
+  readonly read: (buffer: GPUBuffer, bytes: number) => Promise<ArrayBuffer>;
+}
+
+/** Buffers that stand in for those of the shader's own names. */
+export type Bound = Readonly<Partial<Record<string, GPUBuffer>>>;
+
+export function makeRecorder(device: GPUDevice, buffers: Buffers, pace: Pace, check: () => void): Recorder {
+  let encoder: GPUCommandEncoder | null = null;
+  let pass: GPUComputePassEncoder | null = null;
+  let words: number[] = [];
+  let jobs = 0;
+  let cost = 0;
+  let jobBuffer = buffers.reserve('jobs', 64 * jobStride, usage.uniform | usage.copyTarget);
+  const groups = new Map<string, GPUBindGroup>();
+  const ids = new Map<GPUBuffer, number>();
+  const idOf = (b: GPUBuffer): number => {
+    const id = ids.get(b) ?? ids.size;
+    ids.set(b, id);
+    return id;
+  };
+  /** Dispatches whose words fit, recorded until the words can be written. */
+  const pending: (() => void)[] = [];
+
+  const encode = (): GPUCommandEncoder => {
+    pass?.end();
+    pass = null;
+    encoder ??= device.createCommandEncoder();
+    return encoder;
+  };
+  const bindGroup = ({ shader, layout }: Pipeline, bound: Bound): GPUBindGroup => {
+    const used = shader.bindings.map((b) => bound[b.buffer] ?? buffers.find(b.buffer));
+    const key = `${shader.name} ${idOf(jobBuffer)} ${used.map(idOf).join(' ')}`;
+    const known = groups.get(key);
+    if (known !== undefined) return known;
+    const fresh = device.createBindGroup({
+      layout,
+      entries: [
+        { binding: 0, resource: { buffer: jobBuffer, size: jobWords.length * 4 } },
+        ...used.map((buffer, n) => ({ binding: n + 1, resource: { buffer } })),
+      ],
+    });
+    groups.set(key, fresh);
+    return fresh;
+  };
+
+  const flush = (): void => {
+    if (pending.length === 0) return;
+    if (jobBuffer.size < jobs * jobStride) {
+      jobBuffer = buffers.reserve('jobs', 2 * jobs * jobStride, usage.uniform | usage.copyTarget);
+    }
+    device.queue.writeBuffer(jobBuffer, 0, Uint32Array.from(words));
+    for (const record of pending) record();
+    pending.length = 0;
+    const commands = encode().finish();
+    encoder = null;
+    device.queue.submit([commands]);
+    words = [];
+    jobs = 0;
+  };
+
+  const breathe = async (): Promise<void> => {
+    const spent = cost;
+    if (spent < pace.visitsPerSecond * submissionSeconds) return;
+    const started = performance.now();
+    flush();
+    cost = 0;
+    await device.queue.onSubmittedWorkDone();
+    const seconds = (performance.now() - started) / 1000;
+    pace.visitsPerSecond = Math.max(1e6, spent / Math.max(seconds, 1e-4));
+    check();
+  };
+
+  return {
+    dispatch: (pipeline, count, job, visits, bound = {}) => {
+      if (count === 0) return;
+      const offset = jobs * jobStride;
+      jobs += 1;
+      const slot = new Array<number>(jobStride / 4).fill(0);
+      for (const [n, word] of jobWords.entries())
+        slot[n] = word === 'threads' ? workgroupThreads : (job[word] ?? 0);
+      words.push(...slot);
+      cost += visits;
+      pending.push(() => {
+        encoder ??= device.createCommandEncoder();
+        pass ??= encoder.beginComputePass();
+        pass.setPipeline(pipeline.pipeline);
+        pass.setBindGroup(0, bindGroup(pipeline, bound), [offset]);
+        pass.dispatchWorkgroups(Math.min(count, groupsPerRow), Math.ceil(count / groupsPerRow));
+      });
+    },
+    clear: (buffer, bytes) => {
+      if (bytes > 0) pending.push(() => encode().clearBuffer(buffer, 0, Math.ceil(bytes / 4) * 4));
+    },
+    copy: (from, fromBytes, to, toBytes, bytes) => {
+      if (bytes > 0) pending.push(() => encode().copyBufferToBuffer(from, fromBytes, to, toBytes, bytes));
+    },
+    visitsAtOnce: () => pace.visitsPerSecond * submissionSeconds,
+    breathe,
+    submit: flush,
+    read: async (buffer, bytes) => {
+      flush();
+      cost = 0;
+      if (bytes === 0) return new ArrayBuffer(0);
+      await buffer.mapAsync(mapForReading, 0, Math.ceil(bytes / 4) * 4);
+      const copy = buffer.getMappedRange(0, Math.ceil(bytes / 4) * 4).slice(0);
+      buffer.unmap();
+      return copy;
+    },
+  };
+}

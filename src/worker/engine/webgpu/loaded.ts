@@ -1,0 +1,104 @@
+/** A program on a device: its pipelines, and what one evaluation of it visits. */
+import { invariant } from '../../../errors.ts';
+import type { RowFunction } from '../../../kernels/ir/row-function.ts';
+import { boundVisits } from '../../../kernels/sweep/cost.ts';
+import type { Program } from '../../../kernels/sweep/program.ts';
+import { type EmittedProgram, emitProgram, shadersOf } from '../../../kernels/wgsl/emit-program.ts';
+import type { Shader } from '../../../kernels/wgsl/shader.ts';
+import { rowsOf } from '../../../kernels/wgsl/shapes.ts';
+import type { Counters, Evaluation } from '../engine.ts';
+import { compile, type Pipeline } from './gpu.ts';
+
+export interface Loaded {
+  readonly program: Program;
+  readonly emitted: EmittedProgram;
+  readonly pipeline: (shader: Shader) => Pipeline;
+  /** Bound rows that one row of a row function visits. */
+  readonly visits: Readonly<Record<'sourcesFlow' | 'sourcesVjp' | 'tracersFlow' | 'tracersVjp', number>>;
+  /** Counts what an evaluation visits. */
+  readonly count: (request: Evaluation, rowsOf: (shard: number) => number) => void;
+  readonly counters: () => Counters;
+}
+
+/** Compiles all shaders of a program, side by side. @throws SkewflowError('DeviceError') when one does not compile */
+export async function load(device: GPUDevice, program: Program): Promise<Loaded> {
+  const emitted = emitProgram(program);
+  const pipelines = new Map<Shader, Pipeline>();
+  await Promise.all(
+    shadersOf(emitted).map(async (s) => {
+      pipelines.set(s, await compile(device, s, formulaOf(program, s)));
+    }),
+  );
+  const { shapes } = emitted;
+  const perRow = (fn: RowFunction | null | undefined): number =>
+    fn === null || fn === undefined ? 0 : boundVisits(fn, (over) => rowsOf(shapes, over));
+  const rows = new Map<string, number>();
+  const functions = new Map<string, RowFunction>();
+  const add = (fn: RowFunction | null | undefined, count: number): void => {
+    if (fn === null || fn === undefined || count === 0) return;
+    functions.set(fn.name, fn);
+    rows.set(fn.name, (rows.get(fn.name) ?? 0) + count);
+  };
+  return {
+    program,
+    emitted,
+    pipeline: (shader) => {
+      const found = pipelines.get(shader);
+      invariant(found !== undefined, 'every shader of a program is compiled when it is loaded');
+      return found;
+    },
+    visits: {
+      sourcesFlow: 1 + perRow(program.sources?.flow),
+      sourcesVjp: 1 + 2 * perRow(program.sources?.flowVjp),
+      tracersFlow: 1 + perRow(program.tracers?.flow),
+      tracersVjp: 1 + 2 * perRow(program.tracers?.flowVjp),
+    },
+    count: (request, shardRows) => countVisits(program, request, shardRows, add),
+    counters: () => ({
+      pairs: new Map([...rows].map(([name, n]) => [name, n * perRow(functions.get(name))])),
+      rows: new Map(rows),
+    }),
+  };
+}
+
+/** The text a shader computes, as the job has it where it has one. */
+function formulaOf(program: Program, shader: Shader): string {
+  const term = /^loss(\d+)\./.exec(shader.name)?.[1];
+  const index = term === undefined ? undefined : program.terms[Number(term)]?.term;
+  return (index === undefined ? undefined : program.system.terms[index]?.text) ?? shader.name;
+}
+
+function countVisits(
+  program: Program,
+  { inputs, leaves, want }: Evaluation,
+  rowsOfShard: (shard: number) => number,
+  add: (fn: RowFunction | null | undefined, count: number) => void,
+): void {
+  const { grid } = inputs;
+  const steps = grid.times.length - 1;
+  const sources = program.system.sources?.rows ?? 0;
+  const flows = (group: Program['sources'], kind: 'flow' | 'flow-vjp'): number => {
+    const statements = kind === 'flow' ? group?.step?.forward : group?.step?.backward;
+    return (statements ?? []).filter((s) => s.kind === kind).length * steps;
+  };
+  add(program.sources?.flow, sources * flows(program.sources, 'flow'));
+  for (const leaf of leaves) {
+    const gradient = want === 'gradient';
+    const seeds = program.wants.any && (gradient || (leaf === 'sources' && program.phases === 2));
+    if (gradient) add(program.sources?.flowVjp, sources * flows(program.sources, 'flow-vjp'));
+    if (leaf !== 'sources') {
+      add(program.tracers?.flow, rowsOfShard(leaf) * flows(program.tracers, 'flow'));
+      if (gradient) add(program.tracers?.flowVjp, rowsOfShard(leaf) * flows(program.tracers, 'flow-vjp'));
+    }
+    for (const [i, term] of program.terms.entries()) {
+      const points = grid.terms[i]?.length ?? 0;
+      if (leaf === 'sources') {
+        add(term.scalar?.value, points);
+        if (seeds) add(term.scalar?.vjp, points);
+      } else {
+        add(term.rows?.value, rowsOfShard(leaf) * points);
+        if (seeds) add(term.rows?.vjp, rowsOfShard(leaf) * points);
+      }
+    }
+  }
+}

@@ -1,0 +1,464 @@
+// Sources backward, a sweep a leaf: one workgroup, all steps of a dispatch.
+
+struct Job {
+  first: u32,
+  end: u32,
+  held: u32,
+  holds: u32,
+  units: u32,
+  blocks: u32,
+  records: u32,
+  count: u32,
+  kept_at: u32,
+  points: u32,
+  start: u32,
+  partial: u32,
+  tail: u32,
+  out_words: u32,
+  sums: u32,
+  grid: u32,
+  steps: u32,
+  at_time: u32,
+  leaf: u32,
+  params_at: u32,
+  values_at: u32,
+  seeds_at: u32,
+  stage: u32,
+  threads: u32,
+  params: u32,
+  stages: u32,
+}
+
+@group(0) @binding(0) var<uniform> job: Job;
+@group(0) @binding(1) var<storage, read> given: array<f32>;
+@group(0) @binding(2) var<storage, read> path: array<f32>;
+@group(0) @binding(3) var<storage, read_write> gamma: array<f32>;
+@group(0) @binding(4) var<storage, read_write> work: array<f32>;
+var<workgroup> tile: array<vec4f, 896>;
+var<workgroup> values_of: array<f32, 256>;
+
+// The thread in its workgroup.
+var<private> lane: u32;
+
+fn skewflow_exp2(x: f32) -> f32 {
+  let n = clamp(round(x), -126.0, 127.0);
+  return exp2(x - n) * bitcast<f32>(u32(i32(n) + 127) << 23u);
+}
+
+fn meet(size: u32, value: f32) -> f32 {
+  workgroupBarrier();
+  values_of[lane] = value;
+  workgroupBarrier();
+  var sum = values_of[lane % size];
+  for (var other = lane % size + size; other < 256u; other += size) {
+    sum += values_of[other];
+  }
+  return sum;
+}
+
+var<private> row: u32;
+// Whether there is such a row, and whether this thread writes what it leaves.
+var<private> row_present: bool;
+var<private> present: bool;
+// Which of the threads of this row this one is.
+var<private> split: u32;
+var<private> work_at: u32;
+
+fn place(leaf: u32, part: u32) {
+  let at = part * 128u + lane % 128u;
+  row = min(at, 99u);
+  split = lane / 128u;
+  row_present = at < 100u;
+  present = row_present && split == 0u;
+  work_at = leaf * 3700u;
+}
+
+fn slot_of(stage: u32) -> u32 {
+  return 0u;
+}
+
+fn number_of_time(stage: u32) -> u32 {
+  return 1u;
+}
+
+fn time_of(stage: u32, step_at: u32) -> f32 {
+  return given[step_at + number_of_time(stage)];
+}
+
+fn source_of(stage: u32, k: u32) -> u32 {
+  return (k * 1u + slot_of(stage)) * 600u;
+}
+
+fn cotangent_of(stage: u32) -> u32 {
+  return 2500u;
+}
+
+fn result_of(stage: u32) -> u32 {
+  return 3100u;
+}
+
+fn flow_vjp(time: f32, source: u32, cotangent: u32, result: u32) {
+  let z = array<f32, 6>(path[source + row * 6u], path[source + row * 6u + 1u], path[source + row * 6u + 2u], path[source + row * 6u + 3u], path[source + row * 6u + 4u], path[source + row * 6u + 5u]);
+  let κ = array<f32, 6>(work[work_at + cotangent + row], work[work_at + cotangent + 100u + row], work[work_at + cotangent + 200u + row], work[work_at + cotangent + 300u + row], work[work_at + cotangent + 400u + row], work[work_at + cotangent + 500u + row]);
+  let v1 = κ[3];
+  let v2 = z[0];
+  let v6 = κ[4];
+  let v7 = z[1];
+  let v12 = κ[5];
+  let v13 = z[2];
+  let v19 = given[2u];
+  let v20 = (v19 * v19);
+  let v21 = ((-1.442695f) / v20);
+  let v35 = z[3];
+  let v37 = z[4];
+  let v40 = z[5];
+  let v44 = κ[0];
+  let v46 = κ[1];
+  let v49 = κ[2];
+  let v69 = (2f / v20);
+  var a0_0 = 0f;
+  var a0_1 = 0f;
+  var a0_2 = 0f;
+  var a0_3 = 0f;
+  var a0_4 = 0f;
+  var a0_5 = 0f;
+  var a0_6 = 0f;
+  var a0_7 = 0f;
+  for (var first0 = 0u; first0 < 100u; first0 += 256u) {
+    workgroupBarrier();
+    if (lane < 256u) {
+      let j0 = min(first0 + lane, 99u);
+      tile[lane * 2u + 0u] = vec4f(path[source + j0 * 6u + 3u], path[source + j0 * 6u], path[source + j0 * 6u + 1u], path[source + j0 * 6u + 2u]);
+      tile[lane * 2u + 1u] = vec4f(path[source + j0 * 6u + 4u], path[source + j0 * 6u + 5u], 0f, 0f);
+    }
+    workgroupBarrier();
+    let last0 = min(256u, 100u - first0);
+    for (var l0 = split; l0 < last0; l0 += 2u) {
+      let j0 = first0 + l0;
+      let w0_0 = tile[l0 * 2u + 0u];
+      let w0_1 = tile[l0 * 2u + 1u];
+      let v0 = w0_0.x;
+      let v3 = w0_0.y;
+      let v8 = w0_0.z;
+      let v14 = w0_0.w;
+      let v31 = w0_1.x;
+      let v33 = w0_1.y;
+      let v4 = (v2 - v3);
+      let v5 = (v1 * v4);
+      let v9 = (v7 - v8);
+      let v10 = (v6 * v9);
+      let v11 = (v5 + v10);
+      let v15 = (v13 - v14);
+      let v16 = (v12 * v15);
+      let v17 = (v11 + v16);
+      let v22 = (v4 * v4);
+      let v23 = (v9 * v9);
+      let v24 = (v22 + v23);
+      let v25 = (v15 * v15);
+      let v26 = (v24 + v25);
+      let v27 = (v21 * v26);
+      let v28 = skewflow_exp2(v27);
+      let v29 = (v17 * v28);
+      let v30 = (v0 * v29);
+      let v32 = (v31 * v29);
+      let v34 = (v33 * v29);
+      let v36 = (v35 * v0);
+      let v38 = (v37 * v31);
+      let v39 = (v36 + v38);
+      let v41 = (v40 * v33);
+      let v42 = (v39 + v41);
+      let v43 = (v17 * v42);
+      let v45 = (v44 * v0);
+      let v47 = (v46 * v31);
+      let v48 = (v45 + v47);
+      let v50 = (v49 * v33);
+      let v51 = (v48 + v50);
+      let v52 = (v43 + v51);
+      let v53 = (v52 * v28);
+      let v54 = (v4 * v53);
+      let v55 = (v9 * v53);
+      let v56 = (v15 * v53);
+      let v57 = (v42 * v28);
+      let v58 = (v26 * v53);
+      a0_0 += v30;
+      a0_1 += v32;
+      a0_2 += v34;
+      a0_3 += v54;
+      a0_4 += v55;
+      a0_5 += v56;
+      a0_6 += v57;
+      a0_7 += v58;
+    }
+  }
+  a0_0 = meet(128u, a0_0);
+  a0_1 = meet(128u, a0_1);
+  a0_2 = meet(128u, a0_2);
+  a0_3 = meet(128u, a0_3);
+  a0_4 = meet(128u, a0_4);
+  a0_5 = meet(128u, a0_5);
+  a0_6 = meet(128u, a0_6);
+  a0_7 = meet(128u, a0_7);
+  let v88 = (v1 * a0_6);
+  let v89 = (v69 * a0_3);
+  let v90 = (v88 - v89);
+  let v91 = (v6 * a0_6);
+  let v92 = (v69 * a0_4);
+  let v93 = (v91 - v92);
+  let v94 = (v12 * a0_6);
+  let v95 = (v69 * a0_5);
+  let v96 = (v94 - v95);
+  let v97 = (v19 * v20);
+  let v98 = (2f / v97);
+  let v99 = (v98 * a0_7);
+  if (present) {
+    work[work_at + result + row] = v90;
+    work[work_at + result + 100u + row] = v93;
+    work[work_at + result + 200u + row] = v96;
+    work[work_at + result + 300u + row] = a0_0;
+    work[work_at + result + 400u + row] = a0_1;
+    work[work_at + result + 500u + row] = a0_2;
+    work[work_at + 600u + row] += v99;
+    work[work_at + 1300u + row] = v1;
+    work[work_at + 1400u + row] = v2;
+    work[work_at + 1500u + row] = v6;
+    work[work_at + 1600u + row] = v7;
+    work[work_at + 1700u + row] = v12;
+    work[work_at + 1800u + row] = v13;
+    work[work_at + 1900u + row] = v35;
+    work[work_at + 2000u + row] = v37;
+    work[work_at + 2100u + row] = v40;
+    work[work_at + 2200u + row] = v44;
+    work[work_at + 2300u + row] = v46;
+    work[work_at + 2400u + row] = v49;
+  }
+}
+
+fn flow_passes(group: u32, part: u32, time: f32, source: u32) {
+  let v19 = given[2u];
+  let v20 = (v19 * v19);
+  let v21 = ((-1.442695f) / v20);
+  let v69 = (2f / v20);
+  for (var base = part * 128u; base < 100u; base += 1u * 128u) {
+    let j0 = min(base + lane % 128u, 99u);
+    let v0 = path[source + j0 * 6u + 3u];
+    let v3 = path[source + j0 * 6u];
+    let v8 = path[source + j0 * 6u + 1u];
+    let v14 = path[source + j0 * 6u + 2u];
+    let v31 = path[source + j0 * 6u + 4u];
+    let v33 = path[source + j0 * 6u + 5u];
+    var sum0 = 0f;
+    var sum1 = 0f;
+    var sum2 = 0f;
+    var sum3 = 0f;
+    var sum4 = 0f;
+    var sum5 = 0f;
+    for (var chunk = 0u; chunk < 100u; chunk += 128u) {
+      workgroupBarrier();
+      if (lane < 128u) {
+        let mine = min(chunk + lane, 99u);
+        tile[lane * 3u + 0u] = vec4f(work[work_at + 1300u + mine], work[work_at + 1400u + mine], work[work_at + 1500u + mine], work[work_at + 1600u + mine]);
+        tile[lane * 3u + 1u] = vec4f(work[work_at + 1700u + mine], work[work_at + 1800u + mine], work[work_at + 1900u + mine], work[work_at + 2000u + mine]);
+        tile[lane * 3u + 2u] = vec4f(work[work_at + 2100u + mine], work[work_at + 2200u + mine], work[work_at + 2300u + mine], work[work_at + 2400u + mine]);
+      }
+      workgroupBarrier();
+      var part0 = 0f;
+      var part1 = 0f;
+      var part2 = 0f;
+      var part3 = 0f;
+      var part4 = 0f;
+      var part5 = 0f;
+      let visited = min(128u, 100u - chunk);
+      for (var r = lane / 128u; r < visited; r += 2u) {
+        let own = chunk + r;
+        let own0 = tile[r * 3u + 0u];
+        let own1 = tile[r * 3u + 1u];
+        let own2 = tile[r * 3u + 2u];
+        let v1 = own0.x;
+        let v2 = own0.y;
+        let v6 = own0.z;
+        let v7 = own0.w;
+        let v12 = own1.x;
+        let v13 = own1.y;
+        let v35 = own1.z;
+        let v37 = own1.w;
+        let v40 = own2.x;
+        let v44 = own2.y;
+        let v46 = own2.z;
+        let v49 = own2.w;
+        let v4 = (v2 - v3);
+        let v5 = (v1 * v4);
+        let v9 = (v7 - v8);
+        let v10 = (v6 * v9);
+        let v11 = (v5 + v10);
+        let v15 = (v13 - v14);
+        let v16 = (v12 * v15);
+        let v17 = (v11 + v16);
+        let v22 = (v4 * v4);
+        let v23 = (v9 * v9);
+        let v24 = (v22 + v23);
+        let v25 = (v15 * v15);
+        let v26 = (v24 + v25);
+        let v27 = (v21 * v26);
+        let v28 = skewflow_exp2(v27);
+        let v29 = (v17 * v28);
+        let v36 = (v35 * v0);
+        let v38 = (v37 * v31);
+        let v39 = (v36 + v38);
+        let v41 = (v40 * v33);
+        let v42 = (v39 + v41);
+        let v43 = (v17 * v42);
+        let v45 = (v44 * v0);
+        let v47 = (v46 * v31);
+        let v48 = (v45 + v47);
+        let v50 = (v49 * v33);
+        let v51 = (v48 + v50);
+        let v52 = (v43 + v51);
+        let v53 = (v52 * v28);
+        let v57 = (v42 * v28);
+        let v59 = (v35 * v29);
+        let v60 = (v44 * v28);
+        let v61 = (v59 + v60);
+        let v62 = (v37 * v29);
+        let v63 = (v46 * v28);
+        let v64 = (v62 + v63);
+        let v65 = (v40 * v29);
+        let v66 = (v49 * v28);
+        let v67 = (v65 + v66);
+        let v70 = (v69 * v53);
+        let v71 = (v4 * v70);
+        let v72 = (v1 * v57);
+        let v73 = (v71 - v72);
+        let v74 = (v9 * v70);
+        let v75 = (v6 * v57);
+        let v76 = (v74 - v75);
+        let v77 = (v15 * v70);
+        let v78 = (v12 * v57);
+        let v79 = (v77 - v78);
+        part0 += v61;
+        part1 += v64;
+        part2 += v67;
+        part3 += v73;
+        part4 += v76;
+        part5 += v79;
+      }
+      sum0 += part0;
+      sum1 += part1;
+      sum2 += part2;
+      sum3 += part3;
+      sum4 += part4;
+      sum5 += part5;
+    }
+    sum0 = meet(128u, sum0);
+    sum1 = meet(128u, sum1);
+    sum2 = meet(128u, sum2);
+    sum3 = meet(128u, sum3);
+    sum4 = meet(128u, sum4);
+    sum5 = meet(128u, sum5);
+    if (lane < 128u && base + lane < 100u) {
+      work[work_at + 1000u + j0] += sum0;
+      work[work_at + 1100u + j0] += sum1;
+      work[work_at + 1200u + j0] += sum2;
+      work[work_at + 700u + j0] += sum3;
+      work[work_at + 800u + j0] += sum4;
+      work[work_at + 900u + j0] += sum5;
+    }
+  }
+}
+
+fn start(leaf: u32, part: u32) {
+  if (present) {
+    work[work_at + 0u + row] = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u];
+    work[work_at + 100u + row] = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 1u];
+    work[work_at + 200u + row] = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 2u];
+    work[work_at + 300u + row] = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 3u];
+    work[work_at + 400u + row] = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 4u];
+    work[work_at + 500u + row] = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 5u];
+    work[work_at + 600u + row] = 0f;
+  }
+}
+
+fn combine(leaf: u32, part: u32, stage: u32, k: u32) {
+  let step_at = job.grid + k * 2u;
+  let h = given[step_at];
+  if (present) {
+    switch (stage) {
+      case 0u: {
+        work[work_at + 700u + row] = 0f;
+        work[work_at + 800u + row] = 0f;
+        work[work_at + 900u + row] = 0f;
+        work[work_at + 1000u + row] = 0f;
+        work[work_at + 1100u + row] = 0f;
+        work[work_at + 1200u + row] = 0f;
+        let κ0_0 = h * work[work_at + 0u + row];
+        let κ0_1 = h * work[work_at + 100u + row];
+        let κ0_2 = h * work[work_at + 200u + row];
+        let κ0_3 = h * work[work_at + 300u + row];
+        let κ0_4 = h * work[work_at + 400u + row];
+        let κ0_5 = h * work[work_at + 500u + row];
+        work[work_at + 2500u + row] = κ0_0;
+        work[work_at + 2600u + row] = κ0_1;
+        work[work_at + 2700u + row] = κ0_2;
+        work[work_at + 2800u + row] = κ0_3;
+        work[work_at + 2900u + row] = κ0_4;
+        work[work_at + 3000u + row] = κ0_5;
+      }
+      default: {
+        work[work_at + 3100u + row] += work[work_at + 700u + row] + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u];
+        work[work_at + 3200u + row] += work[work_at + 800u + row] + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 1u];
+        work[work_at + 3300u + row] += work[work_at + 900u + row] + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 2u];
+        work[work_at + 3400u + row] += work[work_at + 1000u + row] + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 3u];
+        work[work_at + 3500u + row] += work[work_at + 1100u + row] + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 4u];
+        work[work_at + 3600u + row] += work[work_at + 1200u + row] + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 5u];
+        let λ_0 = work[work_at + 0u + row] + work[work_at + 3100u + row];
+        let λ_1 = work[work_at + 100u + row] + work[work_at + 3200u + row];
+        let λ_2 = work[work_at + 200u + row] + work[work_at + 3300u + row];
+        let λ_3 = work[work_at + 300u + row] + work[work_at + 3400u + row];
+        let λ_4 = work[work_at + 400u + row] + work[work_at + 3500u + row];
+        let λ_5 = work[work_at + 500u + row] + work[work_at + 3600u + row];
+        work[work_at + 0u + row] = λ_0;
+        work[work_at + 100u + row] = λ_1;
+        work[work_at + 200u + row] = λ_2;
+        work[work_at + 300u + row] = λ_3;
+        work[work_at + 400u + row] = λ_4;
+        work[work_at + 500u + row] = λ_5;
+      }
+    }
+  }
+}
+
+fn transpose_rows(leaf: u32, part: u32, stage: u32, k: u32) {
+  let step_at = job.grid + k * 2u;
+  let h = given[step_at];
+  flow_vjp(time_of(stage, step_at), source_of(stage, k), cotangent_of(stage), result_of(stage));
+}
+
+fn sum_rows(leaf: u32, part: u32, stage: u32, k: u32) {
+  let step_at = job.grid + k * 2u;
+  let h = given[step_at];
+  flow_passes(leaf, part, time_of(stage, step_at), source_of(stage, k));
+}
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) index: u32) {
+  lane = index;
+  let group = workgroup.x + workgroup.y * 65535u;
+  let leaf = group / 1u;
+  let part = group % 1u;
+  if (leaf >= job.units) { return; }
+  place(leaf, part);
+  if (job.end == job.steps) { start(leaf, part); }
+  storageBarrier();
+  for (var left = job.end; left > job.first; left--) {
+    let k = left - 1u;
+    for (var stage = 0u; stage < job.stages; stage++) {
+      combine(leaf, part, stage, k);
+      storageBarrier();
+      transpose_rows(leaf, part, stage, k);
+      storageBarrier();
+      sum_rows(leaf, part, stage, k);
+      storageBarrier();
+    }
+    combine(leaf, part, 1u, k);
+    storageBarrier();
+  }
+}

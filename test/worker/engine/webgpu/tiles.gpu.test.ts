@@ -1,0 +1,158 @@
+/**
+ * What must not reach the bits: tiles, segments, how long a dispatch runs, what ran before. And what small cases do not
+ * have: threads that share a row, shards in several pieces, more sources than a workgroup holds.
+ */
+import { describe, expect, it } from 'vitest';
+import type { Engine, EvaluationPlan } from '../../../../src/worker/engine/engine.ts';
+import { openReferenceEngine } from '../../../../src/worker/engine/reference/engine.ts';
+import { webGpuEngine } from '../../../../src/worker/engine/webgpu/engine.ts';
+import { load as loadShaders } from '../../../../src/worker/engine/webgpu/loaded.ts';
+import { makeSession } from '../../../../src/worker/engine/webgpu/session.ts';
+import { type Problem, type ProblemText, systemOf } from '../../../kernels/systems.ts';
+import { rowsOf } from '../cases.ts';
+import { expectClose } from '../conformance.ts';
+import { evaluateOn, load, type Options, type Outcome } from '../run.ts';
+import { noDeviceReason, openTestDevice, type TestDevice } from './software-device.ts';
+
+const carried = (rows: number, sources: number): ProblemText => ({
+  sources: { q: rowsOf(1, sources, 2), p: rowsOf(2, sources, 2, -0.05, 0.05), w: rowsOf(5, sources, 1) },
+  tracers: { x: rowsOf(3, rows, 2), goal: rowsOf(4, rows, 2) },
+  params: { sigma: 0.7 },
+  flow: {
+    x: 'sum(j, exp(-sqdist(x, q[j]) / sigma^2) * p[j])',
+    q: 'sum(k, exp(-sqdist(q, q[k]) / sigma^2) * p[k])',
+    p: 'sum(k, w[k] * dot(p, p[k]) * exp(-sqdist(q, q[k]) / sigma^2) * (q - q[k]))',
+  },
+  gradient: ['p', 'q', 'w', 'sigma', 'x', 'goal'],
+  scheme: 'heun',
+  steps: 3,
+  loss: [
+    { at: 'every step', value: 'mean(i, sqdist(x, goal))' },
+    { value: 'sum(i, sqdist(x@start, x)) + sum(j, dot(p, q))' },
+  ],
+});
+
+const rows = { final: true, trajectory: [0, 2] };
+const slow = 180_000;
+
+function bytesOf({ loss, gradient, rows: arrays, sums }: Outcome): Readonly<Record<string, string>> {
+  const all = [...gradient, ...arrays, ['sums', sums] as const, ['loss', Float64Array.of(loss)] as const];
+  return Object.fromEntries(
+    all.map(([k, v]) => [k, Buffer.from(v.buffer, v.byteOffset, v.byteLength).toString('hex')]),
+  );
+}
+
+const opened = await openTestDevice();
+
+if (opened === null) {
+  describe('tiles of the WebGPU engine', () => {
+    it.skip(`never reach the bits (skipped: ${noDeviceReason})`, () => {});
+  });
+} else {
+  testTiles(opened);
+}
+
+function testTiles({ device, adapter }: TestDevice): void {
+  const engineWith = (memoryBytes: number): Engine =>
+    webGpuEngine(device, adapter, { precision: 'f32', threads: 1, memoryBytes });
+  const roomy = engineWith(2 ** 30);
+
+  /** An engine that takes the device for so slow that every step is a dispatch of its own. */
+  const hesitant: Engine = {
+    ...roomy,
+    load: async (program, plan: EvaluationPlan) =>
+      makeSession({
+        device,
+        loaded: await loadShaders(device, program),
+        plan,
+        memoryBytes: 2 ** 30,
+        pace: { visitsPerSecond: 1 },
+        inTurn: (work) => work(),
+      }),
+  };
+
+  describe('the WebGPU engine gives the same bytes', () => {
+    const few = systemOf(carried(2600, 40));
+    const bytes = async (engine: Engine, options: Options = {}, problem: Problem = few) =>
+      bytesOf(await evaluateOn(engine, problem, { rows, ...options }));
+
+    it('as the reference gives numbers, threads sharing rows', { timeout: slow }, async () => {
+      const expected = await evaluateOn(openReferenceEngine(), few, { rows, shards: 2 });
+      expectClose(await evaluateOn(roomy, few, { rows, shards: 2 }), expected, 5e-5);
+    });
+
+    // A block takes about 260 KB: tiles of 1, 3 and 5 blocks, a shard of 11 in pieces of 1, 2 and 4.
+    it.each([300_000, 900_000, 1_500_000])(
+      'with %i bytes on the device',
+      { timeout: slow },
+      async (memory) => {
+        expect(await bytes(engineWith(memory))).toEqual(await bytes(roomy));
+        expect(await bytes(engineWith(memory), { shards: 3 })).toEqual(await bytes(roomy, { shards: 3 }));
+      },
+    );
+
+    it.each([1, 2])('with all steps held and with %i', { timeout: slow }, async (segmentSteps) => {
+      expect(await bytes(roomy, { segmentSteps })).toEqual(await bytes(roomy));
+    });
+
+    it('with one dispatch for all steps and with one a step', { timeout: slow }, async () => {
+      expect(await bytes(hesitant)).toEqual(await bytes(roomy));
+    });
+
+    it('when more sources than a workgroup has threads take a dispatch a stage', {
+      timeout: slow,
+    }, async () => {
+      const many = systemOf(carried(300, 270));
+      const expected = await evaluateOn(openReferenceEngine(), many, { rows });
+      const found = await evaluateOn(roomy, many, { rows });
+      expectClose(found, expected, 5e-5);
+      expect(await bytes(hesitant, {}, many)).toEqual(bytesOf(found));
+    });
+  });
+
+  describe('an evaluation of the WebGPU engine', () => {
+    it('refuses a budget that holds no block, with both figures', { timeout: slow }, async () => {
+      const small = systemOf(carried(300, 5));
+      await expect(evaluateOn(engineWith(1000), small, {})).rejects.toMatchObject({
+        tag: 'MemoryError',
+        details: { available: expect.any(Number), needed: expect.any(Number) },
+      });
+    });
+
+    it('needs its shards bound, and goes on', { timeout: slow }, async () => {
+      const problem = systemOf(carried(300, 5));
+      await using loaded = await load(roomy, problem);
+      const before = await loaded.evaluate();
+      await loaded.session.release(0);
+      await expect(loaded.evaluate()).rejects.toMatchObject({ tag: 'ProtocolError' });
+      await expect(loaded.session.bind({ index: 0, begin: 0, end: 300 }, new Map())).rejects.toMatchObject({
+        tag: 'ShapeError',
+      });
+      expect(Number.isFinite(before.loss)).toBe(true);
+    });
+
+    it('ends when it is aborted', { timeout: slow }, async () => {
+      const problem = systemOf(carried(300, 5));
+      await using loaded = await load(hesitant, problem);
+      const request = {
+        inputs: { grid: loaded.grid, fields: problem.fields },
+        leaves: [0],
+        want: 'gradient' as const,
+        seeds: null,
+        sums: null,
+        rows: { gradient: [], final: false, trajectory: [], values: false },
+      };
+      const stop = new AbortController();
+      const running = loaded.session.evaluate(request, { partial: () => {} }, stop.signal);
+      stop.abort(new Error('enough'));
+      await expect(running).rejects.toThrow('enough');
+      expect(Number.isFinite((await loaded.evaluate()).loss)).toBe(true);
+    });
+  });
+
+  it('double precision is refused with what to do', () => {
+    expect(() => webGpuEngine(device, adapter, { precision: 'f64', threads: 1, memoryBytes: 1 })).toThrow(
+      /precision: f32.*--engine wasm/,
+    );
+  });
+}
