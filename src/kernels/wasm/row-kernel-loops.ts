@@ -4,11 +4,11 @@
 import { invariant } from '../../errors.ts';
 import type { Accumulator, KernelScatter, LoopStep, Step, ValueId } from '../ir/kernel.ts';
 import type { Local } from './body.ts';
-import { lanes, loopsOf, vectorBytes } from './frame.ts';
+import { lanes, vectorBytes } from './frame.ts';
+import { writeRounds } from './row-kernel-rounds.ts';
 import { sinkVaries } from './row-kernel-uses.ts';
 import {
   hold,
-  type LoopLocals,
   localOf,
   type Pass,
   present,
@@ -20,12 +20,15 @@ import {
   type Writer,
 } from './row-kernel-values.ts';
 
-/** Writes steps; `finish` writes what ends them, vector by vector, while the vector's values are at hand. */
+/** What ends the steps of one bound row: written vector by vector, when the vector's values are at hand. */
+type Finish = (pass: Pass, v: number) => void;
+
+/** Writes steps for passes that differ in their bound rows alone: several only where no loop stands inside. */
 export function writeSteps(
   w: Writer,
-  pass: Pass,
+  passes: readonly Pass[],
   steps: readonly Step[],
-  finish: (v: number) => void = () => {},
+  finish: Finish = () => {},
 ): void {
   let batch: ValueId[] = [];
   for (const step of steps) {
@@ -33,23 +36,31 @@ export function writeSteps(
       batch.push(step.value);
       continue;
     }
-    writeBatch(w, pass, batch, () => {});
+    writeBatch(w, passes, batch, () => {});
     batch = [];
-    writeLoop(w, pass, step);
+    for (const pass of passes) writeLoop(w, pass, step);
   }
-  writeBatch(w, pass, batch, finish);
+  writeBatch(w, passes, batch, finish);
 }
 
-/** Values of one stretch: what is common to all vectors first, then one vector after another. */
-function writeBatch(w: Writer, pass: Pass, batch: readonly ValueId[], finish: (v: number) => void): void {
+/**
+ * Values of one stretch: what is common to all vectors first, then one vector after another, value by value for all
+ * bound rows, whose sums come in the order of the rows.
+ */
+function writeBatch(w: Writer, passes: readonly Pass[], batch: readonly ValueId[], finish: Finish): void {
   const held = batch.filter((id) => {
     const { kind } = valueAt(w, id);
     return kind !== 'constant' && kind !== 'accumulated' && w.uses.styleOf(id) === 'held';
   });
-  for (const id of held) if (!valueAt(w, id).varies) hold(w, pass, id, 0);
-  for (let v = 0; v < pass.vectors; v++) {
-    for (const id of held) if (valueAt(w, id).varies) hold(w, pass, id, v);
-    finish(v);
+  const [common, varying] = [
+    held.filter((id) => !valueAt(w, id).varies),
+    held.filter((id) => valueAt(w, id).varies),
+  ];
+  for (const pass of passes) for (const id of common) hold(w, pass, id, 0);
+  const vectors = passes[0]?.vectors ?? 0;
+  for (let v = 0; v < vectors; v++) {
+    for (const id of varying) for (const pass of passes) hold(w, pass, id, v);
+    for (const pass of passes) finish(pass, v);
   }
 }
 
@@ -78,23 +89,14 @@ function writeLoop(w: Writer, pass: Pass, step: LoopStep): void {
     pass.held.set(id, accumulation.values);
   }
 
-  const count = w.addresses.rowsOf(step.loop.over);
-  body.get(count).if(() => {
-    const bound = startLoop(w, step);
-    pass.loops.set(step.id, bound.locals);
-    body.loop((again) => {
-      const before = new Set(pass.held.keys());
-      writeBody(w, pass, step, accumulations);
-      for (const [id, locals] of pass.held) {
-        if (before.has(id) || valueAt(w, id).kind === 'accumulated') continue;
-        pass.held.delete(id);
-        body.release(...locals);
-      }
-      bound.advance();
-      body.branchIf(again);
-    });
-    bound.release();
-    pass.loops.delete(step.id);
+  writeRounds(w, step, abreastOf(w, step), (rows) => {
+    const passes = rows.map(
+      (at): Pass => ({ ...pass, held: new Map(pass.held), loops: new Map(pass.loops).set(step.id, at) }),
+    );
+    writeRound(w, passes, step, accumulations);
+    for (const { held } of passes) {
+      for (const [id, locals] of held) if (!pass.held.has(id)) body.release(...locals);
+    }
   });
   for (const { best } of accumulations) body.release(...best);
 }
@@ -117,105 +119,34 @@ function startAccumulation(w: Writer, pass: Pass, accumulator: Accumulator): Acc
   };
 }
 
-/** Sets a loop's locals to the first bound row. */
-function startLoop(
-  w: Writer,
-  step: LoopStep,
-): { readonly locals: LoopLocals; readonly advance: () => void; readonly release: () => void } {
-  const { body, kernel } = w;
-  const { bytes } = lanes[w.lane];
-  const scattered = loopsOf([step]).flatMap((l) => l.scatters.map((s) => s.target));
-  const read = kernel.values.flatMap((v) => ('loop' in v && v.loop === step.id ? [v] : []));
-  const targets = scattered.filter((t) => t.loop === step.id);
-  const numbers = <T>(items: readonly T[], pick: (item: T) => number | null): readonly number[] => [
-    ...new Set(items.flatMap((i) => pick(i) ?? [])),
-  ];
-  const columnsOf = (table: number): number => present(kernel.tables[table]).columns;
-  const componentsOf = (pair: number): number => present(kernel.pairs[pair]).components;
-
-  const moving: { readonly local: Local; readonly by: number }[] = [];
-  const pointer = (start: Local | null, by: number): Local => {
-    const local = body.borrow('i32');
-    if (start === null) body.i32(0);
-    else body.get(start);
-    body.set(local);
-    moving.push({ local, by });
-    return local;
-  };
-  const pointers = (
-    items: readonly number[],
-    start: (n: number) => Local | null,
-    by: (n: number) => number,
-  ): ReadonlyMap<number, Local> => new Map(items.map((n) => [n, pointer(start(n), by(n))]));
-
-  const tables = pointers(
-    numbers(read, (v) => (v.kind === 'row' ? v.table : null)),
-    w.addresses.table,
-    (t) => columnsOf(t) * bytes,
-  );
-  const scatters = pointers(
-    numbers(targets, (t) => (t.kind === 'row' ? t.table : null)),
-    w.addresses.scatter,
-    (t) => columnsOf(t) * vectorBytes,
-  );
-  const pairs = pointers(
-    [
-      ...new Set([
-        ...numbers(read, (v) => (v.kind === 'pair' ? v.pair : null)),
-        ...numbers(targets, (t) => (t.kind === 'pair' ? t.pair : null)),
-      ]),
-    ],
-    () => null,
-    (p) => componentsOf(p) * bytes,
-  );
-  const counts =
-    read.some((v) => v.kind === 'index') || step.accumulators.some((a) => a.by.startsWith('arg'));
-  const index = counts ? body.borrow('v128') : null;
-  if (index !== null) body.get(w.constant({ kind: 'number', value: 0 })).set(index);
-
-  // The loop ends when its first pointer has passed all rows: no counter of its own.
-  if (moving.length === 0) pointer(null, 1);
-  const first = present(moving[0]);
-  const end = body.borrow('i32');
-  body.get(first.local).get(w.addresses.rowsOf(step.loop.over)).i32(first.by);
-  body.emit('i32.mul').emit('i32.add').set(end);
-
-  return {
-    locals: { tables, scatters, pairs, index },
-    advance: () => {
-      if (index !== null) {
-        body
-          .get(index)
-          .get(w.constant({ kind: 'number', value: 1 }))
-          .emit(`${w.lane}.add`)
-          .set(index);
-      }
-      for (const { local, by } of moving.slice(1)) body.increment(local, by);
-      body.get(first.local).i32(first.by).emit('i32.add').tee(first.local);
-      body.get(end).emit('i32.lt_u');
-    },
-    release: () => {
-      body.release(end, ...moving.map((m) => m.local), ...(index === null ? [] : [index]));
-    },
-  };
+/** Bound rows a round: one where loops stand inside, or where what one row adds another may be adding to. */
+function abreastOf(w: Writer, step: LoopStep): number {
+  const alone =
+    step.steps.some((s) => s.kind === 'loop') || step.scatters.some((s) => s.target.loop !== step.id);
+  return alone ? 1 : w.abreast;
 }
 
-function writeBody(w: Writer, pass: Pass, step: LoopStep, accumulations: readonly Accumulation[]): void {
-  const loop = present(pass.loops.get(step.id));
-  const sums = scatterSums(w, pass, step);
-  writeSteps(w, pass, step.steps, (v) => {
+function writeRound(
+  w: Writer,
+  passes: readonly Pass[],
+  step: LoopStep,
+  accumulations: readonly Accumulation[],
+): void {
+  const sums = new Map(passes.map((pass) => [pass, scatterSums(w, pass, step)]));
+  writeSteps(w, passes, step.steps, (pass, v) => {
     for (const a of accumulations) {
-      if (a.values.length === pass.vectors || v === 0) accumulate(w, pass, a, loop, v);
+      if (a.values.length === pass.vectors || v === 0) accumulate(w, pass, a, step.id, v);
     }
+    const own = present(sums.get(pass));
     // Opened only now: the loops inside may have added to the same rows.
-    if (v === 0) for (const sum of sums.values()) sum.open();
+    if (v === 0) for (const sum of own.values()) sum.open();
     for (const s of step.scatters) {
-      const sum = sums.get(scatterKey(s));
+      const sum = own.get(scatterKey(s));
       if (sum === undefined) scatterWeights(w, pass, s, v);
       else addTerms(w, pass, s, sum.local, v);
     }
   });
-  for (const sum of sums.values()) sum.close();
+  for (const own of sums.values()) for (const sum of own.values()) sum.close();
 }
 
 const scatterKey = ({ target }: KernelScatter): string =>
@@ -261,7 +192,7 @@ function scatterSums(w: Writer, pass: Pass, step: LoopStep): ReadonlyMap<string,
   return sums;
 }
 
-function accumulate(w: Writer, pass: Pass, a: Accumulation, loop: LoopLocals, v: number): void {
+function accumulate(w: Writer, pass: Pass, a: Accumulation, loop: number, v: number): void {
   const { body, lane } = w;
   const { accumulator } = a;
   const { by, value, where } = accumulator;
@@ -296,7 +227,12 @@ function accumulate(w: Writer, pass: Pass, a: Accumulation, loop: LoopLocals, v:
     }
     body.set(wins);
     body.get(candidate).get(best).get(wins).emit('v128.bitselect').set(best);
-    body.get(present(loop.index)).get(local).get(wins).emit('v128.bitselect').set(local);
+    body
+      .get(present(pass.loops.get(loop)?.index))
+      .get(local)
+      .get(wins)
+      .emit('v128.bitselect')
+      .set(local);
   });
 }
 

@@ -18,6 +18,8 @@ export interface Writer {
   readonly signs: readonly Sign[];
   readonly lane: Lane;
   readonly fma: boolean;
+  /** Bound rows a round, where a loop allows it. */
+  readonly abreast: number;
   readonly frame: Local;
   readonly layout: FrameLayout;
   readonly body: Body;
@@ -47,7 +49,7 @@ export interface Pass {
   readonly rowNumbers: readonly Local[];
   /** Byte offset of each row's weights: [pair][vector][lane of i32]. */
   readonly weightRows: readonly (readonly (readonly Local[])[])[];
-  readonly loops: Map<number, LoopLocals>;
+  readonly loops: ReadonlyMap<number, LoopLocals>;
 }
 
 /** Where a running loop stands. */

@@ -5,8 +5,8 @@
  *   passes        V vectors of rows at a time, then the rest one by one:
  *     own values, loops over bound rows, planes stored, row sums added
  *
- * Every value of a pass lives in a local; V vectors interleave, so that one's latency is the other's work, and a
- * bound row is read once for all of them (kernels.md, "WASM lore").
+ * Every value of a pass lives in a local; a bound row is read once for all V vectors, and the bound rows of a round
+ * interleave, so that one's latency is the other's work (`row-kernel-rounds.ts`).
  */
 import type { Kernel, Step } from '../ir/kernel.ts';
 import { Body, type Local } from './body.ts';
@@ -26,6 +26,8 @@ export interface RowKernelOptions {
   readonly constants: ConstantPool;
   /** Vectors a pass; by default `vectorsOf(kernel)`. A function of the kernel alone: it decides the order of sums. */
   readonly vectors?: number;
+  /** Bound rows a round of a loop; by default `rowsAbreast`. No bit depends on it. */
+  readonly abreast?: number;
 }
 
 /** Defines the function `(frame: i32)` of a kernel. Its frame is `frameLayout(kernel, lane)`. */
@@ -63,14 +65,14 @@ export function emitKernelModule(
 }
 
 /** Operations that differ between rows in one loop, above which two vectors a pass are faster than four. */
-const wideBodyOps = 32;
+const wideBodyOps = 24;
 
 /**
  * Vectors of rows a pass.
  *
- * Four share what is read of a bound row and hide each other's latency; a long loop body keeps more values alive than
- * there are registers, and two are then faster; weights are gathered lane by lane, one vector at a time. Chosen on a
- * Sapphire Rapids core under V8 11.3 with bench/kernels/pairs.ts.
+ * Four share what is read of a bound row; a long loop body keeps more values alive than there are registers, and two
+ * are then faster; weights are gathered lane by lane, one vector at a time. Chosen on a Zen 4 core under V8 11.3 with
+ * bench/kernels/pairs.ts, together with the bound rows a round.
  */
 export function vectorsOf(kernel: Kernel): number {
   const loops = loopsOf(kernel.steps);
@@ -84,6 +86,13 @@ export function vectorsOf(kernel: Kernel): number {
   );
   return Math.max(...work) > wideBodyOps ? 2 : 4;
 }
+
+/**
+ * Bound rows a round. One vector against one row is a chain of some twenty instructions, each waiting for the last;
+ * a core looks ahead over three such chains and is done with none in time. Four rows interleave: 1.38 instead of 1.02
+ * billion pairs a second on the Gaussian sum, 1.07 to 1.31 × on the other formulas of bench/kernels/pairs.ts.
+ */
+export const rowsAbreast = 4;
 
 const entryKey = (e: PoolEntry): string => `${e.kind} ${Object.is(e.value, -0) ? '-0' : e.value}`;
 
@@ -120,6 +129,7 @@ function writeRowKernel(
     signs: signsOf(kernel),
     lane,
     fma,
+    abreast: options.abreast ?? rowsAbreast,
     frame,
     layout,
     body,
@@ -136,7 +146,7 @@ function writeRowKernel(
   };
   writeSteps(
     w,
-    call,
+    [call],
     kernel.steps.filter((s) => isOnce(kernel, s)),
   );
   writePasses(w, call, options.vectors ?? vectorsOf(kernel));
@@ -199,7 +209,7 @@ function writePass(w: Writer, call: Pass, row: Local, vectors: number): void {
   };
   writeSteps(
     w,
-    pass,
+    [pass],
     kernel.steps.filter((s) => !isOnce(kernel, s)),
   );
   writePlanes(w, pass, row);

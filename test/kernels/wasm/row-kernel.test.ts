@@ -50,4 +50,12 @@ describe.each(numerics)('a row kernel in $lane, madd $fma', ({ lane, fma }) => {
     );
     for (const planes of others) expect(planes).toEqual(one);
   });
+
+  it.each(named)('$name leaves the same bits everywhere, however many bound rows a round', ({ kernel }) => {
+    for (const bound of [1, 3, 4, 7]) {
+      const w = world(bound, 21, bound, 9, 3);
+      const [one, ...others] = [1, 2, 3, 4].map((abreast) => runKernel(kernel, { lane, fma, abreast }, w));
+      for (const results of others) expect(results, `${bound} bound rows`).toEqual(one);
+    }
+  });
 });

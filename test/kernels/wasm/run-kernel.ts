@@ -12,6 +12,7 @@ export interface RunOptions {
   readonly lane: Lane;
   readonly fma: boolean;
   readonly vectors?: number;
+  readonly abreast?: number;
 }
 
 export interface CompiledKernel {
