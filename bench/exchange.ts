@@ -65,7 +65,15 @@ async function serve(seat: Seat, length: number): Promise<void> {
     if (iteration === null || iteration.number === done || leaves.length === 0) continue;
     done = iteration.number;
     const { run, number, phase, parameterDigest } = iteration;
-    const envelope = { protocolVersion, run, seat: seat.id, number, phase, parameterDigest } as const;
+    const envelope = {
+      protocolVersion,
+      run,
+      seat: seat.id,
+      number,
+      phase,
+      parameterDigest,
+      copy: 0,
+    } as const;
     await seat.post(leaves.map((leaf): Posting => ({ ...envelope, leaf, answer })));
   }
 }
@@ -113,7 +121,10 @@ async function iterate(
     const question = { number, phase: 'gradient', parameterDigest: digest } as const;
     const rows = { gradient: [], final: false, trajectory: [], values: false };
     const given = { times: null, fields, sums: null, seeds: null, rows };
-    await desk.publish({ ...envelope, ...question, ...given }, { ...envelope, generation: 0, leaves });
+    await desk.publish(
+      { ...envelope, ...question, ...given },
+      { ...envelope, generation: 0, leaves, again: new Map() },
+    );
     for (let answered = 0; answered < it.shards; ) {
       for (const event of await desk.events(AbortSignal.timeout(60_000)))
         if (event.kind === 'posted' && event.posting.number === number) answered += 1;

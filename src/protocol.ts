@@ -85,11 +85,14 @@ export const Iteration = z.strictObject({
 });
 export type Iteration = z.infer<typeof Iteration>;
 
+/** A leaf is asked again at most so often in one phase. */
+export const copyMax = 255;
+
 /** A leaf to be answered once more: to replace an answer that is not believed, or to be compared with it. */
 export const Again = z.strictObject({
   leaf: LeafName,
   /** Which of the leaf's answers; 0 is the one that `SeatPlan.leaves` asks for. */
-  copy: z.int().positive(),
+  copy: z.int().positive().max(copyMax),
   /** Whether its N-sized results are written: not by an answer that is only compared. */
   rows: z.boolean(),
 });
@@ -175,7 +178,7 @@ export const Posting = z.strictObject({
   parameterDigest: ParameterDigest,
   leaf: LeafName,
   /** 0, or what the plan's `again` says; the first posting of each copy of a leaf wins. */
-  copy: z.int().nonnegative(),
+  copy: z.int().nonnegative().max(copyMax),
   answer: z.discriminatedUnion('kind', [LeafPartial, Fault]),
 });
 export type Posting = z.infer<typeof Posting>;

@@ -1,13 +1,14 @@
 /**
- * How do answers cross a wire? Those that a worker posts together are one frame: eight doubles a leaf that say what it is,
+ * How do answers cross a wire? Those that a worker posts together are one frame: nine doubles a leaf that say what it is,
  * then the arrays, leaf by leaf.
  *
- *   partial:  leaf  0  |sums|  |winners|  loss  |gradient|  |seeds|  |states|      −1 where there is no array
- *   fault:    leaf  1  group   what       row   step        0        0
+ *   partial:  leaf  copy  0  |sums|  |winners|  loss  |gradient|  |seeds|  |states|      −1 where there is no array
+ *   fault:    leaf  copy  1  group   what       row   step        0        0
  */
 import { z } from 'zod';
 import { SkewflowError } from '../../errors.ts';
 import {
+  copyMax,
   Fault,
   type LeafName,
   type LeafPartial,
@@ -23,13 +24,21 @@ import { answerBytesMax } from './limits.ts';
 const PostingsControl = z.strictObject({ run: RunId, seat: SeatId, count: z.int().nonnegative() });
 
 /** Doubles that describe one leaf. */
-const recordLength = 8;
+const recordLength = 9;
 const groups = Fault.shape.group.options;
 const whats = Fault.shape.what.options;
 
-/** Where a leaf stands in a frame and in the store's bit map: the run's own leaf before the shards. */
-export function leafNumber(leaf: LeafName): number {
+/** How a leaf is numbered in a frame: the run's own before the shards. */
+function leafNumber(leaf: LeafName): number {
   return leaf === 'sources' ? -1 : leaf;
+}
+
+/** Places of one copy in the store's bit map: more than the leaves of any job. */
+const copyStride = 2 ** 17;
+
+/** Where an answer stands in the store's bit map: the first for a leaf and copy sets the bit, and no other counts. */
+export function answerBit({ leaf, copy }: Pick<Posting, 'copy' | 'leaf'>): number {
+  return leafNumber(leaf) + 1 + copy * copyStride;
 }
 
 /** Bytes of an answer's arrays. */
@@ -68,8 +77,9 @@ export function encodePostings(postings: readonly Posting[], jobDigest: string):
   } as const;
   return encodeFrame(header, encodeControl({ run, seat, count: postings.length }), count, (reals) => {
     let at = 0;
-    for (const { leaf, answer } of postings) {
-      reals.set(recordOf(leaf, answer), at);
+    for (const posting of postings) {
+      const { answer } = posting;
+      reals.set(recordOf(posting), at);
       at += recordLength;
       if (answer.kind !== 'partial') continue;
       for (const array of arraysOf(answer)) {
@@ -91,7 +101,7 @@ export function decodePostings(bytes: Uint8Array, jobDigest: string): readonly P
   if (header.jobDigest !== jobDigest) throw malformed(`of job ${header.jobDigest}, expected ${jobDigest}`);
   const { run, seat, count } = decodeControl(control, PostingsControl);
   const { iteration: number, phase, parameterDigest } = header;
-  const envelope = { protocolVersion, run, seat, number, phase, parameterDigest, copy: 0 } as const;
+  const envelope = { protocolVersion, run, seat, number, phase, parameterDigest } as const;
   const reader = new Reader(reals);
   const postings: Posting[] = [];
   for (let n = 0; n < count; n++) postings.push({ ...envelope, ...reader.leaf(header.leaves) });
@@ -103,13 +113,24 @@ function arraysOf(partial: LeafPartial): readonly (Float64Array | null)[] {
   return [partial.sums, partial.winners, partial.gradient, partial.seeds, partial.sourceStates];
 }
 
-function recordOf(leaf: LeafName, answer: Posting['answer']): readonly number[] {
+function recordOf({ leaf, copy, answer }: Posting): readonly number[] {
   const at = leafNumber(leaf);
   if (answer.kind === 'non-finite')
-    return [at, 1, groups.indexOf(answer.group), whats.indexOf(answer.what), answer.row, answer.step, 0, 0];
+    return [
+      at,
+      copy,
+      1,
+      groups.indexOf(answer.group),
+      whats.indexOf(answer.what),
+      answer.row,
+      answer.step,
+      0,
+      0,
+    ];
   const { sums, winners, loss, gradient, seeds, sourceStates } = answer;
   return [
     at,
+    copy,
     0,
     sums.length,
     winners.length,
@@ -129,19 +150,26 @@ class Reader {
     this.#reals = reals;
   }
 
-  leaf({ begin, end }: { readonly begin: number; readonly end: number }): Pick<Posting, 'answer' | 'leaf'> {
+  leaf({
+    begin,
+    end,
+  }: {
+    readonly begin: number;
+    readonly end: number;
+  }): Pick<Posting, 'answer' | 'copy' | 'leaf'> {
     const record = this.#take(recordLength);
-    const [at = 0, kind, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = record;
+    const [at = 0, copy = 0, kind, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = record;
     if (!Number.isInteger(at) || at < begin || at >= end || at < -1) throw malformed(`leaf ${at}`);
+    if (!Number.isInteger(copy) || copy < 0 || copy > copyMax) throw malformed(`copy ${copy} of an answer`);
     const leaf = at === -1 ? 'sources' : at;
-    if (kind === 1) return { leaf, answer: faultOf(record) };
+    if (kind === 1) return { leaf, copy, answer: faultOf(record) };
     if (kind !== 0) throw malformed(`an answer of kind ${kind}`);
     const sums = this.#take(a);
     const winners = this.#take(b);
     const gradient = this.#take(d);
     const seeds = e === -1 ? null : this.#take(e);
     const sourceStates = f === -1 ? null : this.#take(f);
-    return { leaf, answer: { kind: 'partial', sums, winners, loss: c, gradient, seeds, sourceStates } };
+    return { leaf, copy, answer: { kind: 'partial', sums, winners, loss: c, gradient, seeds, sourceStates } };
   }
 
   finish(): void {
@@ -157,7 +185,7 @@ class Reader {
   }
 }
 
-function faultOf([, , group = -1, what = -1, row, step]: Float64Array): Fault {
+function faultOf([, , , group = -1, what = -1, row, step]: Float64Array): Fault {
   const parsed = Fault.safeParse({ kind: 'non-finite', group: groups[group], what: whats[what], row, step });
   if (!parsed.success) throw malformed('a fault that is none');
   return parsed.data;

@@ -1,8 +1,9 @@
 /**
- * How is a seat's part of the plan written? As text: `0-15,20,sources`, consecutive shards as one range.
+ * How is a seat's part of the plan written? As text: `0-15,20,sources`, consecutive shards as one range; after a semicolon
+ * what is asked again, `17:2` or, with its rows, `17:2+`.
  */
 import { SkewflowError } from '../../errors.ts';
-import { type LeafName, protocolVersion, type RunId, SeatId, type SeatPlan } from '../../protocol.ts';
+import { Again, type LeafName, protocolVersion, type RunId, SeatId, type SeatPlan } from '../../protocol.ts';
 import { type Reply, textOf } from './script.ts';
 
 /** Leaves as text, in their order. */
@@ -36,6 +37,33 @@ export function leavesOfText(text: string): readonly LeafName[] {
   });
 }
 
+/** What is asked again, as text. */
+function textOfAgain(again: readonly Again[]): string {
+  return again.map(({ leaf, copy, rows }) => `${leaf}:${copy}${rows ? '+' : ''}`).join(',');
+}
+
+/**
+ * What is asked again, from text.
+ *
+ * @throws ProtocolError for any other text
+ */
+function againOfText(text: string): readonly Again[] {
+  if (text === '') return [];
+  return text.split(',').map((part) => {
+    const fields = /^(sources|\d{1,8}):(\d{1,8})(\+?)$/.exec(part);
+    const leaf = fields?.[1] === 'sources' ? 'sources' : Number(fields?.[1]);
+    const again = Again.safeParse({ leaf, copy: Number(fields?.[2]), rows: fields?.[3] === '+' });
+    if (!again.success)
+      throw new SkewflowError('ProtocolError', `plan: \`${part.slice(0, 40)}\` is no leaf to be asked again`);
+    return again.data;
+  });
+}
+
+/** A seat's part of the plan as text. */
+function textOfPart(leaves: readonly LeafName[], again: readonly Again[]): string {
+  return again.length === 0 ? textOfLeaves(leaves) : `${textOfLeaves(leaves)};${textOfAgain(again)}`;
+}
+
 /** More shards than any job has. */
 const rangeMax = 2 ** 20;
 
@@ -43,11 +71,12 @@ const rangeMax = 2 ** 20;
 const headKey = '#';
 
 /** A plan as the fields of its hash. */
-export function planArguments({ epoch, generation, leaves }: SeatPlan): readonly string[] {
+export function planArguments({ epoch, generation, leaves, again }: SeatPlan): readonly string[] {
+  const seats = new Set([...leaves.keys(), ...again.keys()]);
   return [
     headKey,
     `${epoch} ${generation}`,
-    ...[...leaves].flatMap(([seat, its]) => [seat, textOfLeaves(its)]),
+    ...[...seats].flatMap((seat) => [seat, textOfPart(leaves.get(seat) ?? [], again.get(seat) ?? [])]),
   ];
 }
 
@@ -72,6 +101,12 @@ export function planUnder(
   parts: readonly (readonly [seat: SeatId, text: string])[],
 ): SeatPlan {
   const [epoch = 0, generation = 0] = head.split(' ').map(Number);
-  const leaves = new Map(parts.map(([seat, text]) => [seat, leavesOfText(text)]));
-  return { protocolVersion, run, epoch, generation, leaves, again: new Map() };
+  const leaves = new Map<SeatId, readonly LeafName[]>();
+  const again = new Map<SeatId, readonly Again[]>();
+  for (const [seat, text] of parts) {
+    const [first = '', more = ''] = text.split(';', 2);
+    leaves.set(seat, leavesOfText(first));
+    if (more !== '') again.set(seat, againOfText(more));
+  }
+  return { protocolVersion, run, epoch, generation, leaves, again };
 }

@@ -1,0 +1,56 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { leavesOfText, planArguments, planOf, textOfLeaves } from '../../../src/exchange/redis/plan-text.ts';
+import { type Again, type LeafName, protocolVersion, RunId, SeatId } from '../../../src/protocol.ts';
+
+const run = RunId.parse('run-1');
+const leaf: fc.Arbitrary<LeafName> = fc.oneof(fc.nat({ max: 65_535 }), fc.constant('sources' as const));
+const again: fc.Arbitrary<Again> = fc.record({
+  leaf,
+  copy: fc.integer({ min: 1, max: 255 }),
+  rows: fc.boolean(),
+});
+
+it('writes consecutive shards as one range, in their order', () => {
+  expect(textOfLeaves([0, 1, 2, 20, 'sources', 7, 8])).toBe('0-2,20,sources,7-8');
+});
+
+it('gives a plan back as it was, what is asked again too', () => {
+  const seat = fc.integer({ min: 0, max: 5 }).map((n) => SeatId.parse(`seat-${n}`));
+  const part = fc.record({ leaves: fc.array(leaf), again: fc.array(again, { minLength: 0, maxLength: 4 }) });
+  fc.assert(
+    fc.property(
+      fc.dictionary(seat, part, { noNullPrototype: true }),
+      fc.nat(),
+      fc.nat(),
+      (parts, epoch, generation) => {
+        const entries = Object.entries(parts).map(([id, its]) => [SeatId.parse(id), its] as const);
+        const plan = {
+          protocolVersion,
+          run,
+          epoch,
+          generation,
+          leaves: new Map(entries.map(([id, its]) => [id, its.leaves])),
+          again: new Map(
+            entries.filter(([, its]) => its.again.length > 0).map(([id, its]) => [id, its.again]),
+          ),
+        } as const;
+        expect(
+          planOf(
+            run,
+            planArguments(plan).map((text) => Buffer.from(text)),
+          ),
+        ).toEqual(plan);
+      },
+    ),
+  );
+});
+
+it.each(['x', '1-', '5-2', '1,,2', '0-99999999'])('refuses %j as leaves', (text) => {
+  expect(() => leavesOfText(text)).toThrow(/no range of leaves/);
+});
+
+it.each(['0;1', '0;1:0', '0;1:999', '0;x:1', '0;1:1-'])('refuses %j as a part of a plan', (text) => {
+  const fields = ['#', '1 1', 'seat-1', text].map((part) => Buffer.from(part));
+  expect(() => planOf(run, fields)).toThrow(/asked again/);
+});
