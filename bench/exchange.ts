@@ -123,6 +123,16 @@ async function iterate(
   return took;
 }
 
+/** Workers end by themselves when their run has; those of a run that failed are ended. */
+async function ended(child: ChildProcess): Promise<void> {
+  const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
+  await new Promise<void>((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve();
+    else child.once('exit', () => resolve());
+  });
+  clearTimeout(timer);
+}
+
 interface Measured extends Case {
   readonly p50: number;
   readonly p99: number;
@@ -161,7 +171,7 @@ async function measure(it: Case): Promise<Measured> {
     const total = took.reduce((sum, ms) => sum + ms, 0);
     return { ...it, p50: median(took), p99, perSecond: (1000 * took.length) / total, grown };
   } finally {
-    for (const child of children) child.kill('SIGKILL');
+    await Promise.all(children.map(ended));
     raw.disconnect();
     await connected[Symbol.asyncDispose]();
   }

@@ -3,9 +3,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { SkewflowError } from '../../errors.ts';
-import { RunSheet, SeatId } from '../../protocol.ts';
+import { type Iteration, RunSheet, SeatId } from '../../protocol.ts';
 import type { Exchange } from '../exchange.ts';
 import { decodeControl, encodeControl } from '../frames/control.ts';
+import { decodeIteration } from '../frames/iteration.ts';
 import { offersOf, RedisDesk } from './desk.ts';
 import type { Hints } from './hints.ts';
 import { lifeMs } from './keys.ts';
@@ -21,6 +22,7 @@ export function redisExchange(link: Link, hints: Hints): Exchange {
   const offers = new Offers(link, hints);
   const desks = new Set<RedisDesk>();
   const seats = new Set<RedisSeat>();
+  const read = lastRead();
   const closed = new SkewflowError('AbortedError', 'the exchange was closed');
 
   return {
@@ -64,6 +66,7 @@ export function redisExchange(link: Link, hints: Hints): Exchange {
       hints,
       id,
       sheet,
+      read,
       onLeft: async (next) => {
         seats.delete(seat);
         // Whatever fails here is made good: the desk queues free seats again, and the lock of this job ends.
@@ -75,4 +78,16 @@ export function redisExchange(link: Link, hints: Hints): Exchange {
     seats.add(seat);
     return seat;
   }
+}
+
+/** Reads frames of iterations; the last one read again, as seats of one process do, is read once. */
+function lastRead(): typeof decodeIteration {
+  let last: { readonly frame: Buffer; readonly jobDigest: string; readonly iteration: Iteration } | null =
+    null;
+  return (bytes, jobDigest) => {
+    const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (last === null || last.jobDigest !== jobDigest || !last.frame.equals(frame))
+      last = { frame: Buffer.from(frame), jobDigest, iteration: decodeIteration(frame, jobDigest) };
+    return last.iteration;
+  };
 }

@@ -9,6 +9,9 @@ import { listOf, type Reply, textOf } from './script.ts';
 /** How long a lost hint costs at most, in milliseconds. */
 export const pollMs = 400;
 
+/** Pause after a hint, in milliseconds: of five hundred workers that answer at once, not each is worth a look of its own. */
+const burstMs = 1;
+
 interface Subscription {
   /** Last entry seen; a stream is short, and old entries are one hint too many. */
   last: string;
@@ -71,7 +74,9 @@ export class Hints {
           this.#link.waiting.callBuffer('XREAD', ...read) as Promise<Reply>,
           Number.POSITIVE_INFINITY, // the watchdog sees to it
         );
-        if (reply !== null) this.#tell(asked, listOf(reply));
+        if (reply === null) continue;
+        this.#tell(asked, listOf(reply));
+        await new Promise((resolve) => setTimeout(resolve, burstMs));
       } catch (error) {
         if (this.#link.closed) break;
         this.#link.log.debug({}, `waiting for hints: ${String(error)}`);

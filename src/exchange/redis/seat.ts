@@ -19,7 +19,6 @@ import { Bell } from '../bell.ts';
 import { shortened } from '../error-report.ts';
 import type { Receipt, RunView, Seat, Traffic } from '../exchange.ts';
 import { decodeControl, encodeControl } from '../frames/control.ts';
-import { decodeIteration } from '../frames/iteration.ts';
 import { answerBytesWarn, unreadBytesMax } from '../frames/limits.ts';
 import { answerBytes, encodePostings, leafNumber } from '../frames/postings.ts';
 import { type Hints, pollMs } from './hints.ts';
@@ -41,6 +40,8 @@ export interface SeatOptions {
   readonly hints: Hints;
   readonly id: SeatId;
   readonly sheet: RunSheet;
+  /** The iteration in a frame; seats of one process share it. */
+  readonly read: (frame: Buffer, jobDigest: string) => Iteration;
   /** The seat is given up; `offer` is its slot's next offer, null where there is none. */
   readonly onLeft: (offer: string | null) => Promise<void>;
 }
@@ -52,6 +53,7 @@ export class RedisSeat implements Seat {
   readonly sheet: RunSheet;
   readonly #link: Link;
   readonly #stopListening: () => void;
+  readonly #read: SeatOptions['read'];
   readonly #onLeft: SeatOptions['onLeft'];
   readonly #keys: readonly string[];
   readonly #heartbeat: string;
@@ -69,10 +71,11 @@ export class RedisSeat implements Seat {
   #received = 0;
   #sent = 0;
 
-  constructor({ link, hints, id, sheet, onLeft }: SeatOptions) {
+  constructor({ link, hints, id, sheet, read, onLeft }: SeatOptions) {
     this.id = id;
     this.sheet = sheet;
     this.#link = link;
+    this.#read = read;
     this.#onLeft = onLeft;
     this.#keys = link.keys.iteration(sheet.run);
     this.#heartbeat = link.keys.heartbeat(sheet.run, id);
@@ -169,7 +172,7 @@ export class RedisSeat implements Seat {
     this.#shown = { asked: textOf(askedNow), planned: textOf(plannedNow) };
     this.#show({
       stamp: numberOf(stamp),
-      iteration: iteration === null ? this.#view.iteration : this.#iterationOf(iteration),
+      iteration: iteration === null ? this.#view.iteration : this.#read(iteration, this.sheet.jobDigest),
       plan:
         this.#shown.planned === planned
           ? this.#view.plan
@@ -177,10 +180,6 @@ export class RedisSeat implements Seat {
       end: over && decodeControl(over, RunEnd),
       dismissed: dismissed && decodeControl(dismissed, ErrorReport),
     });
-  }
-
-  #iterationOf(frame: Buffer): Iteration {
-    return decodeIteration(frame, this.sheet.jobDigest);
   }
 
   #planOf(head: Buffer | null, mine: Buffer | null): SeatPlan | null {
