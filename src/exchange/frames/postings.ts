@@ -68,8 +68,8 @@ export function encodePostings(postings: readonly Posting[], jobDigest: string):
   } as const;
   return encodeFrame(header, encodeControl({ run, seat, count: postings.length }), count, (reals) => {
     let at = 0;
-    for (const { leaf, answer } of postings) {
-      reals.set(recordOf(leaf, answer), at);
+    for (const { leaf, copy, answer } of postings) {
+      reals.set(recordOf(leaf, copy, answer), at);
       at += recordLength;
       if (answer.kind !== 'partial') continue;
       for (const array of arraysOf(answer)) {
@@ -91,7 +91,7 @@ export function decodePostings(bytes: Uint8Array, jobDigest: string): readonly P
   if (header.jobDigest !== jobDigest) throw malformed(`of job ${header.jobDigest}, expected ${jobDigest}`);
   const { run, seat, count } = decodeControl(control, PostingsControl);
   const { iteration: number, phase, parameterDigest } = header;
-  const envelope = { protocolVersion, run, seat, number, phase, parameterDigest, copy: 0 } as const;
+  const envelope = { protocolVersion, run, seat, number, phase, parameterDigest } as const;
   const reader = new Reader(reals);
   const postings: Posting[] = [];
   for (let n = 0; n < count; n++) postings.push({ ...envelope, ...reader.leaf(header.leaves) });
@@ -103,14 +103,24 @@ function arraysOf(partial: LeafPartial): readonly (Float64Array | null)[] {
   return [partial.sums, partial.winners, partial.gradient, partial.seeds, partial.sourceStates];
 }
 
-function recordOf(leaf: LeafName, answer: Posting['answer']): readonly number[] {
+/** The second number holds the kind of the answer in its lowest bit, and above it which copy it is. */
+function recordOf(leaf: LeafName, copy: number, answer: Posting['answer']): readonly number[] {
   const at = leafNumber(leaf);
   if (answer.kind === 'non-finite')
-    return [at, 1, groups.indexOf(answer.group), whats.indexOf(answer.what), answer.row, answer.step, 0, 0];
+    return [
+      at,
+      2 * copy + 1,
+      groups.indexOf(answer.group),
+      whats.indexOf(answer.what),
+      answer.row,
+      answer.step,
+      0,
+      0,
+    ];
   const { sums, winners, loss, gradient, seeds, sourceStates } = answer;
   return [
     at,
-    0,
+    2 * copy,
     sums.length,
     winners.length,
     loss,
@@ -119,6 +129,19 @@ function recordOf(leaf: LeafName, answer: Posting['answer']): readonly number[] 
     sourceStates?.length ?? -1,
   ];
 }
+
+/**
+ * The bit that says that an answer is there: leaves by number, `sources` before them, and each copy in a range of its own.
+ *
+ * Copies beyond the first are few, and so are the bits that are set.
+ */
+export function answerBit({ leaf, copy }: Pick<Posting, 'copy' | 'leaf'>): number {
+  return copy * leavesMax + leafNumber(leaf) + 1;
+}
+
+/** More leaves than any job has, and more copies of one than are ever asked for. */
+const leavesMax = 2 ** 17;
+const copiesMax = 2 ** 12;
 
 /** Reads records and arrays in order, and nothing past the end. */
 class Reader {
@@ -129,19 +152,27 @@ class Reader {
     this.#reals = reals;
   }
 
-  leaf({ begin, end }: { readonly begin: number; readonly end: number }): Pick<Posting, 'answer' | 'leaf'> {
+  leaf({
+    begin,
+    end,
+  }: {
+    readonly begin: number;
+    readonly end: number;
+  }): Pick<Posting, 'answer' | 'copy' | 'leaf'> {
     const record = this.#take(recordLength);
-    const [at = 0, kind, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = record;
+    const [at = 0, second = -1, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = record;
     if (!Number.isInteger(at) || at < begin || at >= end || at < -1) throw malformed(`leaf ${at}`);
     const leaf = at === -1 ? 'sources' : at;
-    if (kind === 1) return { leaf, answer: faultOf(record) };
-    if (kind !== 0) throw malformed(`an answer of kind ${kind}`);
+    if (!Number.isInteger(second) || second < 0 || second >= 2 * copiesMax)
+      throw malformed(`an answer of kind ${second}`);
+    const copy = Math.floor(second / 2);
+    if (second % 2 === 1) return { leaf, copy, answer: faultOf(record) };
     const sums = this.#take(a);
     const winners = this.#take(b);
     const gradient = this.#take(d);
     const seeds = e === -1 ? null : this.#take(e);
     const sourceStates = f === -1 ? null : this.#take(f);
-    return { leaf, answer: { kind: 'partial', sums, winners, loss: c, gradient, seeds, sourceStates } };
+    return { leaf, copy, answer: { kind: 'partial', sums, winners, loss: c, gradient, seeds, sourceStates } };
   }
 
   finish(): void {

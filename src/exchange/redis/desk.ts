@@ -22,7 +22,7 @@ import type { Desk, DeskEvent, Receipt, Standing } from '../exchange.ts';
 import { decodeControl, encodeControl } from '../frames/control.ts';
 import { decodeIteration, encodeIteration } from '../frames/iteration.ts';
 import { keptBytesMax } from '../frames/limits.ts';
-import { decodePostings, leafNumber } from '../frames/postings.ts';
+import { answerBit, decodePostings } from '../frames/postings.ts';
 import { type Hints, pollMs } from './hints.ts';
 import { lifeMs } from './keys.ts';
 import type { Link } from './link.ts';
@@ -244,7 +244,7 @@ export class RedisDesk implements Desk {
           .map(Number),
       );
       const all = this.#orNothing(() => decodePostings(frame, this.#options.sheet.jobDigest)) ?? [];
-      for (const posting of all) if (first.delete(leafNumber(posting.leaf) + 1)) postings.push(posting);
+      for (const posting of all) if (first.delete(answerBit(posting))) postings.push(posting);
     }
     return postings;
   }

@@ -1,8 +1,16 @@
 /**
- * How is a seat's part of the plan written? As text: `0-15,20,sources`, consecutive shards as one range.
+ * How is a seat's part of the plan written? As text: `0-15,20,sources`, consecutive shards as one range; behind a semicolon
+ * what it answers again, `7:1,9:2r`: leaf, copy, and `r` where the rows are written. `-` stands for no part of the leaves.
  */
 import { SkewflowError } from '../../errors.ts';
-import { type LeafName, protocolVersion, type RunId, SeatId, type SeatPlan } from '../../protocol.ts';
+import {
+  type Again,
+  type LeafName,
+  protocolVersion,
+  type RunId,
+  SeatId,
+  type SeatPlan,
+} from '../../protocol.ts';
 import { type Reply, textOf } from './script.ts';
 
 /** Leaves as text, in their order. */
@@ -43,12 +51,28 @@ const rangeMax = 2 ** 20;
 const headKey = '#';
 
 /** A plan as the fields of its hash. */
-export function planArguments({ epoch, generation, leaves }: SeatPlan): readonly string[] {
+export function planArguments({ epoch, generation, leaves, again }: SeatPlan): readonly string[] {
+  const seats = new Set([...leaves.keys(), ...again.keys()]);
   return [
     headKey,
     `${epoch} ${generation}`,
-    ...[...leaves].flatMap(([seat, its]) => [seat, textOfLeaves(its)]),
+    ...[...seats].flatMap((seat) => [seat, textOfPart(leaves.get(seat), again.get(seat))]),
   ];
+}
+
+function textOfPart(leaves: readonly LeafName[] | undefined, again: readonly Again[] = []): string {
+  const first = leaves === undefined ? '-' : textOfLeaves(leaves);
+  const more = again.map(({ leaf, copy, rows }) => `${leaf}:${copy}${rows ? 'r' : ''}`);
+  return more.length === 0 ? first : `${first};${more.join(',')}`;
+}
+
+function againOfText(text: string): readonly Again[] {
+  return text.split(',').map((part): Again => {
+    const [, leaf = '', copy, rows] = /^(sources|\d{1,8}):([1-9]\d{0,3})(r?)$/.exec(part) ?? [];
+    if (copy === undefined)
+      throw new SkewflowError('ProtocolError', `plan: \`${part.slice(0, 40)}\` is no copy of a leaf`);
+    return { leaf: leaf === 'sources' ? leaf : Number(leaf), copy: Number(copy), rows: rows === 'r' };
+  });
 }
 
 /** The plan in the fields of its hash. */
@@ -72,6 +96,12 @@ export function planUnder(
   parts: readonly (readonly [seat: SeatId, text: string])[],
 ): SeatPlan {
   const [epoch = 0, generation = 0] = head.split(' ').map(Number);
-  const leaves = new Map(parts.map(([seat, text]) => [seat, leavesOfText(text)]));
-  return { protocolVersion, run, epoch, generation, leaves, again: new Map() };
+  const leaves = new Map<SeatId, readonly LeafName[]>();
+  const again = new Map<SeatId, readonly Again[]>();
+  for (const [seat, text] of parts) {
+    const [first = '', more] = text.split(';');
+    if (first !== '-') leaves.set(seat, leavesOfText(first));
+    if (more !== undefined) again.set(seat, againOfText(more));
+  }
+  return { protocolVersion, run, epoch, generation, leaves, again };
 }

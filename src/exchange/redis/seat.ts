@@ -20,7 +20,7 @@ import { shortened } from '../error-report.ts';
 import type { Receipt, RunView, Seat, Traffic } from '../exchange.ts';
 import { decodeControl, encodeControl } from '../frames/control.ts';
 import { answerBytesWarn, unreadBytesMax } from '../frames/limits.ts';
-import { answerBytes, encodePostings, leafNumber } from '../frames/postings.ts';
+import { answerBit, answerBytes, encodePostings } from '../frames/postings.ts';
 import { type Hints, pollMs } from './hints.ts';
 import { lifeMs } from './keys.ts';
 import { closeMs, type Link } from './link.ts';
@@ -230,7 +230,7 @@ export class RedisSeat implements Seat {
     this.#warnOfSize(postings);
     const frame = encodePostings(postings, this.sheet.jobDigest);
     const { number, phase, parameterDigest } = first;
-    const bits = postings.map(({ leaf }) => leafNumber(leaf) + 1);
+    const bits = postings.map(answerBit);
     this.#posts += 1;
     const place = this.#link.keys.answers(this.sheet.run, this.id, this.#posts);
     const args = [

@@ -68,7 +68,10 @@ export const anyPostings: fc.Arbitrary<readonly Posting[]> = fc
     number: count,
     phase,
     parameterDigest: digest,
-    leaves: fc.array(fc.record({ leaf, answer }), { minLength: 1, maxLength: 5 }),
+    leaves: fc.array(fc.record({ leaf, copy: fc.nat({ max: 4095 }), answer }), {
+      minLength: 1,
+      maxLength: 5,
+    }),
   })
   .map(({ leaves, ...question }) =>
     leaves.map((each) => ({

@@ -60,6 +60,7 @@ function postingOf(seat: Seat, number: number, leaf: LeafName, length = 2): Post
     phase: 'gradient' as const,
     parameterDigest: digest,
     leaf,
+    copy: 0,
     answer: {
       kind: 'partial',
       sums: Float64Array.of(1 / 3),
