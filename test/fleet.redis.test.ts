@@ -25,8 +25,8 @@ output: { save: [final, trajectory], every: 5 }
 shards: 16
 `;
 
-const optimiseJob = (iterations: number): string => `
-${gradientJob(20_000, 10)}
+const optimiseJob = (iterations: number, tracers = 20_000): string => `
+${gradientJob(tracers, 10)}
 optimize: { over: [p], method: lbfgs, iterations: ${iterations}, gradientTolerance: 0, decreaseTolerance: 0 }
 `;
 
@@ -135,7 +135,8 @@ describeWithRedis('a fleet', () => {
     await using fleet = await startFleet();
     const coordinator = fleet.coordinator();
     const [frozen] = [fleet.worker(), fleet.worker()];
-    const job = await fleet.job('job.yaml', optimiseJob(40));
+    // Long enough for the other worker not to be done before this one is back.
+    const job = await fleet.job('job.yaml', optimiseJob(60, 60_000));
     const id = await submitted(fleet, job);
     await coordinator.says(/worker joined[\s\S]*worker joined/);
     frozen.kill('SIGSTOP');
