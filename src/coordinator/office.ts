@@ -2,7 +2,7 @@
  * What does a coordinator hold of one run? The state, the answers of the stage, what leaves are given; and it performs what
  * `run-state.ts` decides.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { invariant, isSkewflowError, SkewflowError } from '../errors.ts';
 import { errorOf, isFinal, reportOf } from '../exchange/error-report.ts';
 import type { Desk, DeskEvent, Receipt, Standing } from '../exchange/exchange.ts';
@@ -10,7 +10,6 @@ import { blocksOf } from '../partition/plan.ts';
 import type { Leaf } from '../partition/seats.ts';
 import {
   type ErrorReport,
-  type LeafPartial,
   type ParameterDigest,
   type Posting,
   protocolVersion,
@@ -32,6 +31,7 @@ import { type Crew, nobody } from './crew.ts';
 import { bytesOf, digestOf, type Given } from './given.ts';
 import { Ledger } from './ledger.ts';
 import { levelOf, type Notice, textOf } from './notice.ts';
+import { adoptable, printOf } from './prints.ts';
 import { plannedFrom, type RunEffect, type RunEvent, type RunState } from './run-events.ts';
 import { decide } from './run-state.ts';
 import { isCompared } from './second-opinions.ts';
@@ -191,7 +191,11 @@ export class Office {
     const { pairs, bytes, published, iterations, workersLost, redone, seats } = this.#ledger.counts();
     return {
       ...this.#evaluated,
-      ...{ iterations, workersLost, redone, seats, pairs },
+      iterations,
+      workersLost,
+      redone,
+      seats,
+      pairs,
       joins: this.#ledger.joins(),
       numerics: this.#crew.classes,
       bytesPerIteration: bytes / Math.max(1, published),
@@ -408,11 +412,16 @@ export class Office {
       epoch: this.#desk.epoch,
       holder: this.#holder,
       ...this.#asked,
-      ...{ sums, seeds, winners: this.#winners },
+      sums,
+      seeds,
+      winners: this.#winners,
       ...this.#evaluated,
       course: this.#run.course.record(),
       answers: this.#answers === null ? this.#resumable() : this.#keptAnswers(this.#answers),
-      ...{ numerics, classes, quarantined: [...quarantined], dismissed: [...dismissed] },
+      numerics,
+      classes,
+      quarantined: [...quarantined],
+      dismissed: [...dismissed],
       counts: this.#ledger.counts(),
     };
   }
@@ -458,8 +467,10 @@ export class Office {
     try {
       const leg = await this.#run.course.next(outcome);
       this.#run.onCommit({
-        ...{ iteration: this.#leg.number + 1, loss: outcome.kind === 'finite' ? outcome.loss : null },
-        ...{ seats: this.#crew.members.size, counts: this.#ledger.counts() },
+        iteration: this.#leg.number + 1,
+        loss: outcome.kind === 'finite' ? outcome.loss : null,
+        seats: this.#crew.members.size,
+        counts: this.#ledger.counts(),
       });
       if (leg === null) return { kind: 'settled' };
       this.#leg = leg;
@@ -511,41 +522,9 @@ function notKept(error: unknown): RunEvent {
 function crewOf({ numerics, classes, quarantined, dismissed }: Checkpoint): Crew {
   return {
     ...nobody,
-    ...{ numerics, classes },
+    numerics,
+    classes,
     quarantined: new Set(quarantined),
     dismissed: new Set(dismissed),
   };
-}
-
-/**
- * The postings that may be taken as they stand: of this very question, and only if no two answers of one leaf differ,
- * because then one worker lied and it is not known which.
- */
-function adoptable(
-  standing: Standing | null,
-  { number, phase, parameterDigest }: Pick<Posting, 'number' | 'parameterDigest' | 'phase'>,
-): readonly Posting[] {
-  const asked = standing?.iteration ?? null;
-  if (standing === null || asked === null) return [];
-  if (asked.number !== number || asked.phase !== phase || asked.parameterDigest !== parameterDigest)
-    return [];
-  const prints = new Map<Leaf, string>();
-  for (const { leaf, answer } of standing.postings) {
-    const print = printOf(answer);
-    if ((prints.get(leaf) ?? print) !== print) return [];
-    prints.set(leaf, print);
-  }
-  return standing.postings;
-}
-
-/** SHA-256 of an answer, all its numbers. */
-function printOf(answer: Posting['answer']): string {
-  const hash = createHash('sha256');
-  if (answer.kind === 'non-finite') return hash.update(JSON.stringify(answer)).digest('hex');
-  const { sums, winners, loss, gradient, seeds, sourceStates }: LeafPartial = answer;
-  for (const array of [sums, winners, Float64Array.of(loss), gradient, seeds, sourceStates]) {
-    hash.update(`${array?.length ?? 'none'};`);
-    if (array !== null) hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-  }
-  return hash.digest('hex');
 }

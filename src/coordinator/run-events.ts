@@ -196,8 +196,18 @@ export function memoryOf(state: Going): Memory {
   const { crew, now, lookedAt, absentSince, absenceSaidAt, unreachable } = state;
   const { keptAt, generation, latencies, homes, edition, trusted } = state;
   return {
-    ...{ crew, now, lookedAt, absentSince, absenceSaidAt, unreachable },
-    ...{ keptAt, generation, latencies, homes, edition, trusted },
+    crew,
+    now,
+    lookedAt,
+    absentSince,
+    absenceSaidAt,
+    unreachable,
+    keptAt,
+    generation,
+    latencies,
+    homes,
+    edition,
+    trusted,
   };
 }
 

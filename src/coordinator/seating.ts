@@ -52,8 +52,9 @@ export function joined(shape: RunShape, state: Going, join: Join): Decision {
   if (after.classes.length > Math.max(1, crew.classes.length)) {
     said.push(say({ code: 'MIXED_NUMERICS', numerics: after.classes }));
   }
-  if (state.kind !== 'asking') return { state: { ...state, crew: after }, effects: said };
-  return conclude(seatOne(shape, change(turnOf(state), { crew: after }, ...said), join.seat));
+  const present = isEnough(shape.rules, after) ? { absentSince: null, absenceSaidAt: null } : {};
+  if (state.kind !== 'asking') return { state: { ...state, ...present, crew: after }, effects: said };
+  return conclude(seatOne(shape, change(turnOf(state), { ...present, crew: after }, ...said), join.seat));
 }
 
 /** Whether a worker only repeats what it was sent away for. */

@@ -37,7 +37,6 @@ export class Store {
   #postings = new Map<string, Posting>();
   #holders = new Map<SeatId, Holder>();
   #names = 0;
-  #lastName: SeatId | null = null;
   /** Who acted under an epoch. */
   readonly #actors = new Map<number, object>();
   /** The highest epoch that was ever given, whatever the store has forgotten since. */
@@ -134,9 +133,7 @@ export class Store {
   /** A seat, if the run is open and one is free. */
   lease(): SeatId | null {
     if (this.#epoch === 0 || this.#end !== null || this.#holders.size >= this.#seatsMax) return null;
-    const reissued = this.#mutations.reissueSeat ? this.#lastName : null;
-    const id = reissued ?? SeatId.parse(`seat ${++this.#names}`);
-    this.#lastName = null;
+    const id = SeatId.parse(`seat ${++this.#names}`);
     const holder: Holder = { id, join: null, dismissed: null, until: this.#timeline.now + leaseMs };
     this.#holders.set(id, holder);
     this.#watch(holder);
@@ -202,9 +199,11 @@ export class Store {
   #watch(holder: Holder): void {
     this.#timeline.after(holder.until - this.#timeline.now, () => {
       if (this.#holders.get(holder.id) !== holder) return;
-      if (holder.until > this.#timeline.now) return this.#watch(holder);
+      if (holder.until > this.#timeline.now) {
+        this.#watch(holder);
+        return;
+      }
       this.#holders.delete(holder.id);
-      this.#lastName = holder.id;
       this.onEvent({ kind: 'left', seat: holder.id, lost: true });
     });
   }

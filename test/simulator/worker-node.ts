@@ -106,7 +106,10 @@ export class WorkerNode {
     this.node.call(
       () => this.#store.lease(),
       (seat) => {
-        if (seat === null) return this.node.later(this.#chance.within(200, 600), () => this.#lease());
+        if (seat === null) {
+          this.node.later(this.#chance.within(200, 600), () => this.#lease());
+          return;
+        }
         const sitting = { id: seat, state: seated, iteration: null, wave: 0, heardAt: this.node.now };
         this.#sitting = sitting;
         this.#watcher.trace(this.node.name, `takes ${seat}`);
@@ -127,7 +130,10 @@ export class WorkerNode {
   #beat(sitting: Sitting): void {
     if (this.#sitting !== sitting) return;
     const silentMs = this.node.now - sitting.heardAt;
-    if (silentMs >= leaseMs) return this.#feed(sitting, { kind: 'silent', forMs: silentMs });
+    if (silentMs >= leaseMs) {
+      this.#feed(sitting, { kind: 'silent', forMs: silentMs });
+      return;
+    }
     this.#send(sitting, () => this.#store.beat({ protocolVersion, seat: sitting.id, blocks: 0, pairs: 0 }));
     this.#feed(sitting, { kind: 'tick', now: this.node.now });
     if (!this.#mutations.neverPoll) this.wake();
@@ -168,13 +174,14 @@ export class WorkerNode {
     switch (effect.kind) {
       case 'evaluate':
         sitting.wave += 1;
-        return this.#evaluate(sitting, effect.tasks, sitting.wave, this.node.now);
-      case 'halt': {
+        this.#evaluate(sitting, effect.tasks, sitting.wave, this.node.now);
+        return;
+      case 'halt':
         sitting.wave += 1;
-        return this.node.later(2, () => {
+        this.node.later(2, () => {
           if (this.#sitting === sitting) this.#feed(sitting, { kind: 'waved', tookMs: 0 });
         });
-      }
+        return;
       case 'fence':
       case 'leave': {
         this.#watcher.trace(this.node.name, `${effect.kind}s ${sitting.id}`);
@@ -184,7 +191,7 @@ export class WorkerNode {
             () => this.#store.leave(sitting.id, effect.error),
             () => {},
           );
-        return this.node.later(this.#chance.within(300, 900), () => this.#lease());
+        this.node.later(this.#chance.within(300, 900), () => this.#lease());
       }
     }
   }
@@ -194,13 +201,15 @@ export class WorkerNode {
     const [task, ...rest] = tasks;
     const { iteration } = sitting;
     if (task === undefined || iteration === null) {
-      return this.#feed(sitting, { kind: 'waved', tookMs: this.node.now - begun });
+      this.#feed(sitting, { kind: 'waved', tookMs: this.node.now - begun });
+      return;
     }
     if (this.nature.poison === task.leaf) {
-      return this.node.later(20, () => {
+      this.node.later(20, () => {
         this.crash();
         this.node.later(this.#chance.within(200, 900), () => this.start());
       });
+      return;
     }
     const { key } = questionOf(iteration);
     this.node.later(this.#watcher.leafMs() * this.nature.slowness, () => {

@@ -14,7 +14,7 @@ import { Timeline } from './timeline.ts';
 import { WorkerNode } from './worker-node.ts';
 
 /** Everything has calmed down long before; a run that is not over by then never is. */
-const lifetimeMs = 180_000;
+const lifetimeMs = 600_000;
 
 export interface WorldReport {
   readonly seed: number;
@@ -76,7 +76,12 @@ class World {
       (nature, w) => new WorkerNode(node(`worker-${w}`), nature, { store, chance, mutations, watcher }),
     );
     const court: Court = {
-      ...{ store, chance, scenario, mutations, disk: this.#disk, trace: this.#trace },
+      store,
+      chance,
+      scenario,
+      mutations,
+      disk: this.#disk,
+      trace: this.#trace,
       stir: () => {
         this.#stirred = true;
       },
@@ -121,9 +126,12 @@ class World {
   }
 
   #over(error: unknown): void {
-    this.#trace('world', error === null ? 'a coordinator is done' : `a coordinator ends: ${String(error)}`);
+    this.#trace(
+      'world',
+      error === null ? 'a coordinator is done' : `a coordinator ends: ${messageOf(error)}`,
+    );
     const expected = isSkewflowError(error) || error === null;
-    if (!expected) this.#breaches.push(`a coordinator threw: ${(error as Error).stack ?? String(error)}`);
+    if (!expected) this.#breaches.push(`a coordinator threw: ${messageOf(error)}`);
   }
 
   #befall(trouble: Trouble): void {
@@ -216,4 +224,8 @@ function settled(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : 'something that is no error';
 }
