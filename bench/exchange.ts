@@ -137,6 +137,8 @@ interface Measured extends Case {
   readonly p50: number;
   readonly p99: number;
   readonly perSecond: number;
+  /** Milliseconds of CPU an iteration, whoever else the machine serves. */
+  readonly cpuMs: { readonly coordinator: number; readonly redis: number };
   /** Bytes that Redis holds more after the iterations than after the first tenth of them. */
   readonly grown: number;
 }
@@ -147,6 +149,11 @@ async function measure(it: Case): Promise<Measured> {
   const used = async (): Promise<number> => {
     await raw.memory('PURGE');
     return Number(/used_memory:(\d+)/.exec(await raw.info('memory'))?.[1]);
+  };
+  const redisCpu = async (): Promise<number> => {
+    const text = await raw.info('cpu');
+    const seconds = (name: string): number => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(text)?.[1]);
+    return 1000 * (seconds('used_cpu_user') + seconds('used_cpu_sys'));
   };
   const connected = await open(redis.port);
   const [processes, connections, seats] = it.workers;
@@ -163,13 +170,19 @@ async function measure(it: Case): Promise<Measured> {
     const warmUp = Math.ceil(it.iterations / 10);
     await iterate(desk, sitting, it, 0, warmUp);
     const before = await used();
+    const cpuBefore = { own: process.cpuUsage(), redis: await redisCpu() };
     const took = await iterate(desk, sitting, it, warmUp, it.iterations);
+    const own = process.cpuUsage(cpuBefore.own);
+    const cpuMs = {
+      coordinator: (own.user + own.system) / 1000 / it.iterations,
+      redis: ((await redisCpu()) - cpuBefore.redis) / it.iterations,
+    };
     const grown = (await used()) - before;
     await desk.end({ kind: 'done' });
     const sorted = took.toSorted((a, b) => a - b);
     const p99 = sorted[Math.floor(0.99 * sorted.length)] ?? Number.NaN;
     const total = took.reduce((sum, ms) => sum + ms, 0);
-    return { ...it, p50: median(took), p99, perSecond: (1000 * took.length) / total, grown };
+    return { ...it, p50: median(took), p99, perSecond: (1000 * took.length) / total, cpuMs, grown };
   } finally {
     await Promise.all(children.map(ended));
     raw.disconnect();
@@ -218,17 +231,20 @@ if (argv[2] === '--workers') {
   const only = option('--only');
   const rows: (Measured & { readonly target: string; readonly met: boolean })[] = [];
   process.stdout.write(`${JSON.stringify(machine())}\n`);
-  process.stdout.write(`${'what'.padEnd(34)}     p50     p99   per s   grown  target\n`);
+  process.stdout.write(
+    `${'what'.padEnd(34)}     p50     p99   per s  CPU: coordinator, Redis   grown  target\n`,
+  );
   for (const { target, met, ...it } of cases) {
     if (only !== null && !it.what.includes(only)) continue;
     const measured = await measure(it);
     rows.push({ ...measured, target, met: met(measured) });
-    const { p50, p99, perSecond, grown } = measured;
+    const { p50, p99, perSecond, cpuMs, grown } = measured;
     const cells = [
       it.what.padEnd(34),
       `${p50.toFixed(2)} ms`.padStart(7),
       `${p99.toFixed(1)} ms`.padStart(7),
-      perSecond.toFixed(0).padStart(5),
+      perSecond.toFixed(0).padStart(7),
+      `${cpuMs.coordinator.toFixed(2)} ms, ${cpuMs.redis.toFixed(2)} ms`.padStart(23),
       `${(grown / 1000).toFixed(0)} kB`.padStart(7),
       `${target}: ${met(measured) ? 'met' : 'missed'}`,
     ];

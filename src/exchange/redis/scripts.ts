@@ -255,22 +255,25 @@ if ARGV[4] ~= '' then tell('.' .. ARGV[4]) end
 return 1
 `);
 
+// What follows runs for every worker in every iteration: it takes few keys and defines nothing that it does not use.
+
+/** The keys of `look`. */
+export const lookKeys = ['cur', 'seats', 'dismissed', 'plan'] as const;
 /** ARGV: seat, asked, planned → state, stamp, asked, frame, planned, plan head, plan, end, why dismissed */
-export const look = script(`
+export const look = scriptOf(`
+local ${lookKeys.join(', ')} = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local call = redis.call
 local state = call('HMGET', cur, 'stamp', 'asked', 'planned', 'end')
-if not state[1] and call('EXISTS', cur) == 0 then return { 'lost' } end
 local stamp, asked, planned = state[1] or '0', state[2] or '0', state[3] or '0'
-local why = call('HGET', dismissed, ARGV[1])
 if call('HEXISTS', seats, ARGV[1]) == 0 then return { 'lost', stamp } end
 local frame, head, mine = false, false, false
 if asked ~= ARGV[2] then frame = call('HGET', cur, 'frame') end
-if planned ~= ARGV[3] then
-  head = call('HGET', plan, '#')
-  mine = call('HGET', plan, ARGV[1])
-end
-return { 'held', stamp, asked, frame, planned, head, mine, state[4], why }
+if planned ~= ARGV[3] then head, mine = unpack(call('HMGET', plan, '#', ARGV[1])) end
+return { 'held', stamp, asked, frame, planned, head, mine, state[4], call('HGET', dismissed, ARGV[1]) }
 `);
 
+/** The keys of `post`. */
+export const postKeys = ['cur', 'seats', 'dismissed', 'p', 'got', 'ev', 'done'] as const;
 /**
  * ARGV: seat, number, phase, digest, heartbeat, its life, beat or nothing, bytes that may wait, where the frame lies, its
  * bytes, leaf bits… → one letter a leaf (a: accepted, t: twice), or `late`, `fenced`, `full`
@@ -278,14 +281,21 @@ return { 'held', stamp, asked, frame, planned, head, mine, state[4], why }
  * The frame itself does not pass through Lua, which would copy it twice: it was set under a key of its own just before,
  * and goes again unless it brought a first answer.
  */
-export const post = script(`
+export const post = scriptOf(`
+local ${postKeys.join(', ')} = unpack(KEYS)
+local call = redis.call
 local function refuse(why) call('UNLINK', ARGV[9]) return why end
-if not held(ARGV[1]) then return refuse('fenced') end
+if call('HEXISTS', seats, ARGV[1]) == 0 or call('HEXISTS', dismissed, ARGV[1]) == 1 then return refuse('fenced') end
 call('SET', ARGV[5], '', 'PX', ARGV[6])
 local state = call('HMGET', cur, 'number', 'phase', 'digest', 'end', 'pBytes')
 if state[4] or state[1] ~= ARGV[2] or state[2] ~= ARGV[3] or state[3] ~= ARGV[4] then return refuse('late') end
 if tonumber(state[5] or '0') > tonumber(ARGV[8]) then return refuse('full') end
-if ARGV[7] ~= '' then tell('.' .. ARGV[7]) end
+if ARGV[7] ~= '' then
+  call('HINCRBY', cur, 'evSeq', 1)
+  call('RPUSH', ev, '.' .. ARGV[7])
+  call('LTRIM', ev, -${eventsMax}, -1)
+  call('PEXPIRE', ev, ${lifeMs.abandoned})
+end
 local receipts, first = {}, {}
 for i = 11, #ARGV do
   local new = call('SETBIT', got, ARGV[i], 1) == 0
@@ -294,10 +304,13 @@ for i = 11, #ARGV do
 end
 if #first == 0 then return refuse(table.concat(receipts)) end
 local seq = call('HINCRBY', cur, 'pSeq', 1)
-call('HSET', p, seq, ARGV[9], 'L' .. seq, table.concat(first, ' '), 'B' .. seq, ARGV[10])
+call('XADD', done, 'MAXLEN', 16, '*', 'k', '')
+-- Three new fields: the phase's first answers, which give the keys their lifetime.
+if call('HSET', p, seq, ARGV[9], 'L' .. seq, table.concat(first, ' '), 'B' .. seq, ARGV[10]) == call('HLEN', p) then
+  for _, key in ipairs({ p, got, done }) do call('PEXPIRE', key, ${lifeMs.abandoned}) end
+end
+call('PEXPIRE', ARGV[9], ${lifeMs.abandoned})
 call('HINCRBY', cur, 'pBytes', ARGV[10])
-ring(done)
-keep(p, got, done, ARGV[9])
 return table.concat(receipts)
 `);
 

@@ -56,6 +56,8 @@ export class RedisSeat implements Seat {
   readonly #read: SeatOptions['read'];
   readonly #onLeft: SeatOptions['onLeft'];
   readonly #keys: readonly string[];
+  readonly #lookKeys: readonly string[];
+  readonly #postKeys: readonly string[];
   readonly #heartbeat: string;
   readonly #timer: NodeJS.Timeout;
   readonly #changed = new Bell();
@@ -78,6 +80,8 @@ export class RedisSeat implements Seat {
     this.#read = read;
     this.#onLeft = onLeft;
     this.#keys = link.keys.iteration(sheet.run);
+    this.#lookKeys = scripts.lookKeys.map((name) => link.keys.of(sheet.run, name));
+    this.#postKeys = scripts.postKeys.map((name) => link.keys.of(sheet.run, name));
     this.#heartbeat = link.keys.heartbeat(sheet.run, id);
     this.#timer = setInterval(() => this.#beatNow(), heartbeatMs);
     this.#stopListening = hints.listen(link.keys.of(sheet.run, 'wake'), () => this.#lookSoon());
@@ -162,7 +166,7 @@ export class RedisSeat implements Seat {
 
   async #lookOnce(): Promise<void> {
     const { asked, planned } = this.#shown;
-    const reply = listOf(await this.#link.run(scripts.look, this.#keys, [this.id, asked, planned]));
+    const reply = listOf(await this.#link.run(scripts.look, this.#lookKeys, [this.id, asked, planned]));
     if (textOf(reply[0]) === 'lost') return this.#lose();
     const [, stamp, askedNow, frame, plannedNow, head, mine, end, why] = reply;
     const iteration = bytesOrNull(frame);
@@ -249,7 +253,7 @@ export class RedisSeat implements Seat {
     for (;;) {
       // One connection keeps the order, also when both are sent again after an outage.
       const set = this.#link.call('SET', place, frame, 'PX', lifeMs.arriving);
-      const [, reply] = await Promise.all([set, this.#link.run(scripts.post, this.#keys, args)]);
+      const [, reply] = await Promise.all([set, this.#link.run(scripts.post, this.#postKeys, args)]);
       const outcome = textOf(reply);
       if (outcome === 'full') {
         await new Promise((resolve) => setTimeout(resolve, fullMs));
