@@ -204,7 +204,7 @@ export function makeRecorder(device: GPUDevice, buffers: Buffers, pace: Pace, ch
       if (count === 0) return;
       const offset = jobs * jobStride;
       jobs += 1;
-      const slot = new Array<number>(jobStride / 4).fill(0);
+      const slot = Array.from({ length: jobStride / 4 }, () => 0);
       for (const [n, word] of jobWords.entries())
         slot[n] = word === 'threads' ? workgroupThreads : (job[word] ?? 0);
       words.push(...slot);
