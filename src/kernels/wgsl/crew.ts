@@ -25,8 +25,12 @@ export function tracerCrew(rows: number, boundRows: number): Crew {
   return crewOf(Math.min(threadsWanted / Math.max(1, rows), boundRows / boundRowsMin, lanesMax));
 }
 
-/** Up to a workgroup of sources runs as one; above, a dispatch a stage fills the device. */
-export function sourceCrew(rows: number): Crew {
+/**
+ * Up to a workgroup of sources runs as one; above, a dispatch a stage fills the device. `alone`: a source has one thread,
+ * for what several would add to at once.
+ */
+export function sourceCrew(rows: number, alone: boolean): Crew {
+  if (alone) return crewOf(1);
   const wanted = rows <= workgroupThreads ? workgroupThreads / rows : 2 ** 16 / rows;
   return crewOf(Math.min(wanted, rows / boundRowsMin, 32));
 }

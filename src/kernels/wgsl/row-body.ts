@@ -41,7 +41,14 @@ export function operand(kernel: Kernel, id: ValueId): string {
       return `a${value.loop}_${value.accumulator}`;
     case 'constant':
       return real(value.value);
-    default:
+    case 'apply':
+    case 'index':
+    case 'own':
+    case 'pair':
+    case 'param':
+    case 'row':
+    case 'sum':
+    case 'time':
       return `v${id}`;
   }
 }

@@ -131,7 +131,7 @@ export function shapesOf(program: Program): Shapes {
     carry: placeCarry(program, tracers, paramComponents),
     tail: placeTail(sources, sets),
     tracerCrew: tracerCrew(tracers.rows, Math.max(...bound)),
-    sourceCrew: sourceCrew(Math.max(1, sources.rows)),
+    sourceCrew: sourceCrew(Math.max(1, sources.rows), addsToWeightsInside(program)),
     sourcesTogether: sources.rows <= workgroupThreads,
     stages: Math.max(...[program.sources, program.tracers].map((g) => flowsOf(g?.step ?? null))),
     fractions: fractionsOf([program.sources?.step ?? null, program.tracers?.step ?? null]),
@@ -233,6 +233,11 @@ function placeTail(sources: GroupShape, sets: readonly TableShape[]): TailShape 
     return at;
   });
   return { constants: 0, sets: offsets, length: next };
+}
+
+/** Whether weights are added to in loops inside others: threads that share a row would meet at one weight. */
+function addsToWeightsInside({ sources }: Program): boolean {
+  return (sources?.flowVjp?.scatters ?? []).some((s) => s.target.role === 'pair' && s.loops.length > 1);
 }
 
 function flowsOf(step: StepProgram | null): number {

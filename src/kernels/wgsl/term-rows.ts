@@ -18,9 +18,9 @@ import { carryAt, keptAt, type Moments, pathAt, tracerPlace, tracerSite } from '
 import { constantName, each, paramName, tracerTranspose } from './tracer-sweep.ts';
 
 /** Words of a workgroup in `out` before its sums: marks of states, terms and gradients that are not finite, then θ̄. */
-export const outMarks = 3;
-export const outParams = outMarks;
-export const outSums = (shapes: Shapes): number => outMarks + shapes.paramComponents;
+export const outParams = 3;
+
+export const outSums = (shapes: Shapes): number => outParams + shapes.paramComponents;
 
 /** What a row of a grid point is called: later points and rows are smaller, so that the first is the largest; 0: none. */
 export const mark = (point: string): string => `~(${point} * ${whole(blockRows)} + row)`;

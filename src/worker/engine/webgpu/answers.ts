@@ -12,7 +12,6 @@ import type { ShardRange } from '../../../partition/plan.ts';
 import { growTree } from '../../../partition/tree.ts';
 import type { Evaluation, NonFinite, Partial } from '../engine.ts';
 import { addSums, type By, reductionsOf, type Sums } from '../reference/sums.ts';
-import type { ScalarPlaces } from './evaluation.ts';
 import type { Loaded } from './loaded.ts';
 
 /** What the sources' sweep and the sums over rows left for a leaf. */
@@ -126,6 +125,15 @@ function joined(shapes: Shapes, by: readonly By[], words: Uint32Array, outWords:
 }
 
 const winnerOf = (word: number): number => (word === 0xffff_ffff ? -1 : word);
+
+/** Where the sources leaf's numbers lie among those read back. */
+export interface ScalarPlaces {
+  readonly words: number;
+  readonly params: number;
+  /** First value of each term. */
+  readonly values: readonly number[];
+  readonly seeds: number;
+}
 
 export function answerSources(
   { program, emitted }: Loaded,

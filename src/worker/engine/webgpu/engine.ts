@@ -31,7 +31,7 @@ export function webGpuEngine(device: GPUDevice, adapter: AdapterFacts, options: 
       'a GPU computes in f32 here: write `precision: f32`, or use `--engine wasm` for f64',
     );
   }
-  const state: DeviceState = { lost: null };
+  const state: DeviceState = { lost: null, bytes: 0 };
   device.lost.then(
     (info) => {
       state.lost = info;
@@ -57,7 +57,17 @@ export function webGpuEngine(device: GPUDevice, adapter: AdapterFacts, options: 
     load: (program, plan) =>
       inTurn(async () => {
         const loaded = await load(device, program);
-        return makeSession({ device, loaded, plan, memoryBytes: options.memoryBytes, pace, inTurn });
+        return makeSession({
+          device,
+          loaded,
+          plan,
+          memoryBytes: options.memoryBytes,
+          allocated: (bytes) => {
+            state.bytes += bytes;
+          },
+          pace,
+          inTurn,
+        });
       }),
     [Symbol.asyncDispose]: async () => {
       await turn;
@@ -67,6 +77,8 @@ export function webGpuEngine(device: GPUDevice, adapter: AdapterFacts, options: 
 
 interface DeviceState {
   lost: GPUDeviceLostInfo | null;
+  /** Taken by the engine's buffers. */
+  bytes: number;
 }
 
 /** Runs work on the device; what the device reports meanwhile is what the work fails with. */
@@ -88,9 +100,14 @@ async function guarded<T>(device: GPUDevice, state: DeviceState, work: () => Pro
   const [validation, memory, internal] = reported;
   if ('error' in outcome && outcome.error instanceof SkewflowError) throw outcome.error;
   if (memory !== null) {
-    throw new SkewflowError('DeviceError', `the device has not enough memory: ${memory.message}`, {
-      code: 'OUT_OF_MEMORY',
-    });
+    throw new SkewflowError(
+      'DeviceError',
+      `the device did not give the ${state.bytes} bytes that the job needs there: lower \`memory:\`, or use \`--engine wasm\` (${memory.message})`,
+      {
+        code: 'OUT_OF_MEMORY',
+        bytes: state.bytes,
+      },
+    );
   }
   const failure = validation ?? internal;
   if (failure !== null) {

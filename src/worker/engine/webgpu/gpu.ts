@@ -77,7 +77,8 @@ export interface Buffers {
   readonly destroy: () => void;
 }
 
-export function makeBuffers(device: GPUDevice): Buffers {
+/** `allocated` is told how many bytes were taken, or (below 0) given back. */
+export function makeBuffers(device: GPUDevice, allocated: (bytes: number) => void = () => {}): Buffers {
   const held = new Map<string, GPUBuffer>();
   const find = (name: string): GPUBuffer => held.get(name) ?? reserve(name, 16);
   const reserve: Buffers['reserve'] = (
@@ -89,6 +90,7 @@ export function makeBuffers(device: GPUDevice): Buffers {
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
     if (known !== undefined && known.size >= size) return known;
     known?.destroy();
+    allocated(size - (known?.size ?? 0));
     const fresh = device.createBuffer({ label: name, size, usage: flags });
     held.set(name, fresh);
     return fresh;
@@ -97,7 +99,10 @@ export function makeBuffers(device: GPUDevice): Buffers {
     reserve,
     find,
     destroy: () => {
-      for (const b of held.values()) b.destroy();
+      for (const b of held.values()) {
+        allocated(-b.size);
+        b.destroy();
+      }
       held.clear();
     },
   };
@@ -204,7 +209,7 @@ export function makeRecorder(device: GPUDevice, buffers: Buffers, pace: Pace, ch
       if (count === 0) return;
       const offset = jobs * jobStride;
       jobs += 1;
-      const slot = new Array<number>(jobStride / 4).fill(0);
+      const slot = Array.from({ length: jobStride / 4 }, () => 0);
       for (const [n, word] of jobWords.entries())
         slot[n] = word === 'threads' ? workgroupThreads : (job[word] ?? 0);
       words.push(...slot);

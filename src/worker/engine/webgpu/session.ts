@@ -12,14 +12,24 @@ export interface SessionParts {
   readonly plan: EvaluationPlan;
   /** What the session may take on the device. */
   readonly memoryBytes: number;
+  /** Told of bytes taken on the device, or given back. */
+  readonly allocated: (bytes: number) => void;
   /** Learnt from what the device has done. */
   readonly pace: Pace;
   /** Runs one piece of work of the engine after another. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-export function makeSession({ device, loaded, plan, memoryBytes, pace, inTurn }: SessionParts): Session {
-  const buffers = makeBuffers(device);
+export function makeSession({
+  device,
+  loaded,
+  plan,
+  memoryBytes,
+  allocated,
+  pace,
+  inTurn,
+}: SessionParts): Session {
+  const buffers = makeBuffers(device, allocated);
   const shards = new Map<number, Image>();
   /** First block of each shard in the image on the device; null: to be seen to. */
   let residents: ReadonlyMap<number, number> | null = null;

@@ -15,6 +15,8 @@ export const noDeviceReason =
 /** null: there is no adapter here, which CI does not put up with. */
 export async function openTestDevice(): Promise<TestDevice | null> {
   Object.assign(globalThis, globals);
+  // lavapipe compiles a shader each test: its optimiser takes longer than it saves (Mesa, GALLIVM_PERF).
+  process.env['GALLIVM_PERF'] ??= 'nopt';
   gpu ??= create([]);
   const adapter = await gpu.requestAdapter().catch(() => null);
   if (adapter === null) {

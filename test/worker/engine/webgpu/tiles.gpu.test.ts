@@ -9,7 +9,7 @@ import { webGpuEngine } from '../../../../src/worker/engine/webgpu/engine.ts';
 import { load as loadShaders } from '../../../../src/worker/engine/webgpu/loaded.ts';
 import { makeSession } from '../../../../src/worker/engine/webgpu/session.ts';
 import { type Problem, type ProblemText, systemOf } from '../../../kernels/systems.ts';
-import { rowsOf } from '../cases.ts';
+import { numbers, rowsOf } from '../cases.ts';
 import { expectClose } from '../conformance.ts';
 import { evaluateOn, load, type Options, type Outcome } from '../run.ts';
 import { noDeviceReason, openTestDevice, type TestDevice } from './software-device.ts';
@@ -66,13 +66,15 @@ function testTiles({ device, adapter }: TestDevice): void {
         loaded: await loadShaders(device, program),
         plan,
         memoryBytes: 2 ** 30,
+        allocated: () => {},
         pace: { visitsPerSecond: 1 },
         inTurn: (work) => work(),
       }),
   };
 
+  const few = systemOf(carried(2600, 40));
+
   describe('the WebGPU engine gives the same bytes', () => {
-    const few = systemOf(carried(2600, 40));
     const bytes = async (engine: Engine, options: Options = {}, problem: Problem = few) =>
       bytesOf(await evaluateOn(engine, problem, { rows, ...options }));
 
@@ -110,32 +112,49 @@ function testTiles({ device, adapter }: TestDevice): void {
     });
   });
 
+  it('the gradient is the slope of the loss on the device itself', { timeout: slow }, async () => {
+    await using loaded = await load(roomy, few);
+    const { gradient } = await loaded.evaluate();
+    for (const field of ['q', 'p', 'sigma', 'x']) {
+      const start = few.fields.get(field) ?? few.tracers.get(field) ?? new Float64Array(0);
+      const g = gradient.get(field) ?? new Float64Array(0);
+      const along = numbers(7, start.length);
+      const h = 0.02;
+      const lossAt = async (s: number): Promise<number> => {
+        const moved = start.map((v, n) => v + s * (along[n] ?? 0));
+        return (await loaded.evaluate({ forwardOnly: true }, new Map([[field, moved]]))).loss;
+      };
+      const slope =
+        (8 * ((await lossAt(h)) - (await lossAt(-h))) - ((await lossAt(2 * h)) - (await lossAt(-2 * h)))) /
+        (12 * h);
+      const found = g.reduce((sum, v, n) => sum + v * (along[n] ?? 0), 0);
+      expect(Math.abs(found - slope), field).toBeLessThan(5e-3 * Math.max(Math.abs(slope), Math.hypot(...g)));
+    }
+  });
+
   describe('an evaluation of the WebGPU engine', () => {
     it('refuses a budget that holds no block, with both figures', { timeout: slow }, async () => {
-      const small = systemOf(carried(300, 5));
-      await expect(evaluateOn(engineWith(1000), small, {})).rejects.toMatchObject({
+      await expect(evaluateOn(engineWith(1000), few, {})).rejects.toMatchObject({
         tag: 'MemoryError',
         details: { available: expect.any(Number), needed: expect.any(Number) },
       });
     });
 
     it('needs its shards bound, and goes on', { timeout: slow }, async () => {
-      const problem = systemOf(carried(300, 5));
-      await using loaded = await load(roomy, problem);
+      await using loaded = await load(roomy, few);
       const before = await loaded.evaluate();
       await loaded.session.release(0);
       await expect(loaded.evaluate()).rejects.toMatchObject({ tag: 'ProtocolError' });
-      await expect(loaded.session.bind({ index: 0, begin: 0, end: 300 }, new Map())).rejects.toMatchObject({
+      await expect(loaded.session.bind({ index: 0, begin: 0, end: 2600 }, new Map())).rejects.toMatchObject({
         tag: 'ShapeError',
       });
       expect(Number.isFinite(before.loss)).toBe(true);
     });
 
     it('ends when it is aborted', { timeout: slow }, async () => {
-      const problem = systemOf(carried(300, 5));
-      await using loaded = await load(hesitant, problem);
+      await using loaded = await load(hesitant, few);
       const request = {
-        inputs: { grid: loaded.grid, fields: problem.fields },
+        inputs: { grid: loaded.grid, fields: few.fields },
         leaves: [0],
         want: 'gradient' as const,
         seeds: null,
