@@ -26,14 +26,19 @@ describe('readConfig', () => {
 
   it('reads what is set', () => {
     const environment = {
-      ...{ SKEWFLOW_LOG: 'debug', SKEWFLOW_THREADS: '3' },
-      ...{ REDIS_URL: 'redis://:x@host', SKEWFLOW_REDIS_PASSWORD_FILE: '/run/secrets/redis' },
+      SKEWFLOW_LOG: 'debug',
+      SKEWFLOW_THREADS: '3',
+      REDIS_URL: 'redis://:x@host',
+      SKEWFLOW_REDIS_PASSWORD_FILE: '/run/secrets/redis',
       SKEWFLOW_STORAGE: 'file:///mnt/skewflow',
     };
     expect(readConfig(environment)).toEqual({
-      ...{ logLevel: 'debug', threads: 3 },
-      ...{ redisUrl: 'redis://:x@host', redisPasswordFile: '/run/secrets/redis' },
+      logLevel: 'debug',
+      threads: 3,
+      redisUrl: 'redis://:x@host',
+      redisPasswordFile: '/run/secrets/redis',
       storage: 'file:///mnt/skewflow',
+      s3: readS3Settings({}),
     });
   });
 

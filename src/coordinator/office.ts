@@ -159,6 +159,8 @@ export class Office {
       case 'left':
       case 'unreachable':
         return this.#feed(event);
+      case 'fenced':
+        return this.#feed({ kind: 'fenced', epoch: null });
       case 'joined':
         await this.#feed(event);
         if (this.#crew.members.has(event.join.seat)) this.#ledger.joined(event.join);
