@@ -14,7 +14,7 @@ import type { RowFunction } from '../../src/kernels/ir/row-function.ts';
 import { lower } from '../../src/kernels/lower/lower.ts';
 import { simplify } from '../../src/kernels/simplify/simplify.ts';
 import type { Lane } from '../../src/kernels/wasm/frame.ts';
-import { rowsAbreast, vectorsOf } from '../../src/kernels/wasm/row-kernel.ts';
+import { rowsAbreastOf, vectorsOf } from '../../src/kernels/wasm/row-kernel.ts';
 import * as samples from '../../test/kernels/lower/functions.ts';
 import { layout, world } from '../../test/kernels/lower/world.ts';
 import { compileKernel, prepare } from '../../test/kernels/wasm/run-kernel.ts';
@@ -86,7 +86,7 @@ const results = formulas.flatMap((fn) =>
     const chosen = (list: string, byDefault: number): readonly number[] =>
       list === '' ? [byDefault] : list.split(',').map(Number);
     const choices = chosen(options.vectors, vectorsOf(kernel)).flatMap((vectors) =>
-      chosen(options.abreast, rowsAbreast).map((abreast) => ({ vectors, abreast })),
+      chosen(options.abreast, rowsAbreastOf(kernel)).map((abreast) => ({ vectors, abreast })),
     );
     if (options.listing)
       console.log(compileKernel(kernel, { lane, fma: !options['no-fma'], ...choices[0] }).listing);

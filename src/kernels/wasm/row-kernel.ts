@@ -26,7 +26,7 @@ export interface RowKernelOptions {
   readonly constants: ConstantPool;
   /** Vectors a pass; by default `vectorsOf(kernel)`. A function of the kernel alone: it decides the order of sums. */
   readonly vectors?: number;
-  /** Bound rows a round of a loop; by default `rowsAbreast`. No bit depends on it. */
+  /** Bound rows a round of a loop; by default `rowsAbreastOf(kernel)`. No bit depends on it. */
   readonly abreast?: number;
 }
 
@@ -75,24 +75,35 @@ const wideBodyOps = 24;
  * bench/kernels/pairs.ts, together with the bound rows a round.
  */
 export function vectorsOf(kernel: Kernel): number {
-  const loops = loopsOf(kernel.steps);
-  if (loops.length === 0 || kernel.pairs.length > 0) return 1;
-  const work = loops.map(
+  if (loopsOf(kernel.steps).length === 0 || kernel.pairs.length > 0) return 1;
+  return longestBody(kernel) > wideBodyOps ? 2 : 4;
+}
+
+/** Operations that differ between rows in the longest loop body. */
+function longestBody(kernel: Kernel): number {
+  const work = loopsOf(kernel.steps).map(
     (l) =>
       l.steps.filter((s) => {
         const value = s.kind === 'compute' ? kernel.values[s.value] : undefined;
         return value?.kind === 'apply' && value.varies;
       }).length,
   );
-  return Math.max(...work) > wideBodyOps ? 2 : 4;
+  return Math.max(0, ...work);
 }
+
+/** Operations above which two bound rows a round are faster than four. */
+const longBodyOps = 48;
 
 /**
  * Bound rows a round. One vector against one row is a chain of some twenty instructions, each waiting for the last;
  * a core looks ahead over three such chains and is done with none in time. Four rows interleave: 1.38 instead of 1.02
- * billion pairs a second on the Gaussian sum, 1.07 to 1.31 × on the other formulas of bench/kernels/pairs.ts.
+ * billion pairs a second on the Gaussian sum, 1.02 to 1.37 × forward and 0.93 to 1.24 × backward on the formulas of
+ * bench/kernels/pairs.ts. A body of 70 operations spills too much of four rows: two then gain 1.5 × (waves with cross
+ * products, bench/jobs.ts).
  */
-export const rowsAbreast = 4;
+export function rowsAbreastOf(kernel: Kernel): number {
+  return longestBody(kernel) > longBodyOps ? 2 : 4;
+}
 
 const entryKey = (e: PoolEntry): string => `${e.kind} ${Object.is(e.value, -0) ? '-0' : e.value}`;
 
@@ -129,7 +140,7 @@ function writeRowKernel(
     signs: signsOf(kernel),
     lane,
     fma,
-    abreast: options.abreast ?? rowsAbreast,
+    abreast: options.abreast ?? rowsAbreastOf(kernel),
     frame,
     layout,
     body,
