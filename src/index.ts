@@ -31,13 +31,15 @@ export type { FetchedResult, ResultOptions, RunHandle } from './client/handle.ts
 export { sweepsOf } from './client/sweep.ts';
 export type { RedisOptions } from './connect.ts';
 export type { HistoryRow } from './coordinator/descent.ts';
+export type { Reason } from './coordinator/optimizers/optimizer.ts';
 export type { Tensor, Tensors } from './coordinator/result.ts';
 export { type ErrorTag, isSkewflowError, SkewflowError } from './errors.ts';
 export type { CreatedExample, Example } from './examples.ts';
+export type { RunNews } from './exchange/register.ts';
 export type { CheckOptions, CheckReport } from './inspect/check.ts';
 export { checkText } from './inspect/check-text.ts';
 export type { DenseCost } from './inspect/dense.ts';
-export type { DeviceReport, PrecisionReport } from './inspect/devices.ts';
+export type { DeviceReport, GpuReport, PrecisionReport } from './inspect/devices.ts';
 export type { Explanation, KernelLine, MemoryLines, TrafficLines } from './inspect/explain.ts';
 export type { ExplainOptions } from './inspect/explain-job.ts';
 export { type ExplanationPart, explainText } from './inspect/explain-text.ts';
@@ -50,7 +52,7 @@ export type { WorkLine } from './inspect/work.ts';
 export { parseBytes } from './job/bytes.ts';
 export type { Integrate, Job, Optimize, Output } from './job/job.ts';
 export type { JobObject } from './job/schema.ts';
-export type { Log } from './log.ts';
+export type { Facts, Log } from './log.ts';
 export type { OptimizationSummary } from './optimization.ts';
 export {
   Coordinator,

@@ -5,13 +5,18 @@ import { type LogLevel, logLevels } from './config.ts';
 
 /** Facts first, then a sentence. */
 export interface Log {
+  /** What ended something. */
   readonly error: (facts: Facts, sentence: string) => void;
+  /** What an operator should know. */
   readonly warn: (facts: Facts, sentence: string) => void;
+  /** What happens in the course of things. */
   readonly info: (facts: Facts, sentence: string) => void;
+  /** What only a developer asks for. */
   readonly debug: (facts: Facts, sentence: string) => void;
 }
 
-type Facts = Readonly<Record<string, boolean | number | string | null>>;
+/** Figures and words that a line is about. */
+export type Facts = Readonly<Record<string, boolean | number | string | null>>;
 
 /** A log that writes lines of `level` and above. Loading pino takes tens of milliseconds; a silent run never pays. */
 export function logTo(level: LogLevel): Log {

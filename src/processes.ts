@@ -66,6 +66,7 @@ export class Coordinator implements AsyncDisposable {
     return this.#service.runs;
   }
 
+  /** Hands its runs over to another coordinator and ends. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#service[Symbol.asyncDispose]();
   }
@@ -107,6 +108,7 @@ export class Worker implements AsyncDisposable {
     this.#service.abort();
   }
 
+  /** Finishes the leaf it is at, gives its seat back and ends. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#service[Symbol.asyncDispose]();
   }

@@ -85,6 +85,7 @@ export class Client implements AsyncDisposable {
     this.#log = options.log ?? logTo(readConfig(process.env).logLevel);
   }
 
+  /** Closes the connections to Redis; runs go on. */
   async [Symbol.asyncDispose](): Promise<void> {
     const connected = await this.#connected?.catch(() => null);
     await connected?.[Symbol.asyncDispose]();
@@ -126,6 +127,12 @@ export class Client implements AsyncDisposable {
     return (await this.#connect()).register.list(filter);
   }
 
+  /**
+   * Cancel a run.
+   *
+   * @returns `asked`: its coordinator sees it within a second; `cancelled`: it was queued only; `over` or `unknown`: nothing changes
+   * @throws OutOfReachError when Redis does not answer
+   */
   async cancel(id: string): Promise<Cancelled> {
     return (await this.#connect()).register.cancel(id as RunId);
   }

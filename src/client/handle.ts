@@ -94,6 +94,7 @@ export class RunHandle {
     return { ...summary, ...read, folder, summary };
   }
 
+  /** Cancel it; as `Client.cancel`. */
   cancel(): Promise<Cancelled> {
     return this.#parts.register().then((register) => register.cancel(this.#run));
   }

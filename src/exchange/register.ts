@@ -150,6 +150,7 @@ export interface RunStatus {
   readonly endedAt: number | null;
 }
 
+/** Which runs are listed. */
 export interface RunFilter {
   readonly states?: readonly RunStanding[];
   readonly batch?: BatchId;

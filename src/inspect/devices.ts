@@ -41,6 +41,7 @@ export interface PrecisionReport {
   readonly tolerance: number;
 }
 
+/** What a GPU says of itself. */
 export interface GpuReport {
   /** Its number in `--devices`. */
   readonly index: number;
