@@ -8,7 +8,11 @@ it('exports these names and no others: a change here is a change of the public A
       .sort((a, b) => (a < b ? -1 : 1)),
   ).toMatchInlineSnapshot(`
     [
+      "Client: function",
+      "Coordinator: function",
       "SkewflowError: function",
+      "Worker: function",
+      "acceptedOf: function",
       "check: function",
       "checkText: function",
       "createExample: function",
@@ -22,6 +26,7 @@ it('exports these names and no others: a change here is a change of the public A
       "plot: function",
       "run: function",
       "schema: function",
+      "sweepsOf: function",
       "version: string",
     ]
   `);

@@ -71,7 +71,13 @@ async function openedNpy(
     }
   };
   const flush = (): Promise<void> => handle.sync().catch((cause: unknown) => failed(path, cause));
-  const close = (): Promise<void> => flush().finally(() => handle.close());
+  const close = async (): Promise<void> => {
+    try {
+      await flush();
+    } finally {
+      await handle.close();
+    }
+  };
   return { path, shape, write, flush, close };
 }
 

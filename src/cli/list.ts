@@ -65,7 +65,7 @@ function shown(status: RunStatus): string {
 }
 
 function timed(name: string, value: unknown): string {
-  return name.endsWith('At') && typeof value === 'number'
-    ? new Date(value).toISOString()
-    : String(value ?? '-');
+  if (value === null || value === '') return '-';
+  if (name.endsWith('At') && typeof value === 'number') return new Date(value).toISOString();
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

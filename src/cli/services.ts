@@ -28,6 +28,8 @@ export function workerCommand(): Command {
     const log = serviceLog();
     const { set: _, ...devices } = deviceOptions({ ...options, set: [] });
     const worker = await Worker.start({ ...fleetOptions(options), ...devices, log });
+    // Compute children inherit the environment, and have no business with Redis.
+    for (const secret of ['REDIS_URL', 'SKEWFLOW_REDIS_PASSWORD_FILE']) delete process.env[secret];
     const why = await Promise.race([asked(), worker.ended]);
     await worker[Symbol.asyncDispose]();
     leave(why === 'quarantined' ? exitCodes.noDevice : exitCodes.done);

@@ -46,7 +46,7 @@ async function npzFile(path: string): Promise<Tensors> {
 
 async function npyFolder(folder: string): Promise<Tensors> {
   const tensors: Record<string, Tensor> = {};
-  for (const file of (await readdir(folder).catch(() => [])).sort()) {
+  for (const file of await readdir(folder).catch(() => [])) {
     if (file.endsWith('.npy'))
       tensors[file.slice(0, -'.npy'.length)] = await tensorOf(await openNpy(join(folder, file), file));
   }

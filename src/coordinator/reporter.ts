@@ -35,18 +35,10 @@ export class Reporter {
   }
 
   noticed(notice: Notice): void {
-    switch (notice.code) {
-      case 'JOINED':
-      case 'REJOINED':
-        this.#seats.add(notice.who.seat);
-        return;
-      case 'REFUSED_WORKER':
-      case 'WORKER_LEFT':
-      case 'WORKER_LOST':
-        this.#seats.delete(notice.who.seat);
-        return;
-      default:
-    }
+    const { code } = notice;
+    if (code === 'JOINED' || code === 'REJOINED') this.#seats.add(notice.who.seat);
+    if (code === 'REFUSED_WORKER' || code === 'WORKER_LEFT' || code === 'WORKER_LOST')
+      this.#seats.delete(notice.who.seat);
   }
 
   #tell(iteration: number, share: number, now: boolean): void {
