@@ -200,7 +200,7 @@ class Service implements AsyncDisposable {
   async #evaluate(question: Question, tasks: readonly Task[]): Promise<void> {
     const iteration = this.#iteration;
     invariant(
-      iteration !== null && keyOf(iteration) === question.key,
+      iteration !== null && questionOf(iteration).key === question.key,
       'what is asked is what the newest view says: both are set together',
     );
     this.#halt = new AbortController();
