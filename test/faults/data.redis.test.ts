@@ -23,8 +23,8 @@ beforeAll(built);
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-describeWithRedis('a run with what is wrong', () => {
-  test('in its data fails: NON_FINITE, and another worker finds the same', limits, async () => {
+describeWithRedis('a run', () => {
+  test('fails when its data is not finite: NON_FINITE, another worker finds the same', limits, async () => {
     await using fleet = await startFleet();
     const coordinator = fleet.coordinator();
     fleet.worker();
@@ -44,19 +44,23 @@ describeWithRedis('a run with what is wrong', () => {
     await expectBitsOfRun(fleet, await submit(fleet, shortJob));
   });
 
-  test('in a device goes on without it: NON_FINITE, and another worker gets numbers', limits, async () => {
-    await using fleet = await startFleet();
-    const coordinator = fleet.coordinator();
-    badWorker(fleet, 'nan');
-    fleet.worker();
-    const id = await submit(fleet, longIteration, '--workers', '2..2');
-    await coordinator.says(/NON_FINITE shard .* it is the device.*quarantined/s);
-    fleet.worker();
-    await expectBitsOfRun(fleet, id);
-  });
+  test(
+    'goes on without a device that says NON_FINITE where another worker gets numbers',
+    limits,
+    async () => {
+      await using fleet = await startFleet();
+      const coordinator = fleet.coordinator();
+      badWorker(fleet, 'nan');
+      fleet.worker();
+      const id = await submit(fleet, longIteration, '--workers', '2..2');
+      await coordinator.says(/NON_FINITE shard .* it is the device.*quarantined/s);
+      fleet.worker();
+      await expectBitsOfRun(fleet, id);
+    },
+  );
 
   test(
-    'in a device that is silently wrong finds it: AUDIT_MISMATCH, a third vote, quarantine',
+    'finds a device that is silently wrong: AUDIT_MISMATCH, a third vote, quarantine',
     limits,
     async () => {
       await using fleet = await startFleet();
@@ -71,7 +75,7 @@ describeWithRedis('a run with what is wrong', () => {
     },
   );
 
-  test('in a numerics class refuses the worker by name, and the others go on', limits, async () => {
+  test('refuses a worker of another numerics class by name, and the others go on', limits, async () => {
     await using fleet = await startFleet();
     const coordinator = fleet.coordinator();
     fleet.worker();
@@ -82,7 +86,7 @@ describeWithRedis('a run with what is wrong', () => {
     await expectBitsOfRun(fleet, id);
   });
 
-  test('in a numerics class says "equal within tolerance" where that is allowed', limits, async () => {
+  test('says "equal within tolerance" where classes may be mixed', limits, async () => {
     await using fleet = await startFleet();
     const coordinator = fleet.coordinator();
     fleet.worker();
@@ -93,7 +97,7 @@ describeWithRedis('a run with what is wrong', () => {
     expect((await fleet.run('cancel', id)).code).toBe(0);
   });
 
-  test('in a version refuses the worker by name, and the others go on', limits, async () => {
+  test('refuses a worker of another version by name, and the others go on', limits, async () => {
     await using fleet = await startFleet();
     const coordinator = fleet.coordinator();
     fleet.worker();
@@ -105,7 +109,7 @@ describeWithRedis('a run with what is wrong', () => {
     await expectBitsOfRun(fleet, id);
   });
 
-  test('in an input that was changed since it was submitted is refused before any work', limits, async () => {
+  test('fails before any work when an input was changed after it was submitted', limits, async () => {
     await using fleet = await startFleet();
     const rows = Array.from({ length: 3000 }, (_, i) => `${Math.sin(i)},${Math.cos(3 * i)}`);
     const input = join(fleet.folder, 'inputs', 'x.csv');
@@ -122,7 +126,7 @@ describeWithRedis('a run with what is wrong', () => {
     expect((await show(fleet, id)).error?.message).toMatch(/x\.csv/);
   });
 
-  test('in nothing is one run, however often it is submitted', limits, async () => {
+  test('is one, however often it is submitted', limits, async () => {
     await using fleet = await startFleet();
     fleet.coordinator();
     fleet.worker();
@@ -133,8 +137,8 @@ describeWithRedis('a run with what is wrong', () => {
     expect(await submit(fleet, shortJob, '--key', 'another')).not.toBe(ids[0]);
   });
 
-  test.skipIf(!canMount())(
-    'in its disk pauses with the path, and goes on (skipped: mounting is not allowed)',
+  (canMount() ? test : test.skip)(
+    `pauses with the path while the disk is full, and goes on${canMount() ? '' : ' (skipped: no mount without root)'}`,
     limits,
     async () => {
       await using fleet = await startFleet();
