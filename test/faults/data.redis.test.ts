@@ -123,7 +123,7 @@ describeWithRedis('a run', () => {
     fleet.coordinator('--root', fleet.folder);
     fleet.worker('--root', fleet.folder);
     expect((await fleet.run('follow', id)).code).toBe(1);
-    expect((await show(fleet, id)).error?.message).toMatch(/x\.csv/);
+    expect((await show(fleet, id)).error?.message).toMatch(/INPUT_CHANGED/);
   });
 
   test('is one, however often it is submitted', limits, async () => {

@@ -276,10 +276,14 @@ return { 'held', stamp, asked, frame, planned, head, mine, state[4], why }
  * bytes, leaf bits… → one letter a leaf (a: accepted, t: twice), or `late`, `fenced`, `full`
  *
  * The frame itself does not pass through Lua, which would copy it twice: it was set under a key of its own just before,
- * and goes again unless it brought a first answer.
+ * and goes again unless it brought a first answer. A server that froze with the command in its buffer is sent it again by
+ * the next connection: the second time it brings nothing new, and what the first time brought must stay.
  */
 export const post = script(`
-local function refuse(why) call('UNLINK', ARGV[9]) return why end
+local function refuse(why)
+  if call('HEXISTS', p, 'P' .. ARGV[9]) == 1 then keep(ARGV[9]) else call('UNLINK', ARGV[9]) end
+  return why
+end
 if not held(ARGV[1]) then return refuse('fenced') end
 call('SET', ARGV[5], '', 'PX', ARGV[6])
 local state = call('HMGET', cur, 'number', 'phase', 'digest', 'end', 'pBytes')
@@ -294,7 +298,7 @@ for i = 11, #ARGV do
 end
 if #first == 0 then return refuse(table.concat(receipts)) end
 local seq = call('HINCRBY', cur, 'pSeq', 1)
-call('HSET', p, seq, ARGV[9], 'L' .. seq, table.concat(first, ' '), 'B' .. seq, ARGV[10])
+call('HSET', p, seq, ARGV[9], 'L' .. seq, table.concat(first, ' '), 'B' .. seq, ARGV[10], 'P' .. ARGV[9], seq)
 call('HINCRBY', cur, 'pBytes', ARGV[10])
 ring(done)
 keep(p, got, done, ARGV[9])
