@@ -31,7 +31,7 @@ describeWithRedis('a run whose Redis fails', () => {
     const id = await submit(fleet, manyIterations(80));
     await until(async () => (await show(fleet, id)).iteration > 3, 'iterations');
     await fleet.redis.restart();
-    await coordinator.says(/state lost, rebuilding from/);
+    await coordinator.says(/state lost|STATE_LOST/);
     await until(async () => (await fleet.run('show', id)).code === 0, 'the run is known again');
     await expectBitsOfRun(fleet, id);
   });
@@ -46,7 +46,7 @@ describeWithRedis('a run whose Redis fails', () => {
     await fleet.redis.kill('SIGSTOP');
     await coordinator.says(/unreachable [\d.]+ s, retrying/);
     await fleet.redis.kill('SIGCONT');
-    await coordinator.says(/the store answers again/);
+    await coordinator.says(/Redis answers again/);
     await expectBitsOfRun(fleet, id);
   });
 
