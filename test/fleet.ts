@@ -28,6 +28,8 @@ export interface Fleet extends AsyncDisposable {
   readonly storage: string;
   readonly coordinator: (...args: readonly string[]) => Service;
   readonly worker: (...args: readonly string[]) => Service;
+  /** Start a long-running command with further environment. */
+  readonly start: (args: readonly string[], environment: NodeJS.ProcessEnv, script?: string) => Service;
   /** Run a command to its end. */
   readonly run: (...args: readonly string[]) => Promise<Outcome>;
   /** Write a job file into the folder; its name. */
@@ -43,10 +45,10 @@ export async function startFleet(options: RedisOptions = {}): Promise<Fleet> {
   const environment = { REDIS_URL: redis.url, SKEWFLOW_STORAGE: storage, SKEWFLOW_LOG: '' };
   const services = new Set<Service & { readonly child: ChildProcess }>();
 
-  const start = (args: readonly string[]): Service => {
-    const child = spawn(process.execPath, [script, ...args], {
+  const start: Fleet['start'] = (args, more, entry = script) => {
+    const child = spawn(process.execPath, [entry, ...args], {
       cwd: folder,
-      env: { ...process.env, ...environment },
+      env: { ...process.env, ...environment, ...more },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let text = '';
@@ -86,8 +88,9 @@ export async function startFleet(options: RedisOptions = {}): Promise<Fleet> {
     redis,
     folder,
     storage,
-    coordinator: (...args) => start(['coordinator', ...args]),
-    worker: (...args) => start(['worker', '--threads', '1', '--engine', 'wasm', ...args]),
+    coordinator: (...args) => start(['coordinator', ...args], {}),
+    worker: (...args) => start(['worker', '--threads', '1', '--engine', 'wasm', ...args], {}),
+    start,
     run: (...args) => skewflow(args, folder, environment),
     job: async (name, text) => {
       await writeFile(join(folder, name), text);

@@ -273,7 +273,10 @@ export class Office {
     const text = textOf(notice, (leaf) => `rows ${shards[leaf]?.begin}..${(shards[leaf]?.end ?? 1) - 1}`);
     const level = levelOf(notice);
     this.#ledger.told(notice);
-    log[level]({ run: this.#desk.run, code: notice.code }, text);
+    const asking = this.#state.kind === 'asking' ? this.#state : null;
+    const where = asking === null ? {} : { iteration: asking.number, phase: asking.asked.phase };
+    const what = 'leaves' in notice ? { leaves: notice.leaves } : {};
+    log[level]({ run: this.#desk.run, code: notice.code, ...where, ...what }, text);
     onNotice({ level, text, notice });
   }
 

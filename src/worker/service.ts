@@ -183,8 +183,10 @@ export class WorkerService implements AsyncDisposable {
         beatMs: 1000,
         open: async ({ jobDigest }) => {
           const order = await this.#connected.register.order(run);
-          if (order === null || order.jobDigest !== jobDigest)
-            throw new SkewflowError('ProtocolError', `run ${run} is not known to the register`);
+          // A Redis that lost everything is told of the seats again before it is told of the run.
+          if (order === null) throw new SkewflowError('OutOfReachError', `run ${run} is not in Redis`);
+          if (order.jobDigest !== jobDigest)
+            throw new SkewflowError('ProtocolError', `run ${run} is that of another job in the register`);
           const engine = engineFor(order.engine, this.#means.engine);
           const means = { engine, threads, memoryBytes };
           job = await openJob(order, { root: this.#root, roots, means, log, signal: this.#stop.signal });

@@ -14,6 +14,7 @@ import type { Engine, Partial } from './engine/engine.ts';
 import {
   decideSeat,
   type Question,
+  questionOf,
   type SeatEffect,
   type SeatEvent,
   type SeatLimits,
@@ -166,7 +167,7 @@ class Service implements AsyncDisposable {
       (leaf): Task => ({ leaf, copy: 0, rows: true }),
     );
     const again = plan?.again.get(this.#seat.id) ?? [];
-    const question = iteration === null ? null : { key: keyOf(iteration), phase: iteration.phase };
+    const question = iteration === null ? null : questionOf(iteration);
     return { kind: 'view', question, tasks: [...first, ...again], ended: end !== null, dismissed };
   }
 
@@ -199,7 +200,7 @@ class Service implements AsyncDisposable {
   async #evaluate(question: Question, tasks: readonly Task[]): Promise<void> {
     const iteration = this.#iteration;
     invariant(
-      iteration !== null && keyOf(iteration) === question.key,
+      iteration !== null && questionOf(iteration).key === question.key,
       'what is asked is what the newest view says: both are set together',
     );
     this.#halt = new AbortController();
@@ -244,7 +245,7 @@ class Service implements AsyncDisposable {
       return { ...envelope, leaf, copy, answer };
     });
     const answered = partials.flatMap(({ leaf }) => tasks.get(leaf) ?? []);
-    this.#feed({ kind: 'answered', key: keyOf(iteration), tasks: answered });
+    this.#feed({ kind: 'answered', key: questionOf(iteration).key, tasks: answered });
     const receipts = await this.#seat.post(postings);
     if (receipts.includes('fenced')) throw seatLost();
   }
@@ -266,11 +267,6 @@ function settled(): {
 
 /** Why an evaluation stops that nobody wants any more. */
 const halted = Symbol('halted');
-
-/** One phase of one iteration. */
-function keyOf({ number, phase, parameterDigest }: Iteration): string {
-  return `${number} ${phase} ${parameterDigest}`;
-}
 
 /** `details.code` of an error that says that the seat is held no more, whoever found it. */
 export const seatLostCode = 'SEAT_LOST';

@@ -66,7 +66,8 @@ export class RedisCharge implements Charge {
       const outcome = textOf(await link.run(scripts.renew, keys, [token]));
       if (outcome === 'fenced')
         this.#lose('FENCED', `run ${order.run} is carried by another coordinator now`);
-      if (outcome === 'gone') this.#lose('STATE_LOST', `Redis lost run ${order.run}`);
+      if (outcome === 'gone')
+        this.#lose('STATE_LOST', `state lost, rebuilding from its checkpoint: Redis lost run ${order.run}`);
       if (outcome === 'cancel')
         this.#cancelled.abort(new SkewflowError('AbortedError', 'cancelled', { code: 'CANCELLED' }));
     } catch (error) {

@@ -166,6 +166,8 @@ export class RedisDesk implements Desk {
     const downMs = this.#options.link.unreachableMs;
     if (downMs > this.#toldDownMs + unreachableToldMs) {
       this.#toldDownMs = downMs;
+      // A coordinator that waits for the store hears of the outage when it is over: of the whole of it, once.
+      this.#events = this.#events.filter(({ kind }) => kind !== 'unreachable');
       this.#tell({ kind: 'unreachable', forMs: Math.round(downMs) });
     }
     if (downMs > 0) return;

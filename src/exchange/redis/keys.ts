@@ -111,7 +111,7 @@ export class Keys {
  * slots      slot → "<offer> <seat or nothing>" (hash)
  * plan       held seat → its leaves; `#` → epoch and generation (hash)
  * p          answers of the current phase: number → where their frame lies, `L` number → leaves that were first, `B`
- *            number → bytes (hash)
+ *            number → bytes, `P` place → number (hash)
  * got        leaves that have an answer (bit map)
  * ev         what the desk has not confirmed to have read (list)
  * wake       hint to seats (stream)

@@ -21,6 +21,9 @@ export const blockMs = 2000;
 const watchdogMs = 3000;
 /** Longest pause between two tries to connect; ioredis’ own 5 s would be most of the time until work goes on. */
 const reconnectMs = 1000;
+/** An outage is told of after so long, and again whenever it has lasted twice as long, at least every `toldMsMax`. */
+const toldMs = 2000;
+const toldMsMax = 30_000;
 /** Longest wait for the other side to take a connection. */
 const connectMs = 2000;
 /** Longest wait for anything while closing. */
@@ -60,6 +63,8 @@ export class Link implements AsyncDisposable {
   #upSince = Number.NEGATIVE_INFINITY;
   #closed = false;
   #gathering = false;
+  readonly #outage: NodeJS.Timeout;
+  #tellAtMs = toldMs;
 
   private constructor({ address, keys, patienceMs, log }: LinkOptions) {
     this.keys = keys;
@@ -100,7 +105,9 @@ export class Link implements AsyncDisposable {
       if (downMs > 0) this.#upSince = performance.now();
       if (downMs > 1000) log.warn({ seconds: Math.round(downMs / 1000) }, 'Redis answers again');
       this.#downSince = null;
+      this.#tellAtMs = toldMs;
     });
+    this.#outage = setInterval(() => this.#tellOutage(), 500).unref();
   }
 
   /**
@@ -199,8 +206,17 @@ export class Link implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    clearInterval(this.#outage);
     for (const refuse of this.#rejects) refuse(closedError());
     for (const connection of this.#connections) connection.disconnect();
+  }
+
+  /** Whoever waits without limit says so while it waits: everything else it would say waits, too. */
+  #tellOutage(): void {
+    const downMs = this.unreachableMs;
+    if (downMs < this.#tellAtMs || this.#patienceMs !== Number.POSITIVE_INFINITY) return;
+    this.#tellAtMs = downMs + Math.min(downMs, toldMsMax);
+    this.log.warn({ code: 'UNREACHABLE' }, `Redis unreachable ${Math.round(downMs / 1000)} s, retrying`);
   }
 
   /** What is sent before the event loop turns goes out in one write: a desk and its seats speak in bursts. */

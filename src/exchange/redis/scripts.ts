@@ -279,12 +279,17 @@ export const postKeys = ['cur', 'seats', 'dismissed', 'p', 'got', 'ev', 'done'] 
  * bytes, leaf bits… → one letter a leaf (a: accepted, t: twice), or `late`, `fenced`, `full`
  *
  * The frame itself does not pass through Lua, which would copy it twice: it was set under a key of its own just before,
- * and goes again unless it brought a first answer.
+ * and goes again unless it brought a first answer. A server that froze with the command in its buffer is sent it again by
+ * the next connection: the second time it brings nothing new, and what the first time brought must stay.
  */
 export const post = scriptOf(`
 local ${postKeys.join(', ')} = unpack(KEYS)
 local call = redis.call
-local function refuse(why) call('UNLINK', ARGV[9]) return why end
+local function refuse(why)
+  if call('HEXISTS', p, 'P' .. ARGV[9]) == 1 then call('PEXPIRE', ARGV[9], ${lifeMs.abandoned})
+  else call('UNLINK', ARGV[9]) end
+  return why
+end
 if call('HEXISTS', seats, ARGV[1]) == 0 or call('HEXISTS', dismissed, ARGV[1]) == 1 then return refuse('fenced') end
 call('SET', ARGV[5], '', 'PX', ARGV[6])
 local state = call('HMGET', cur, 'number', 'phase', 'digest', 'end', 'pBytes')
@@ -305,8 +310,8 @@ end
 if #first == 0 then return refuse(table.concat(receipts)) end
 local seq = call('HINCRBY', cur, 'pSeq', 1)
 call('XADD', done, 'MAXLEN', 16, '*', 'k', '')
--- Three new fields: the phase's first answers, which give the keys their lifetime.
-if call('HSET', p, seq, ARGV[9], 'L' .. seq, table.concat(first, ' '), 'B' .. seq, ARGV[10]) == call('HLEN', p) then
+-- As many fields as are new: the phase's first answers, which give the keys their lifetime.
+if call('HSET', p, seq, ARGV[9], 'L' .. seq, table.concat(first, ' '), 'B' .. seq, ARGV[10], 'P' .. ARGV[9], seq) == call('HLEN', p) then
   for _, key in ipairs({ p, got, done }) do call('PEXPIRE', key, ${lifeMs.abandoned}) end
 end
 call('PEXPIRE', ARGV[9], ${lifeMs.abandoned})
