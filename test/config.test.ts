@@ -37,6 +37,8 @@ describe('readConfig', () => {
       ...{ logLevel: 'debug', threads: 3 },
       ...{ redisUrl: 'redis://:x@host', redisPasswordFile: '/run/secrets/redis' },
       storage: 'file:///mnt/skewflow',
+      listen: '0.0.0.0:9464',
+      s3: readS3Settings({}),
     });
   });
 

@@ -26,6 +26,8 @@ export interface Fleet extends AsyncDisposable {
   /** Where commands run and results go. */
   readonly folder: string;
   readonly storage: string;
+  /** Start a command that stays; `environment` goes over the fleet's own. */
+  readonly start: (args: readonly string[], environment?: NodeJS.ProcessEnv) => Service;
   readonly coordinator: (...args: readonly string[]) => Service;
   readonly worker: (...args: readonly string[]) => Service;
   /** Run a command to its end. */
@@ -43,10 +45,10 @@ export async function startFleet(options: RedisOptions = {}): Promise<Fleet> {
   const environment = { REDIS_URL: redis.url, SKEWFLOW_STORAGE: storage, SKEWFLOW_LOG: '' };
   const services = new Set<Service & { readonly child: ChildProcess }>();
 
-  const start = (args: readonly string[]): Service => {
+  const start: Fleet['start'] = (args, more = {}) => {
     const child = spawn(process.execPath, [script, ...args], {
       cwd: folder,
-      env: { ...process.env, ...environment },
+      env: { ...process.env, ...environment, ...more },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let text = '';
@@ -86,6 +88,7 @@ export async function startFleet(options: RedisOptions = {}): Promise<Fleet> {
     redis,
     folder,
     storage,
+    start,
     coordinator: (...args) => start(['coordinator', ...args]),
     worker: (...args) => start(['worker', '--threads', '1', '--engine', 'wasm', ...args]),
     run: (...args) => skewflow(args, folder, environment),

@@ -33,8 +33,8 @@ export function beginSpan(name: string, facts: Attributes): Span {
     },
     end: (error) => {
       if (error !== null) {
-        const message = error instanceof Error ? error.message : String(error);
-        span.setStatus({ code: SpanStatusCode.ERROR, message });
+        const message = error instanceof Error ? { message: error.message } : {};
+        span.setStatus({ code: SpanStatusCode.ERROR, ...message });
       }
       span.end();
     },
