@@ -228,9 +228,10 @@ describeWithRedis('the processes of the manifests', () => {
     limits,
     async () => {
       const { fleet, environment } = await guardedFleet();
-      const redis = new Redis({
-        ...{ host: '127.0.0.1', port: fleet.redis.port, protocol: 2 },
-        ...{ username: 'skewflow', password: 'geheim' },
+      const redis = new Redis(fleet.redis.port, '127.0.0.1', {
+        protocol: 2,
+        username: 'skewflow',
+        password: 'geheim',
       });
       onTestFinished(() => redis.disconnect());
       fleet.start(['coordinator'], environment);
