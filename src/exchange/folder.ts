@@ -76,6 +76,8 @@ class FolderDesk implements Desk {
   readonly #inner: Desk;
   readonly #options: FolderOptions;
   readonly #events: DeskEvent[] = [];
+  /** Answers from before this part's worker was there: nothing is added until it is known to be of the others' class. */
+  #held: DeskEvent[] | null = [];
   readonly #happened = new Bell();
   readonly #closed = new AbortController();
   /** Stops looking for answers to the question before. */
@@ -202,7 +204,15 @@ class FolderDesk implements Desk {
   }
 
   #tell(event: DeskEvent): void {
+    if (event.kind === 'posted' && this.#held !== null) {
+      this.#held.push(event);
+      return;
+    }
     this.#events.push(event);
+    if (event.kind === 'joined' && this.#held !== null) {
+      this.#events.push(...this.#held);
+      this.#held = null;
+    }
     this.#happened.ring();
   }
 }

@@ -33,8 +33,18 @@ async function folderWith(text: string): Promise<string> {
 }
 
 const args = (part: number, of: number): readonly string[] => [
-  ...['run', 'job.yaml', '--engine', 'wasm', '--threads', '1'],
-  ...['--part', `${part}/${of}`, '--meet', 'meet', '--out', 'shared'],
+  'run',
+  'job.yaml',
+  '--engine',
+  'wasm',
+  '--threads',
+  '1',
+  '--part',
+  `${part}/${of}`,
+  '--meet',
+  'meet',
+  '--out',
+  'shared',
 ];
 
 /** Every file of two folders of results that must have equal bits. */
@@ -115,6 +125,21 @@ describe('parts of a job', () => {
     );
     expect(alone.code, alone.stderr).toBe(0);
     await expectSameBits(folder, ['optimum.npz', 'final/x.npy']);
+  });
+
+  test('find everything answered when they are started again at the end', { timeout: 120_000 }, async () => {
+    const folder = await folderWith(job);
+    const ends = [skewflow(args(0, 2), folder), skewflow(args(1, 2), folder)];
+    expect((await Promise.all(ends)).map(({ code }) => code)).toEqual([0, 0]);
+    const [digest = ''] = await readdir(join(folder, 'meet'));
+    const frames = async (): Promise<readonly string[]> =>
+      (await readdir(join(folder, 'meet', digest), { recursive: true })).filter((n) => n.endsWith('.frame'));
+    const before = await frames();
+    for (const part of [1, 0]) {
+      const again = await skewflow([...args(part, 2), '--force'], folder);
+      expect(again.code, again.stderr).toBe(0);
+    }
+    expect(await frames()).toEqual(before);
   });
 
   test('refuse another division of the job, and a part without a place', { timeout: 120_000 }, async () => {
