@@ -201,27 +201,38 @@ describeWithRedis('the processes of the manifests', () => {
     await until('it is ready again', async () => (await statusOf('/readyz')) === 200);
   });
 
-  test(
-    'count the rows on the device and the seat while a run is on, and neither after it',
-    limits,
-    async () => {
-      const fleet = await startFleet();
-      onTestFinished(() => fleet[Symbol.asyncDispose]());
-      fleet.coordinator();
-      const worker = fleet.worker('--listen', '127.0.0.1:0');
-      await worker.says(/worker ready/);
-      const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(worker.log()) ?? [];
-      const gauge = async (name: string): Promise<number | undefined> =>
-        (await samplesOf(await fetch(`${address}/metrics`))).get(name);
-      await fleet.job('long.yaml', long);
-      const { stdout } = await fleet.run('submit', 'long.yaml');
-      await until('rows are resident', async () => ((await gauge('skewflow_device_memory_bytes')) ?? 0) > 0);
-      expect(await gauge('skewflow_leases')).toBe(1);
-      expect((await fleet.run('cancel', stdout.trim())).code).toBe(0);
-      await until('the seat is given up', async () => (await gauge('skewflow_leases')) === 0);
-      expect(await gauge('skewflow_device_memory_bytes')).toBe(0);
-    },
-  );
+  test('count what a run takes on its way: rows, a dead child, a lost worker', limits, async () => {
+    const fleet = await startFleet();
+    onTestFinished(() => fleet[Symbol.asyncDispose]());
+    const [coordinator, worker] = ['coordinator', 'worker'].map((role) =>
+      fleet.start([role, '--listen', '127.0.0.1:0'], { SKEWFLOW_THREADS: '1' }),
+    );
+    const samplesFrom = (service: Service | undefined) => async (name: string) => {
+      const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(service?.log() ?? '') ?? [];
+      return (await samplesOf(await fetch(`${address}/metrics`))).get(name) ?? 0;
+    };
+    const [carried, computed] = [samplesFrom(coordinator), samplesFrom(worker)];
+    await coordinator?.says(/coordinator ready/);
+    await worker?.says(/worker ready/);
+    await fleet.job('long.yaml', long);
+    const sent = await fleet.run('submit', 'long.yaml');
+    expect(sent.code, sent.stderr).toBe(0);
+    await until('rows are resident', async () => (await computed('skewflow_device_memory_bytes')) > 0);
+    expect([await computed('skewflow_leases'), await carried('skewflow_leases')]).toEqual([1, 1]);
+    expect(await carried('skewflow_runs')).toBe(1);
+
+    const children = `/proc/${worker?.pid}/task/${worker?.pid}/children`;
+    const [child] = (await readFile(children, 'utf8')).trim().split(' ');
+    process.kill(Number(child), 'SIGKILL');
+    await until('a restart is counted', async () => (await computed('skewflow_child_restarts_total')) === 1);
+
+    worker?.kill('SIGKILL');
+    await until('its loss is counted', async () => (await carried('skewflow_workers_lost_total')) === 1);
+    expect(await carried('skewflow_redone_shards_total')).toBeGreaterThan(0);
+    expect(await carried('skewflow_leases')).toBe(0);
+    expect((await fleet.run('cancel', sent.stdout.trim())).code).toBe(0);
+    await until('the run is over', async () => (await carried('skewflow_runs')) === 0);
+  });
 
   test.skipIf(missing !== null)(
     'are wanted by the formula from none to three, and none again when the run is over',
