@@ -17,6 +17,8 @@ export interface Config {
   readonly redisPasswordFile: string | null;
   /** `SKEWFLOW_STORAGE`: the storage root where no option names it; null: not said. */
   readonly storage: string | null;
+  /** `SKEWFLOW_LISTEN`: where a coordinator or a worker serves its metrics and health; null: nowhere. */
+  readonly listen: string | null;
 }
 
 export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
@@ -29,6 +31,7 @@ export interface Environment extends S3Environment {
   readonly REDIS_URL?: string | undefined;
   readonly SKEWFLOW_REDIS_PASSWORD_FILE?: string | undefined;
   readonly SKEWFLOW_STORAGE?: string | undefined;
+  readonly SKEWFLOW_LISTEN?: string | undefined;
 }
 
 /**
@@ -44,6 +47,7 @@ export function readConfig(environment: Environment): Config {
     redisUrl: textOf(environment.REDIS_URL),
     redisPasswordFile: textOf(environment.SKEWFLOW_REDIS_PASSWORD_FILE),
     storage: textOf(environment.SKEWFLOW_STORAGE),
+    listen: textOf(environment.SKEWFLOW_LISTEN),
   });
 }
 

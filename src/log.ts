@@ -15,6 +15,16 @@ export interface Log {
   readonly debug: (facts: Facts, sentence: string) => void;
 }
 
+/** A log whose lines say these facts too. */
+export function logAbout(log: Log, about: Facts): Log {
+  return {
+    error: (facts, sentence) => log.error({ ...about, ...facts }, sentence),
+    warn: (facts, sentence) => log.warn({ ...about, ...facts }, sentence),
+    info: (facts, sentence) => log.info({ ...about, ...facts }, sentence),
+    debug: (facts, sentence) => log.debug({ ...about, ...facts }, sentence),
+  };
+}
+
 /** Figures and words that a line is about. */
 export type Facts = Readonly<Record<string, boolean | number | string | null>>;
 

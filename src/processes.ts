@@ -4,6 +4,8 @@ import type { RedisOptions } from './connect.ts';
 import type { CoordinatorService } from './coordinator/service.ts';
 import { SkewflowError } from './errors.ts';
 import { type Log, logTo } from './log.ts';
+import type { Meter } from './telemetry/meter.ts';
+import type { Observed, Status } from './telemetry/status.ts';
 import type { EngineChoice } from './worker/engine/discover.ts';
 import type { WorkerService } from './worker/service.ts';
 
@@ -13,6 +15,11 @@ export interface ProcessOptions extends RedisOptions {
   readonly storage?: string;
   /** Folders whose files a submitted job may name. Default: none. */
   readonly roots?: readonly string[];
+  /**
+   * Serve `/metrics`, `/livez` and `/readyz` here: `HOST:PORT`, or a port of the loopback. A worker that listens tries its
+   * devices before it takes seats. Default: `SKEWFLOW_LISTEN`, else nowhere.
+   */
+  readonly listen?: string;
   /** Default: stderr, from the level that `SKEWFLOW_LOG` names. */
   readonly log?: Log;
 }
@@ -33,6 +40,8 @@ export interface WorkerOptions extends ProcessOptions {
   readonly threads?: number;
   /** Bytes that jobs may take. Default: three quarters of the machine's memory. */
   readonly memoryBytes?: number;
+  /** End when no seat was held for so many seconds. Default: never. */
+  readonly exitWhenIdleSeconds?: number;
 }
 
 /**
@@ -46,9 +55,11 @@ export interface WorkerOptions extends ProcessOptions {
  */
 export class Coordinator implements AsyncDisposable {
   readonly #service: CoordinatorService;
+  readonly #status: Status | null;
 
-  private constructor(service: CoordinatorService) {
+  private constructor(service: CoordinatorService, status: Status | null) {
     this.#service = service;
+    this.#status = status;
   }
 
   /**
@@ -57,8 +68,12 @@ export class Coordinator implements AsyncDisposable {
    * @throws UsageError, OutOfReachError when Redis or the root cannot be used
    */
   static async start(options: CoordinatorOptions = {}): Promise<Coordinator> {
-    const service = await import('./coordinator/service.ts');
-    return new Coordinator(await service.CoordinatorService.start(settled(options)));
+    const chosen = settled(options);
+    const { CoordinatorService: Service } = await import('./coordinator/service.ts');
+    const [service, status] = await observed('coordinator', chosen, (meter) =>
+      Service.start({ ...chosen, ...meter }),
+    );
+    return new Coordinator(service, status);
   }
 
   /** Ids of the runs that are carried now. */
@@ -69,6 +84,7 @@ export class Coordinator implements AsyncDisposable {
   /** Hands its runs over to another coordinator and ends. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#service[Symbol.asyncDispose]();
+    await this.#status?.[Symbol.asyncDispose]();
   }
 }
 
@@ -83,9 +99,11 @@ export class Coordinator implements AsyncDisposable {
  */
 export class Worker implements AsyncDisposable {
   readonly #service: WorkerService;
+  readonly #status: Status | null;
 
-  private constructor(service: WorkerService) {
+  private constructor(service: WorkerService, status: Status | null) {
     this.#service = service;
+    this.#status = status;
   }
 
   /**
@@ -94,8 +112,17 @@ export class Worker implements AsyncDisposable {
    * @throws UsageError, OutOfReachError when Redis or the root cannot be used; NoDeviceError when nothing can compute here
    */
   static async start(options: WorkerOptions = {}): Promise<Worker> {
-    const service = await import('./worker/service.ts');
-    return new Worker(await service.WorkerService.start(settled(options)));
+    const { exitWhenIdleSeconds: idle, ...chosen } = settled(options);
+    const { WorkerService: Service } = await import('./worker/service.ts');
+    const [service, status] = await observed('worker', chosen, async (meter) =>
+      Service.start({
+        ...chosen,
+        ...(idle === undefined ? {} : { idleMs: idle * 1000 }),
+        ...meter,
+        ...(chosen.listen === null ? {} : { examine: (await import('./inspect/devices.ts')).examine }),
+      }),
+    );
+    return new Worker(service, status);
   }
 
   /** Resolves when no device is served any more: drained, or each of them failed too often. */
@@ -111,11 +138,35 @@ export class Worker implements AsyncDisposable {
   /** Finishes the leaf it is at, gives its seat back and ends. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#service[Symbol.asyncDispose]();
+    await this.#status?.[Symbol.asyncDispose]();
   }
 }
 
-/** With the environment's root and log where the options name none. */
-function settled<O extends ProcessOptions>(options: O): O & { readonly storage: string; readonly log: Log } {
+/** Start a process; where it listens its health is shown from before it has connected. What that takes is loaded then. */
+async function observed<T extends { readonly observed: Observed }>(
+  role: 'coordinator' | 'worker',
+  { listen, log }: { readonly listen: string | null; readonly log: Log },
+  start: (options: { readonly meter?: Meter }) => Promise<T>,
+): Promise<readonly [T, Status | null]> {
+  if (listen === null) return [await start({}), null];
+  const { openStatus } = await import('./telemetry/status.ts');
+  const status = await openStatus(role, listen);
+  const { host, port } = status;
+  log.info({ host, port }, `status at http://${host.includes(':') ? `[${host}]` : host}:${port}`);
+  try {
+    const service = await start({ meter: status.meter });
+    status.observe(service.observed);
+    return [service, status];
+  } catch (error) {
+    await status[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** With the environment's root, address and log where the options name none. */
+function settled<O extends ProcessOptions>(
+  options: O,
+): Omit<O, 'listen'> & { readonly storage: string; readonly listen: string | null; readonly log: Log } {
   const config = readConfig(process.env);
   const storage = options.storage ?? config.storage;
   if (storage === null) {
@@ -124,5 +175,6 @@ function settled<O extends ProcessOptions>(options: O): O & { readonly storage: 
       'which storage root? Give `--storage file:///path` (or SKEWFLOW_STORAGE) that coordinators and workers all see',
     );
   }
-  return { ...options, storage, log: options.log ?? logTo(config.logLevel) };
+  const listen = options.listen ?? config.listen;
+  return { ...options, storage, listen, log: options.log ?? logTo(config.logLevel) };
 }

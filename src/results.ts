@@ -2,13 +2,23 @@
  * Where do the results of a run go? Into memory, or into a folder that is written under a temporary name and renamed when
  * it is complete.
  */
+import { copyFile, mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createResultFolder, type ResultFolder } from './arrays/result-folder.ts';
 import { type Results, type RunSummary, writeShared, writeSummary } from './coordinator/outcome.ts';
 import type { Tensor, Tensors } from './coordinator/result.ts';
 import type { Job } from './job/job.ts';
 import type { S3Settings } from './objects/s3-settings.ts';
 import type { RowsWanted } from './protocol.ts';
-import { fileRows, type HeldRows, holdRows, layoutOf, type RowLayout, type RowStore } from './worker/rows.ts';
+import {
+  fileRows,
+  type HeldRows,
+  holdRows,
+  layoutOf,
+  type RowLayout,
+  type RowStore,
+  sharedRows,
+} from './worker/rows.ts';
 import { zarrIn } from './zarr-results.ts';
 
 /** Where one run's results go. Disposing of a place that is not finished leaves nothing behind. */
@@ -50,6 +60,61 @@ async function beginFolder({ target, force, s3 }: OutputFolder): Promise<ResultF
   if (!/^s3:\/\//iu.test(target)) return createResultFolder(target, force);
   const { createS3ResultFolder } = await import('./arrays/s3-result-folder.ts');
   return createS3ResultFolder(target, s3, force);
+}
+
+/** Where the parts of one job meet, and whether this one writes the results. */
+export interface MeetingPlace {
+  /** This job's, absolute. */
+  readonly folder: string;
+  readonly writes: boolean;
+}
+
+/**
+ * A place for one part of a job: rows go to files that all parts write, and are taken from there into the folder of the
+ * results by the part that writes it, when everything is answered, and so every row is written.
+ *
+ * @throws UsageError when the folder exists and may not be replaced
+ */
+export async function openPartPlace(
+  job: Job,
+  meeting: MeetingPlace,
+  out: OutputFolder | null,
+): Promise<ResultPlace> {
+  const rowsFolder = join(meeting.folder, 'rows');
+  const store = sharedRows(layoutOf(job), job.precision, async (kind, file) => {
+    await mkdir(join(rowsFolder, kind), { recursive: true });
+    return join(rowsFolder, kind, file);
+  });
+  const folder = meeting.writes && out !== null ? await beginFolder(out) : null;
+  return {
+    rows: store,
+    folder: folder?.target ?? null,
+    finish: async (shared, summarise) => {
+      await store.close();
+      if (folder === null) return { results: shared, summary: summarise() };
+      for (const kind of await namesIn(rowsFolder)) {
+        for (const file of await namesIn(join(rowsFolder, kind)))
+          await copyFile(join(rowsFolder, kind, file), await folder.path(kind, file));
+      }
+      await writeShared(folder, job, shared);
+      const summary = summarise();
+      await writeSummary(folder, summary);
+      await folder.commit();
+      return { results: shared, summary };
+    },
+    [Symbol.asyncDispose]: async () => {
+      try {
+        await store.close();
+      } finally {
+        await folder?.discard();
+      }
+    },
+  };
+}
+
+/** Names in a folder; none where there is no such folder. */
+async function namesIn(folder: string): Promise<readonly string[]> {
+  return readdir(folder).catch(() => []);
 }
 
 function resultsInMemory(layout: RowLayout): ResultPlace {

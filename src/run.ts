@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { availableParallelism, hostname, totalmem } from 'node:os';
+import { join, resolve } from 'node:path';
 import type { Reach } from './arrays/reach.ts';
 import { checkpointsOf } from './checkpoints.ts';
 import { readConfig } from './config.ts';
@@ -13,15 +14,17 @@ import type { HistoryRow } from './coordinator/descent.ts';
 import { type RunSummary, sharedResults, summaryOf } from './coordinator/outcome.ts';
 import { rowsWanted, type Tensors } from './coordinator/result.ts';
 import { SkewflowError } from './errors.ts';
+import type { Exchange } from './exchange/exchange.ts';
 import { inProcessExchange } from './exchange/in-process.ts';
 import type { Job } from './job/job.ts';
 import { closeJob, loadJob } from './job/load.ts';
 import type { JobObject } from './job/schema.ts';
 import { type Log, logTo } from './log.ts';
 import { type Optimization, openOptimization } from './optimization.ts';
+import { isOwnLeaf, type Part } from './partition/parts.ts';
 import { type Prepared, prepare } from './prepare.ts';
-import { protocolVersion, type RowsWanted, RunId, WorkerId } from './protocol.ts';
-import { type OutputFolder, openPlace } from './results.ts';
+import { type LeafName, protocolVersion, type RowsWanted, RunId, WorkerId } from './protocol.ts';
+import { type MeetingPlace, type OutputFolder, openPartPlace, openPlace } from './results.ts';
 import { assignmentOf, roomForRows } from './worker/assignment.ts';
 import { chooseStations, type EngineChoice } from './worker/engine/discover.ts';
 import type { RowStore } from './worker/rows.ts';
@@ -56,6 +59,14 @@ export interface RunOptions {
   readonly set?: readonly string[];
   /** Hosts its inputs may lie on although they are private or plain http: `host` or `host:port`. Default: none. */
   readonly allowHosts?: readonly string[];
+  /**
+   * Compute a part of the job: the same call with every other part, on whichever machines, computes the rest, and part 0
+   * writes the results. The others are met in the folder `meet`. A part that is started again goes on where it was.
+   */
+  readonly part?: Part & {
+    /** A folder that all parts see, this job's or shared with other jobs. What it holds of a job may be removed after it. */
+    readonly meet: string;
+  };
   /** Called now and then, at most some ten times a second. */
   readonly onProgress?: (event: ProgressEvent) => void;
   /** Told what the choice of devices leaves to be desired, a sentence. Default: nobody. */
@@ -125,9 +136,14 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const wanted = rowsWanted(job.system, job.output, prepared.grid);
   refuseAborted(settings.signal);
   roomForRows(prepared, prepared.grid, settings);
-  await using place = await openPlace(job, wanted, folderOf(job, settings));
+  const { part } = settings;
+  const out = folderOf(job, settings);
+  const meeting = part === null ? null : meetingOf(prepared, part);
+  await using place =
+    meeting === null ? await openPlace(job, wanted, out) : await openPartPlace(job, meeting, out);
   const optimization = await openOptimization(prepared, wanted, {
-    checkpoints: place.folder === null ? null : checkpointsOf(place.folder, job.digest),
+    // A part finds in the folder where it meets the others what was answered.
+    checkpoints: place.folder === null || part !== null ? null : checkpointsOf(place.folder, job.digest),
     fresh: settings.fresh,
     seconds: () => clock.seconds(),
   });
@@ -138,7 +154,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   }
   const prepareSeconds = clock.lap();
 
-  const work = { prepared, wanted, course, rows: place.rows };
+  const work = { prepared, wanted, course, rows: place.rows, meeting };
   const evaluated = await evaluate(work, settings, tell).catch((error: unknown) => {
     throw optimization.explain(error);
   });
@@ -166,18 +182,20 @@ interface Work {
   readonly wanted: RowsWanted;
   readonly course: Course;
   readonly rows: RowStore;
+  /** Where the other parts are; null: there are none. */
+  readonly meeting: Meeting | null;
 }
 
 /** One coordinator and a worker for each device meet on an exchange of their own. */
 async function evaluate(
-  { prepared, wanted, course, rows }: Work,
+  { prepared, wanted, course, rows, meeting }: Work,
   settings: Settings,
   tell: (event: Progress) => void,
 ): Promise<Evaluated> {
   const { job, program, grid, shards, times } = prepared;
   const { precision } = job;
   const { signal, log, threads, memoryBytes, devices, onWarning } = settings;
-  const stations = await chooseStations(settings.engine, {
+  const chosen = await chooseStations(settings.engine, {
     precision,
     threads,
     memoryBytes,
@@ -185,7 +203,10 @@ async function evaluate(
     log,
     ...(devices === null ? {} : { devices }),
   });
-  await using exchange = inProcessExchange();
+  // A part has one device: which leaves are whose is settled before it is known who has which devices.
+  const stations = meeting === null ? chosen : chosen.slice(0, 1);
+  await using exchange =
+    meeting === null ? inProcessExchange() : await partExchange(job.digest, shards.length, meeting);
   const desk = await exchange.open({
     protocolVersion,
     run: RunId.parse(randomUUID()),
@@ -229,6 +250,31 @@ async function evaluate(
   }
 }
 
+/** What all parts of a job share. */
+interface Meeting extends MeetingPlace {
+  readonly part: Part;
+}
+
+/** @throws UsageError for a part that is none, or that would have nothing to do; for results that parts cannot write together */
+function meetingOf(
+  { job, shards }: Prepared,
+  { index, count, meet }: NonNullable<Settings['part']>,
+): Meeting {
+  if (!Number.isInteger(index) || !Number.isInteger(count) || index < 0 || index >= count)
+    throw new SkewflowError('UsageError', `part ${index} of ${count}: the first is 0, the last ${count - 1}`);
+  if (count > shards.length)
+    throw new SkewflowError('UsageError', `${count} parts for ${shards.length} shards: at most one for each`);
+  if (job.output.format === 'zarr')
+    throw new SkewflowError('UsageError', 'parts write .npy files: `output.format: zarr` is not for them');
+  return { folder: join(resolve(meet), job.digest), writes: index === 0, part: { index, count } };
+}
+
+async function partExchange(jobDigest: string, shards: number, { folder, part }: Meeting): Promise<Exchange> {
+  const { folderExchange } = await import('./exchange/folder.ts');
+  const isOwn = (leaf: LeafName): boolean => isOwnLeaf(part, shards, leaf);
+  return folderExchange({ folder, jobDigest, isOwn, parts: part.count });
+}
+
 // --- options ----------------------------------------------------------------------------------------------
 
 /** Options with every default filled in. */
@@ -242,6 +288,7 @@ interface Settings {
   readonly memoryBytes: number;
   readonly set: readonly string[];
   readonly reach: Reach;
+  readonly part: NonNullable<RunOptions['part']> | null;
   readonly onProgress: (event: ProgressEvent) => void;
   readonly onWarning: (sentence: string) => void;
   readonly signal: AbortSignal;
@@ -268,6 +315,7 @@ function settle(options: RunOptions): Settings {
     memoryBytes,
     set: options.set ?? [],
     reach: { allowHosts: options.allowHosts ?? [], s3: config.s3 },
+    part: options.part ?? null,
     onProgress: options.onProgress ?? (() => {}),
     onWarning: options.onWarning ?? (() => {}),
     signal: options.signal ?? new AbortController().signal,

@@ -11,6 +11,7 @@ describe('readConfig', () => {
       redisUrl: null,
       redisPasswordFile: null,
       storage: null,
+      listen: null,
       s3: readS3Settings({}),
     };
     expect(readConfig({})).toEqual(nothing);
@@ -20,6 +21,7 @@ describe('readConfig', () => {
       REDIS_URL: '',
       SKEWFLOW_REDIS_PASSWORD_FILE: '',
       SKEWFLOW_STORAGE: '',
+      SKEWFLOW_LISTEN: '',
     };
     expect(readConfig(empty)).toEqual(nothing);
   });
@@ -31,6 +33,7 @@ describe('readConfig', () => {
       REDIS_URL: 'redis://:x@host',
       SKEWFLOW_REDIS_PASSWORD_FILE: '/run/secrets/redis',
       SKEWFLOW_STORAGE: 'file:///mnt/skewflow',
+      SKEWFLOW_LISTEN: '0.0.0.0:9464',
     };
     expect(readConfig(environment)).toEqual({
       logLevel: 'debug',
@@ -38,6 +41,7 @@ describe('readConfig', () => {
       redisUrl: 'redis://:x@host',
       redisPasswordFile: '/run/secrets/redis',
       storage: 'file:///mnt/skewflow',
+      listen: '0.0.0.0:9464',
       s3: readS3Settings({}),
     });
   });

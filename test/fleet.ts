@@ -26,10 +26,10 @@ export interface Fleet extends AsyncDisposable {
   /** Where commands run and results go. */
   readonly folder: string;
   readonly storage: string;
+  /** Start a command that stays; `environment` goes over the fleet's own, `script` stands for the command's. */
+  readonly start: (args: readonly string[], environment?: NodeJS.ProcessEnv, script?: string) => Service;
   readonly coordinator: (...args: readonly string[]) => Service;
   readonly worker: (...args: readonly string[]) => Service;
-  /** Start a long-running command with further environment. */
-  readonly start: (args: readonly string[], environment: NodeJS.ProcessEnv, script?: string) => Service;
   /** Run a command to its end. */
   readonly run: (...args: readonly string[]) => Promise<Outcome>;
   /** Write a job file into the folder; its name. */
@@ -45,7 +45,7 @@ export async function startFleet(options: RedisOptions = {}): Promise<Fleet> {
   const environment = { REDIS_URL: redis.url, SKEWFLOW_STORAGE: storage, SKEWFLOW_LOG: '' };
   const services = new Set<Service & { readonly child: ChildProcess }>();
 
-  const start: Fleet['start'] = (args, more, entry = script) => {
+  const start: Fleet['start'] = (args, more = {}, entry = script) => {
     const child = spawn(process.execPath, [entry, ...args], {
       cwd: folder,
       env: { ...process.env, ...environment, ...more },
@@ -88,9 +88,9 @@ export async function startFleet(options: RedisOptions = {}): Promise<Fleet> {
     redis,
     folder,
     storage,
-    coordinator: (...args) => start(['coordinator', ...args], {}),
-    worker: (...args) => start(['worker', '--threads', '1', '--engine', 'wasm', ...args], {}),
     start,
+    coordinator: (...args) => start(['coordinator', ...args]),
+    worker: (...args) => start(['worker', '--threads', '1', '--engine', 'wasm', ...args]),
     run: (...args) => skewflow(args, folder, environment),
     job: async (name, text) => {
       await writeFile(join(folder, name), text);

@@ -1,5 +1,6 @@
 /** `skewflow run`: a job file in, the loss and its gradient out, everything in this process tree. */
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
+import { SkewflowError } from '../errors.ts';
 import { type ProgressEvent, type RunResult, run } from '../index.ts';
 import { norm, significant } from './numbers.ts';
 import { type DeviceOptions, deviceOptions, withDeviceOptions } from './options.ts';
@@ -11,6 +12,8 @@ interface Options extends DeviceOptions {
   readonly force?: boolean;
   readonly fresh?: boolean;
   readonly json?: boolean;
+  readonly part?: { readonly index: number; readonly count: number };
+  readonly meet?: string;
 }
 
 export function runCommand(_finish: (code: number) => void): Command {
@@ -20,8 +23,16 @@ export function runCommand(_finish: (code: number) => void): Command {
     .option('--out <folder>', 'where the results go: a folder, or s3://bucket/prefix (default: ./<name>-out)')
     .option('--force', 'replace the output folder when the job is done')
     .option('--fresh', 'begin an optimisation anew, instead of going on with one that was interrupted')
-    .option('--json', 'print the result as one JSON document');
+    .option('--json', 'print the result as one JSON document')
+    .option('--part <i/n>', 'compute part i (from 0) of n; part 0 writes the results', partOf)
+    .option('--meet <folder>', 'the folder where the parts meet: all of them see it');
   return withDeviceOptions(command).action(async (path: string, options: Options) => {
+    const { part, meet } = options;
+    if ((part === undefined) !== (meet === undefined))
+      throw new SkewflowError(
+        'UsageError',
+        'a part meets the others in a folder: give `--part` and `--meet`',
+      );
     const progress = progressLine(process.stderr);
     const result = await interruptible((signal) =>
       run(path, {
@@ -29,6 +40,7 @@ export function runCommand(_finish: (code: number) => void): Command {
         out: options.out ?? true,
         force: options.force ?? false,
         fresh: options.fresh ?? false,
+        ...(part === undefined || meet === undefined ? {} : { part: { ...part, meet } }),
         signal,
         onProgress: (event: ProgressEvent) => progress.show(event),
       }),
@@ -37,6 +49,14 @@ export function runCommand(_finish: (code: number) => void): Command {
       options.json === true ? `${JSON.stringify(result.summary, null, 2)}\n` : summary(result),
     );
   });
+}
+
+/** `2/4`: the third of four. */
+function partOf(text: string): { readonly index: number; readonly count: number } {
+  const [, index, count] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];
+  if (index === undefined || count === undefined || Number(index) >= Number(count))
+    throw new InvalidArgumentError('expected a part and their number, such as 0/4 to 3/4.');
+  return { index: Number(index), count: Number(count) };
 }
 
 /** The result for people: a few aligned lines. */

@@ -8,11 +8,18 @@ import { type FleetOptions, fleetOptions, withFleet } from './fleet.ts';
 import { type DeviceOptions, deviceOptions, wholeNumber, withDevices } from './options.ts';
 
 export function coordinatorCommand(): Command {
-  return withFleet(new Command('coordinator').description('carry submitted runs, until it is told to end'))
+  return withListen(
+    withFleet(new Command('coordinator').description('carry submitted runs, until it is told to end')),
+  )
     .option('--runs <n>', 'runs carried at once', wholeNumber, 32)
-    .action(async (options: FleetOptions & { readonly runs: number }) => {
+    .action(async (options: FleetOptions & ListenOptions & { readonly runs: number }) => {
       const log = serviceLog();
-      const coordinator = await Coordinator.start({ ...fleetOptions(options), runsMax: options.runs, log });
+      const coordinator = await Coordinator.start({
+        ...fleetOptions(options),
+        ...listenOptions(options),
+        runsMax: options.runs,
+        log,
+      });
       await asked();
       await coordinator[Symbol.asyncDispose]();
       leave(exitCodes.done);
@@ -20,20 +27,49 @@ export function coordinatorCommand(): Command {
 }
 
 export function workerCommand(): Command {
-  return withDevices(
-    withFleet(
-      new Command('worker').description('compute for whatever runs there are, until it is told to end'),
+  return withListen(
+    withDevices(
+      withFleet(
+        new Command('worker').description('compute for whatever runs there are, until it is told to end'),
+      ),
     ),
-  ).action(async (options: DeviceOptions & FleetOptions) => {
-    const log = serviceLog();
-    const { set: _, ...devices } = deviceOptions({ ...options, set: [] });
-    const worker = await Worker.start({ ...fleetOptions(options), ...devices, log });
-    // Compute children inherit the environment, and have no business with Redis.
-    for (const secret of ['REDIS_URL', 'SKEWFLOW_REDIS_PASSWORD_FILE']) delete process.env[secret];
-    const why = await Promise.race([asked(), worker.ended]);
-    await worker[Symbol.asyncDispose]();
-    leave(why === 'quarantined' ? exitCodes.noDevice : exitCodes.done);
-  });
+  )
+    .option('--exit-when-idle <seconds>', 'end when no seat was held for so long', wholeNumber)
+    .action(async (options: DeviceOptions & FleetOptions & IdleOptions & ListenOptions) => {
+      const log = serviceLog();
+      const { set: _, ...devices } = deviceOptions({ ...options, set: [] });
+      const { exitWhenIdle } = options;
+      const worker = await Worker.start({
+        ...fleetOptions(options),
+        ...listenOptions(options),
+        ...devices,
+        ...(exitWhenIdle === undefined ? {} : { exitWhenIdleSeconds: exitWhenIdle }),
+        log,
+      });
+      const why = await Promise.race([asked(), worker.ended]);
+      await worker[Symbol.asyncDispose]();
+      leave(why === 'quarantined' ? exitCodes.noDevice : exitCodes.done);
+    });
+}
+
+interface IdleOptions {
+  readonly exitWhenIdle?: number;
+}
+
+interface ListenOptions {
+  readonly listen?: string;
+}
+
+/** Adds --listen. */
+function withListen(command: Command): Command {
+  return command.option(
+    '--listen <host:port>',
+    'serve /metrics, /livez and /readyz there (default: $SKEWFLOW_LISTEN, else nowhere)',
+  );
+}
+
+function listenOptions({ listen }: ListenOptions): ListenOptions {
+  return listen === undefined ? {} : { listen };
 }
 
 /** A process that nobody looks at says what it does, unless the environment wants it otherwise. */

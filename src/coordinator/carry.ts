@@ -30,6 +30,7 @@ import { type RunSummary, sharedResults, summaryOf, writeShared, writeSummary } 
 import { Reporter } from './reporter.ts';
 import { rowsWanted } from './result.ts';
 import { type Rules, watchful } from './rules.ts';
+import type { RunMeter, RunMeters } from './run-meter.ts';
 import { Spool } from './spool.ts';
 import { Story } from './story.ts';
 
@@ -44,6 +45,7 @@ export interface Means {
   /** How patient it is; for tests. */
   readonly rules: Partial<Rules>;
   readonly log: Log;
+  readonly meters: RunMeters;
   /** Aborting leaves the runs to other coordinators, with a checkpoint each. */
   readonly handOver: AbortSignal;
 }
@@ -54,7 +56,10 @@ const pauseMs = 5000;
 /** Carry one run; whatever happens is told, and nothing is thrown. */
 export async function carry(charge: Charge, means: Means): Promise<void> {
   const { order } = charge;
-  const story = new Story(means.register, order.run, charge.epoch, means.log);
+  const { meters } = means;
+  const meter = meters.begin(order.run, order.name);
+  const heard = (code: string): void => meters.noticed(code);
+  const story = new Story(means.register, order.run, charge.epoch, means.log, heard);
   const spool = new Spool(means.root);
   const leave = AbortSignal.any([means.handOver, charge.lost]);
   try {
@@ -62,11 +67,13 @@ export async function carry(charge: Charge, means: Means): Promise<void> {
     const before = await inRoom(() => spool.accept(order, inputs), story, leave);
     if (before === null) {
       story.state('accepted');
-      await carried(charge, means, story, spool, leave);
+      await carried(charge, means, meter, story, spool, leave);
     }
     const summary = await summaryIn(means.root, order.run);
     await over(charge, spool, () => story.end('done', { summary }, leave));
+    meter.end(null);
   } catch (error) {
+    meter.end(error);
     await ended(error, charge, means, story, spool, leave);
   }
 }
@@ -75,6 +82,7 @@ export async function carry(charge: Charge, means: Means): Promise<void> {
 async function carried(
   charge: Charge,
   means: Means,
+  meter: RunMeter,
   story: Story,
   spool: Spool,
   leave: AbortSignal,
@@ -92,6 +100,7 @@ async function carried(
     story.notice('warn', 'CHECKPOINT_CORRUPT', `checkpoint corrupt, taking the one before: ${key}`),
   );
   const resume = understood(await checkpoints.latest());
+  if (resume !== null) meter.resumed(resume.counts);
   const desk = await exchange.open(sheetOf(order), Math.max(charge.epoch, resume?.epoch ?? 0));
   story.epoch = desk.epoch;
   const optimization = await openOptimization(prepared, wanted, {
@@ -133,8 +142,14 @@ async function carried(
     retain: true,
     log: means.log,
     onProgress: (progress) => reporter.progressed(progress),
-    onCommit: (commit) => reporter.committed(commit),
-    onNotice: ({ level, text, notice }) => {
+    onCommit: (commit) => {
+      meter.committed(commit);
+      reporter.committed(commit);
+    },
+    onTimed: (timing) => meter.timed(timing),
+    onNotice: (line) => {
+      const { level, text, notice } = line;
+      meter.noticed(line);
       reporter.noticed(notice);
       story.noted(level, notice.code, text);
     },

@@ -7,7 +7,7 @@ import type { Desk, DeskEvent } from '../exchange/exchange.ts';
 import type { Grid, Program } from '../kernels/sweep/program.ts';
 import type { Log } from '../log.ts';
 import type { ShardRange } from '../partition/plan.ts';
-import type { Join, RowsWanted } from '../protocol.ts';
+import type { Join, Phase, RowsWanted } from '../protocol.ts';
 import type { Checkpoint, Counts } from './checkpoint.ts';
 import type { Course } from './course.ts';
 import type { Progress } from './ledger.ts';
@@ -56,6 +56,8 @@ export interface Coordination {
   /** An iteration is over. */
   readonly onCommit: (commit: Commit) => void;
   readonly onNotice: (line: Line) => void;
+  /** A part of an iteration is over. */
+  readonly onTimed: (timing: Timing) => void;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
   /** Aborting cancels the run. */
@@ -67,7 +69,17 @@ export interface Coordination {
 /** A run that begins and ends with its process, on one worker. */
 export const inOneProcess: Pick<
   Coordination,
-  'finish' | 'handOver' | 'keep' | 'now' | 'onCommit' | 'onNotice' | 'reopen' | 'resume' | 'retain' | 'rules'
+  | 'finish'
+  | 'handOver'
+  | 'keep'
+  | 'now'
+  | 'onCommit'
+  | 'onNotice'
+  | 'onTimed'
+  | 'reopen'
+  | 'resume'
+  | 'retain'
+  | 'rules'
 > = {
   reopen: null,
   rules: patient,
@@ -77,6 +89,7 @@ export const inOneProcess: Pick<
   finish: async () => {},
   onCommit: () => {},
   onNotice: () => {},
+  onTimed: () => {},
   now: () => performance.now(),
   handOver: new AbortController().signal,
 };
@@ -96,6 +109,19 @@ export interface Line {
   readonly level: 'error' | 'info' | 'warn';
   readonly text: string;
   readonly notice: Notice;
+  /** Held now. */
+  readonly seats: number;
+  readonly counts: Counts;
+}
+
+/** How long a part of an iteration took, on the run's clock. */
+export interface Timing {
+  /** A phase from when it was published to its last answer, or from there to the next phase published. */
+  readonly part: Phase | 'all-reduce';
+  /** From 1. */
+  readonly iteration: number;
+  readonly begunMs: number;
+  readonly endedMs: number;
 }
 
 /** The last evaluation of the loss and its gradient, and what the run took. */

@@ -99,6 +99,15 @@ export function levelOf(notice: Notice): 'error' | 'info' | 'warn' {
   return notice.code === 'UNREACHABLE' && notice.forMs === 0 ? 'info' : levels[notice.code];
 }
 
+/** What the log says of a notice beside its code: the shard and the iteration it is about, where it is about some. */
+export function factsOf(notice: Notice): Readonly<Record<string, number | string>> {
+  return {
+    ...('leaf' in notice ? { shard: notice.leaf } : {}),
+    ...('number' in notice ? { iteration: notice.number } : {}),
+    ...('who' in notice ? { worker: notice.who.worker } : {}),
+  };
+}
+
 /** The line for people. */
 export function textOf(notice: Notice, rowsOf: (leaf: number) => string): string {
   const named = (leaf: Leaf): string =>

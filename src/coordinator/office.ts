@@ -29,8 +29,9 @@ import type { Coordination, Evaluated } from './coordinator.ts';
 import type { Leg, Outcome } from './course.ts';
 import { type Crew, nobody } from './crew.ts';
 import { bytesOf, digestOf, type Given } from './given.ts';
+import { Lap } from './lap.ts';
 import { Ledger } from './ledger.ts';
-import { levelOf, type Notice, textOf } from './notice.ts';
+import { factsOf, levelOf, type Notice, textOf } from './notice.ts';
 import { adoptable, printOf } from './prints.ts';
 import { plannedFrom, type RunEffect, type RunEvent, type RunState } from './run-events.ts';
 import { decide } from './run-state.ts';
@@ -84,6 +85,7 @@ export class Office {
   /** The question that leaves are asked, or are about to be. */
   #asked: { readonly number: number; readonly stage: number; readonly digest: ParameterDigest };
   #keeping: Promise<void> = Promise.resolve();
+  readonly #lap: Lap;
 
   /** @param parts - what decides and adds: the simulator's mutants replace it */
   constructor(run: Coordination, shape: RunShape, parts: Parts = sound) {
@@ -95,6 +97,7 @@ export class Office {
     const blocks = run.shards.reduce((sum, shard) => sum + blocksOf(shard), 0);
     this.#leg = run.course.begin;
     this.#given = this.#givenAt(this.#leg);
+    this.#lap = new Lap(run);
     const resume = run.resume;
     this.#ledger = new Ledger(blocks, resume?.counts ?? nothingCounted);
     this.#crew = resume === null ? nobody : crewOf(resume);
@@ -276,8 +279,8 @@ export class Office {
     const asking = this.#state.kind === 'asking' ? this.#state : null;
     const where = asking === null ? {} : { iteration: asking.number, phase: asking.asked.phase };
     const what = 'leaves' in notice ? { leaves: notice.leaves } : {};
-    log[level]({ run: this.#desk.run, code: notice.code, ...where, ...what }, text);
-    onNotice({ level, text, notice });
+    log[level]({ run: this.#desk.run, code: notice.code, ...where, ...what, ...factsOf(notice) }, text);
+    onNotice({ level, text, notice, seats: this.#crew.members.size, counts: this.#ledger.counts() });
   }
 
   // --- decisions and effects ------------------------------------------------------------------------------
@@ -302,6 +305,7 @@ export class Office {
     const envelope = { protocolVersion, run: desk.run, epoch: desk.epoch } as const;
     switch (effect.kind) {
       case 'add':
+        this.#lap.answered(effect.number, effect.stage.phase);
         return this.#add(effect.stage);
       case 'assign': {
         const { generation, leaves, again } = effect;
@@ -350,11 +354,16 @@ export class Office {
       this.#ledger.published(number, stage.phase, bytesOf(this.#given));
     }
     this.#adopted = adoptable(this.#standing, question);
-    if (this.#adopted.length > 0) return undefined;
+    if (this.#adopted.length > 0) {
+      this.#lap.published();
+      return undefined;
+    }
     const rows = stage.rows && this.#leg.last ? this.#run.rows : noRows;
     const envelope = { protocolVersion, run: this.#desk.run, epoch: this.#desk.epoch } as const;
     const message = { ...envelope, ...question, rows, times, fields: new Map(fields), sums, seeds };
-    return this.#fencedIf(await this.#desk.publish(message));
+    const receipt = await this.#desk.publish(message);
+    if (!again) this.#lap.published();
+    return this.#fencedIf(receipt);
   }
 
   async #reopen(): Promise<RunEvent | undefined> {

@@ -5,12 +5,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type RedisOptions } from '../connect.ts';
 import type { Connected } from '../exchange/redis/connect.ts';
-import type { Charge, Register } from '../exchange/register.ts';
+import type { Charge } from '../exchange/register.ts';
 import { type AdmissionLimits, defaultAdmission } from '../job/admission.ts';
 import type { Log } from '../log.ts';
 import { openRoot, type Root } from '../storage/root.ts';
+import { type Meter, silent } from '../telemetry/meter.ts';
+import type { Observed } from '../telemetry/status.ts';
 import { carry, type Means } from './carry.ts';
 import type { Rules } from './rules.ts';
+import { RunMeters } from './run-meter.ts';
 import { Spool } from './spool.ts';
 
 /** How a coordinator goes about it. */
@@ -26,6 +29,8 @@ export interface CoordinatorServiceOptions extends RedisOptions {
   /** Limits of patience, for drills. */
   readonly rules?: Partial<Rules>;
   readonly log: Log;
+  /** What is counted, where somebody listens. Default: silent. */
+  readonly meter?: Meter;
 }
 
 /** Between two looks at whether the store still knows what was accepted. */
@@ -45,21 +50,19 @@ const closeMs = 3000;
  * await using coordinator = await CoordinatorService.start({ storage: 'file:///mnt/skewflow', log });
  */
 export class CoordinatorService implements AsyncDisposable {
-  readonly #connected: Connected & { readonly register: Register };
+  readonly #connected: Connected;
   readonly #log: Log;
+  readonly #meters: RunMeters;
   readonly #stop = new AbortController();
   readonly #carried = new Map<string, Promise<void>>();
   readonly #working: Promise<unknown>;
 
-  private constructor(
-    connected: Connected & { readonly register: Register },
-    root: Root,
-    options: CoordinatorServiceOptions,
-  ) {
+  private constructor(connected: Connected, root: Root, options: CoordinatorServiceOptions) {
     const { roots = [], admission = defaultAdmission, rules = {}, log, runsMax = 32 } = options;
     const { exchange, register } = connected;
     this.#connected = connected;
     this.#log = log;
+    this.#meters = new RunMeters(options.meter ?? silent);
     const means: Means = {
       exchange,
       register,
@@ -68,6 +71,7 @@ export class CoordinatorService implements AsyncDisposable {
       admission,
       rules,
       log,
+      meters: this.#meters,
       handOver: this.#stop.signal,
     };
     this.#working = Promise.all([this.#takeRuns(means, runsMax), this.#requeue(means)]);
@@ -92,6 +96,22 @@ export class CoordinatorService implements AsyncDisposable {
   /** Runs that are carried now. */
   get runs(): readonly string[] {
     return [...this.#carried.keys()];
+  }
+
+  /** What is shown of it: alive while its event loop turns, ready while Redis answers and it takes runs. */
+  get observed(): Observed {
+    const { vitals } = this.#connected;
+    return {
+      live: () => ({ ok: true, detail: `carries ${this.#carried.size} runs` }),
+      ready: () => {
+        const awayMs = vitals.unreachableMs();
+        if (awayMs > 0) return { ok: false, detail: `redis: unreachable for ${Math.ceil(awayMs / 1000)} s` };
+        return this.#stop.signal.aborted
+          ? { ok: false, detail: 'handing over' }
+          : { ok: true, detail: 'redis: answers' };
+      },
+      store: vitals,
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -123,8 +143,10 @@ export class CoordinatorService implements AsyncDisposable {
     const before = this.#carried.get(order.run) ?? Promise.resolve();
     const carrying = before.then(() => carry(charge, means));
     this.#carried.set(order.run, carrying);
+    this.#meters.carried(this.#carried.size);
     void carrying.finally(() => {
       if (this.#carried.get(order.run) === carrying) this.#carried.delete(order.run);
+      this.#meters.carried(this.#carried.size);
     });
   }
 
@@ -137,6 +159,7 @@ export class CoordinatorService implements AsyncDisposable {
         for (const order of await spool.open()) {
           if (this.#carried.has(order.run) || (await register.status(order.run)) !== null) continue;
           await register.submit(order, null);
+          this.#meters.noticed('STATE_LOST');
           this.#log.warn({ run: order.run, code: 'STATE_LOST' }, `re-queued from the spool: ${order.run}`);
         }
       } catch (error) {

@@ -25,15 +25,24 @@ export class Story {
   readonly #register: Register;
   readonly #run: RunId;
   readonly #log: Log;
+  readonly #heard: (code: string) => void;
   #told = Number.NEGATIVE_INFINITY;
   /** Reports keep their order. */
   #chain: Promise<void> = Promise.resolve();
 
-  constructor(register: Register, run: RunId, epoch: number, log: Log) {
+  /** @param heard - told the code of every notice */
+  constructor(
+    register: Register,
+    run: RunId,
+    epoch: number,
+    log: Log,
+    heard: (code: string) => void = () => {},
+  ) {
     this.#register = register;
     this.#run = run;
     this.epoch = epoch;
     this.#log = log;
+    this.#heard = heard;
   }
 
   /** A line that a person can grep for, here and in `follow`. */
@@ -44,6 +53,7 @@ export class Story {
 
   /** A line that is in the log already. */
   noted(level: Level, code: string, text: string, facts: Facts = {}): void {
+    this.#heard(code);
     this.#tell({ kind: 'notice', level, code, text: text.slice(0, textMax), facts });
   }
 

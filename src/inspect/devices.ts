@@ -70,9 +70,7 @@ const limits = { ...defaultLimits, restartsMax: 0, firstMs: 30_000 };
 
 /** What there is here; documented where it is exported, in `index.ts`. */
 export async function devices(): Promise<readonly DeviceReport[]> {
-  const problem = await smallProblem();
-  await using reference = openReferenceEngine();
-  const expected = await answerOn(reference, problem, 1);
+  const { problem, expected } = await known();
   const { gpus, notes } = await findGpus();
 
   const reports = [await engineReport('wasm', ['f32', 'f64'], problem, expected)];
@@ -128,6 +126,13 @@ function absent(description: string): DeviceReport {
 
 // --- the self-test ----------------------------------------------------------------------------------------
 
+/** The small job, and what the reference has for it. */
+async function known(): Promise<{ readonly problem: Problem; readonly expected: Answer }> {
+  const problem = await smallProblem();
+  await using reference = openReferenceEngine();
+  return { problem, expected: await answerOn(reference, problem, 1) };
+}
+
 /** What a device gave on the small job, or why it gave nothing. */
 type SelfTest =
   | ({ readonly kind: 'measured' } & PrecisionReport)
@@ -150,6 +155,18 @@ async function selfTest(
     if (!isSkewflowError(error)) throw error;
     return { kind: 'broke', precision, why: error.message };
   }
+}
+
+/**
+ * Try a device in single precision, as a worker does before it takes seats.
+ *
+ * @returns what is wrong with it, or null
+ */
+export async function examine(station: Station): Promise<string | null> {
+  const { problem, expected } = await known();
+  const test = await selfTest(station, 'f32', 1, problem, expected);
+  if (test.kind === 'broke') return test.why;
+  return test.error <= test.tolerance ? null : `it computes wrongly, to ${test.error.toExponential(0)}`;
 }
 
 function measured(tests: readonly SelfTest[]): readonly PrecisionReport[] {

@@ -13,12 +13,15 @@ import { connect, type RedisOptions } from '../connect.ts';
 import { isSkewflowError, SkewflowError } from '../errors.ts';
 import type { Seat } from '../exchange/exchange.ts';
 import type { Connected } from '../exchange/redis/connect.ts';
-import type { Log } from '../log.ts';
+import { type Log, logAbout } from '../log.ts';
 import { WorkerId } from '../protocol.ts';
 import { openRoot, type Root } from '../storage/root.ts';
+import { type Meter, silent } from '../telemetry/meter.ts';
+import type { Observed } from '../telemetry/status.ts';
 import type { Means } from './assignment.ts';
-import { chooseStations, type EngineChoice, type Station } from './engine/discover.ts';
+import { type ChoiceOptions, chooseStations, type EngineChoice, type Station } from './engine/discover.ts';
 import { type OpenedJob, openJob } from './opened-job.ts';
+import { SeatMeters } from './seat-meter.ts';
 import { seatLostCode, serve } from './worker.ts';
 
 /** How a worker goes about it. Nothing here reaches the numbers. */
@@ -35,6 +38,12 @@ export interface WorkerServiceOptions extends RedisOptions {
   readonly threads?: number;
   /** Bytes that jobs may take. Default: three quarters of the machine's memory. */
   readonly memoryBytes?: number;
+  /** End when no seat was held for so long, while Redis answered. Default: never. */
+  readonly idleMs?: number;
+  /** Tries a device before it takes seats; what is wrong with it, or null. Default: the first run finds out. */
+  readonly examine?: (station: Station) => Promise<string | null>;
+  /** What is counted, where somebody listens. Default: silent. */
+  readonly meter?: Meter;
   readonly log: Log;
 }
 
@@ -45,6 +54,8 @@ const drainMs = 15_000;
 const closeMs = 3000;
 /** Failures of a device in a row after which it is left alone. */
 const failuresMax = 3;
+/** Between two looks at whether anything is held. */
+const idleLookMs = 250;
 /** After a run that could not be served: this, doubled with each in a row. */
 const againMs = 500;
 const againMsMax = 30_000;
@@ -68,22 +79,28 @@ export class WorkerService implements AsyncDisposable {
   readonly #means: Means;
   readonly #drain = new AbortController();
   readonly #stop = new AbortController();
+  readonly #meters: SeatMeters;
+  /** Numbers of the devices that are served. */
+  readonly #serving: Set<number>;
 
   private constructor(
     connected: Connected,
     root: Root,
     options: WorkerServiceOptions,
     means: Means,
-    lanes: number,
+    stations: { readonly all: number; readonly sound: readonly number[] },
   ) {
     this.#id = WorkerId.parse(`${hostname().slice(0, 80)}:${process.pid}:${randomUUID().slice(0, 8)}`);
     this.#connected = connected;
     this.#root = root;
     this.#options = options;
     this.#means = means;
-    this.ended = Promise.all(Array.from({ length: lanes }, (_, lane) => this.#serveLane(lane, lanes))).then(
+    this.#meters = new SeatMeters(options.meter ?? silent);
+    this.#serving = new Set(stations.sound);
+    this.ended = Promise.all(stations.sound.map((lane) => this.#serveLane(lane, stations.all))).then(
       (ends) => (ends.every((end) => end === 'quarantined') ? 'quarantined' : 'drained'),
     );
+    if (options.idleMs !== undefined) void this.#endWhenIdle(options.idleMs);
   }
 
   /**
@@ -100,15 +117,36 @@ export class WorkerService implements AsyncDisposable {
       memoryBytes: options.memoryBytes ?? Math.floor(totalmem() * 0.75),
     };
     const stations = await stationsFor('f32', means, options);
+    const sound = await soundOf(stations, options);
     const connected = await connect(options, Number.POSITIVE_INFINITY, log);
-    const worker = new WorkerService(connected, root, options, means, stations.length);
+    const worker = new WorkerService(connected, root, options, means, { all: stations.length, sound });
     const facts = {
       worker: worker.#id,
       root: root.url,
-      devices: stations.map(({ name }) => name).join(', '),
+      devices: sound.map((lane) => (stations[lane] as Station).name).join(', '),
     };
     log.info(facts, `worker ready: ${facts.devices}, ${means.threads} threads`);
     return worker;
+  }
+
+  /** What is shown of it: alive while a device is served, ready while Redis answers as well and it takes seats. */
+  get observed(): Observed {
+    const { vitals } = this.#connected;
+    return {
+      live: () =>
+        this.#serving.size > 0 || this.#drain.signal.aborted
+          ? { ok: true, detail: `serves ${this.#serving.size} devices` }
+          : { ok: false, detail: 'every device is quarantined' },
+      ready: () => {
+        const awayMs = vitals.unreachableMs();
+        if (awayMs > 0) return { ok: false, detail: `redis: unreachable for ${Math.ceil(awayMs / 1000)} s` };
+        if (this.#drain.signal.aborted) return { ok: false, detail: 'draining' };
+        return this.#serving.size > 0
+          ? { ok: true, detail: `redis: answers; devices: ${this.#serving.size}` }
+          : { ok: false, detail: 'every device is quarantined' };
+      },
+      store: vitals,
+    };
   }
 
   /** Stop at once: what is being computed is given up, and other workers do it again. */
@@ -141,6 +179,7 @@ export class WorkerService implements AsyncDisposable {
       failures = isSkewflowError(error, 'DeviceError') ? failures + 1 : 0;
       if (failures >= failuresMax) {
         log.error({ worker: this.#id, lane }, `quarantined: the device failed ${failures} times in a row`);
+        this.#serving.delete(lane);
         return 'quarantined';
       }
       inARow = error === null || isSeatLost(error) ? 0 : inARow + 1;
@@ -162,16 +201,32 @@ export class WorkerService implements AsyncDisposable {
     }
   }
 
+  /** Drain when no seat was held for so long; an outage of Redis is no reason to go. */
+  async #endWhenIdle(idleMs: number): Promise<void> {
+    const { log } = this.#options;
+    const { signal } = this.#drain;
+    for (let busyAt = performance.now(); !signal.aborted; ) {
+      await sleep(Math.min(idleLookMs, idleMs), undefined, { signal, ref: false }).catch(() => {});
+      if (this.#meters.seats > 0 || this.#connected.vitals.unreachableMs() > 0) busyAt = performance.now();
+      if (performance.now() - busyAt < idleMs) continue;
+      log.info({ worker: this.#id }, `no seat for ${idleMs / 1000} s: draining`);
+      this.#drain.abort();
+    }
+  }
+
   /** Serve the run of a seat; what went wrong, or null. */
   async #serveSeat(seat: Seat, lane: number, lanes: number): Promise<unknown> {
-    const { log, roots = [] } = this.#options;
+    const { roots = [] } = this.#options;
     const { run } = seat.sheet;
+    const log = logAbout(this.#options.log, { run, seat: seat.id });
+    const meter = this.#meters.begin(run, seat.id);
     const threads = Math.max(1, Math.floor(this.#means.threads / lanes));
     const memoryBytes = Math.floor(this.#means.memoryBytes / lanes);
     let job: OpenedJob | null = null;
-    log.info({ worker: this.#id, run, seat: seat.id }, `serving run ${run}`);
+    let outcome: unknown = null;
+    log.info({ worker: this.#id }, `serving run ${run}`);
     try {
-      const error = await serve(seat, {
+      outcome = await serve(seat, {
         exchange: this.#connected.exchange,
         worker: this.#id,
         threads,
@@ -181,6 +236,12 @@ export class WorkerService implements AsyncDisposable {
         drainMs,
         waveMs,
         beatMs: 1000,
+        onWork: (work) => meter.worked(work),
+        onAnswered: (answered) => {
+          const { number, phase, leaf } = answered;
+          log.debug({ iteration: number + 1, phase, shard: leaf }, `answered ${leaf}`);
+          meter.answered(answered);
+        },
         open: async ({ jobDigest }) => {
           const order = await this.#connected.register.order(run);
           // A Redis that lost everything is told of the seats again before it is told of the run.
@@ -194,13 +255,19 @@ export class WorkerService implements AsyncDisposable {
         },
         engine: async () => {
           if (job === null) throw new SkewflowError('ProtocolError', 'the job is opened before its engine');
-          const stations = await stationsFor(job.precision, job.means, this.#options);
+          const options = {
+            ...this.#options,
+            log,
+            onRestart: (code: string) => this.#meters.restarted(code),
+          };
+          const stations = await stationsFor(job.precision, job.means, options);
           return (stations[lane % stations.length] as Station).open();
         },
       });
-      if (isSeatLost(error)) log.warn({ worker: this.#id, run }, 'seat lost while silent: taking one anew');
-      return error;
+      if (isSeatLost(outcome)) log.warn({ worker: this.#id }, 'seat lost while silent: taking one anew');
+      return outcome;
     } finally {
+      meter.end(outcome);
       await (job as OpenedJob | null)?.close();
     }
   }
@@ -210,7 +277,7 @@ export class WorkerService implements AsyncDisposable {
 function stationsFor(
   precision: 'f32' | 'f64',
   { engine, threads, memoryBytes }: Means,
-  { devices, log }: WorkerServiceOptions,
+  { devices, log, onRestart }: Pick<ChoiceOptions, 'onRestart'> & WorkerServiceOptions,
 ): Promise<readonly Station[]> {
   return chooseStations(engine, {
     precision,
@@ -220,7 +287,31 @@ function stationsFor(
     log,
     onWarning: (sentence) => log.warn({}, sentence),
     ...(devices === undefined ? {} : { devices }),
+    ...(onRestart === undefined ? {} : { onRestart }),
   });
+}
+
+/**
+ * Numbers of the devices that pass their examination; all of them where there is none.
+ *
+ * @throws NoDeviceError when none passes
+ */
+async function soundOf(
+  stations: readonly Station[],
+  { examine, log }: WorkerServiceOptions,
+): Promise<readonly number[]> {
+  if (examine === undefined) return stations.map((_, lane) => lane);
+  const sound: number[] = [];
+  const wrongs: string[] = [];
+  // One after another: devices of one machine share its memory and its cores.
+  for (const [lane, station] of stations.entries()) {
+    const wrong = await examine(station);
+    if (wrong === null) sound.push(lane);
+    else wrongs.push(`${station.name}: ${wrong}`);
+  }
+  for (const wrong of wrongs) log.error({}, `not used: ${wrong}`);
+  if (sound.length === 0) throw new SkewflowError('NoDeviceError', wrongs.join('; '));
+  return sound;
 }
 
 /**

@@ -69,6 +69,11 @@ export class Workbench implements AsyncDisposable {
     return { blocks: this.#blocks, pairs: [...counted].reduce((sum, count) => sum + count, 0) };
   }
 
+  /** Bytes of the rows that are on the device. */
+  get residentBytes(): number {
+    return [...this.#resident].reduce((bytes, leaf) => bytes + this.#bytesOf(leaf), 0);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#loaded?.session[Symbol.asyncDispose]();
     await this.#engine[Symbol.asyncDispose]();

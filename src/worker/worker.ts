@@ -8,7 +8,15 @@ import { invariant, isSkewflowError, SkewflowError } from '../errors.ts';
 import { errorOf, reportOf } from '../exchange/error-report.ts';
 import type { Exchange, RunView, Seat } from '../exchange/exchange.ts';
 import type { Log } from '../log.ts';
-import { type Iteration, type Posting, protocolVersion, type RunSheet, type WorkerId } from '../protocol.ts';
+import {
+  type Iteration,
+  type LeafName,
+  type Phase,
+  type Posting,
+  protocolVersion,
+  type RunSheet,
+  type WorkerId,
+} from '../protocol.ts';
 import { version } from '../version.ts';
 import type { Engine, Partial } from './engine/engine.ts';
 import {
@@ -22,7 +30,7 @@ import {
   seated,
   type Task,
 } from './seat-state.ts';
-import { type Assignment, Workbench } from './workbench.ts';
+import { type Assignment, type Done, Workbench } from './workbench.ts';
 
 export type { Assignment } from './workbench.ts';
 
@@ -46,6 +54,25 @@ export interface WorkerOptions {
   readonly waveMs?: number;
   /** Shortest time between two beats that say how far the work is. Default 100. */
   readonly beatMs?: number;
+  /** Told what was done, for whoever measures. Default: nobody. */
+  readonly onWork?: (work: Work) => void;
+  /** Told of every answer that the coordinator took. Default: nobody. */
+  readonly onAnswered?: (answered: Answered) => void;
+}
+
+/** What a seat has done since it was taken, and what it holds. */
+export interface Work extends Done {
+  /** Bytes of the rows that are on the device. */
+  readonly residentBytes: number;
+}
+
+/** A leaf from when its wave began, on the clock of `performance`, until its answer was taken. */
+export interface Answered {
+  readonly number: number;
+  readonly phase: Phase;
+  readonly leaf: LeafName;
+  readonly begunMs: number;
+  readonly endedMs: number;
 }
 
 /** A seat that says nothing is taken for dead; this one speaks at least so often, whatever it does. */
@@ -212,7 +239,7 @@ class Service implements AsyncDisposable {
         iteration,
         tasks.map(({ leaf }) => leaf),
         tasks[0]?.rows ?? false,
-        { post: (partials) => this.#post(iteration, partials, byLeaf), beat: () => this.#beat() },
+        { post: (partials) => this.#post(iteration, partials, byLeaf, begun), beat: () => this.#beat() },
         AbortSignal.any([this.#options.signal, signal]),
       );
     } catch (error) {
@@ -230,6 +257,7 @@ class Service implements AsyncDisposable {
   }
 
   async #beat(): Promise<void> {
+    this.#options.onWork?.({ ...this.#bench.done, residentBytes: this.#bench.residentBytes });
     await this.#seat.beat({ protocolVersion, seat: this.#seat.id, ...this.#bench.done });
   }
 
@@ -237,6 +265,7 @@ class Service implements AsyncDisposable {
     iteration: Iteration,
     partials: readonly Partial[],
     tasks: ReadonlyMap<Task['leaf'], Task>,
+    begunMs: number,
   ): Promise<void> {
     const { run, number, phase, parameterDigest } = iteration;
     const envelope = { protocolVersion, run, seat: this.#seat.id, number, phase, parameterDigest } as const;
@@ -248,6 +277,11 @@ class Service implements AsyncDisposable {
     this.#feed({ kind: 'answered', key: questionOf(iteration).key, tasks: answered });
     const receipts = await this.#seat.post(postings);
     if (receipts.includes('fenced')) throw seatLost();
+    const endedMs = performance.now();
+    for (const [i, { leaf }] of postings.entries()) {
+      if (receipts[i] !== 'accepted') continue;
+      this.#options.onAnswered?.({ number, phase, leaf, begunMs, endedMs });
+    }
   }
 }
 

@@ -2,35 +2,9 @@
  * Do the dashboard and the alerts ask for what the processes expose?
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
 import { createMetrics, metricTable } from '../../src/telemetry/metrics.ts';
-import { deployFolder } from './rendered.ts';
-
-interface Dashboard {
-  readonly panels: readonly {
-    readonly title: string;
-    readonly targets: readonly { readonly expr: string }[];
-    readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
-  }[];
-}
-interface Rules {
-  readonly groups: readonly {
-    readonly rules: readonly { readonly alert: string; readonly expr: string }[];
-  }[];
-}
-
-const dashboard = JSON.parse(readFileSync(`${deployFolder}grafana/dashboard.json`, 'utf8')) as Dashboard;
-const alertsFile = `${deployFolder}prometheus/alerts.yaml`;
-const rules = (parse(readFileSync(alertsFile, 'utf8')) as Rules).groups.flatMap(({ rules: list }) => list);
-const expressions = [
-  ...dashboard.panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const)),
-  ...rules.map(({ alert, expr }) => [alert, expr] as const),
-];
-
-/** Names that Prometheus derives from one histogram. */
-const stems = (name: string): string => name.replace(/_(bucket|sum|count)$/, '');
+import { alerts, alertsFile, dashboard, expressions, metricsOf, stem } from './asked-metrics.ts';
 
 describe('dashboard and alerts', () => {
   it('ask only for metrics that a coordinator or a worker exposes', async () => {
@@ -40,7 +14,7 @@ describe('dashboard and alerts', () => {
       ).flatMap((text) => [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name!)),
     );
     for (const [where, expr] of expressions) {
-      const asked = [...expr.matchAll(/skewflow_[a-z_]+/g)].map(([name]) => stems(name));
+      const asked = metricsOf(expr);
       expect(asked.length, where).toBeGreaterThan(0);
       expect(
         asked.filter((name) => !exposed.has(name)),
@@ -57,7 +31,7 @@ describe('dashboard and alerts', () => {
   it('group only by labels that the metric has', () => {
     for (const [where, expr] of expressions) {
       for (const [, labels, name] of expr.matchAll(/by \(([^)]*)\) \([^(]*\(?(skewflow_[a-z_]+)/g)) {
-        const record = metricTable[stems(name!) as keyof typeof metricTable];
+        const record = metricTable[stem(name!) as keyof typeof metricTable];
         const known = [...record.labels, 'le', 'instance', 'pod', 'job'];
         expect(
           labels!.split(/,\s*/).filter((label) => !known.includes(label)),
@@ -79,7 +53,7 @@ describe('dashboard and alerts', () => {
     `are rules that promtool accepts${promtool ? '' : ' (skipped: no promtool; it comes with the package prometheus)'}`,
     () => {
       expect(execFileSync('promtool', ['check', 'rules', alertsFile], { encoding: 'utf8' })).toContain(
-        `${rules.length} rules found`,
+        `${alerts.length} rules found`,
       );
     },
   );

@@ -11,6 +11,7 @@ import { Hints } from './hints.ts';
 import { isPrefix, Keys } from './keys.ts';
 import { Link, type ServerFacts } from './link.ts';
 import { redisRegister } from './register.ts';
+import { type Vitals, vitalsOf } from './vitals.ts';
 
 export interface ConnectOptions {
   readonly address: RedisAddress;
@@ -28,6 +29,7 @@ export interface ConnectOptions {
 export interface Connected extends AsyncDisposable {
   readonly exchange: Exchange;
   readonly register: Register;
+  readonly vitals: Vitals;
 }
 
 /**
@@ -52,6 +54,7 @@ export async function connectRedis({
     return {
       exchange,
       register,
+      vitals: vitalsOf(link),
       [Symbol.asyncDispose]: async () => {
         await Promise.all([exchange[Symbol.asyncDispose](), register[Symbol.asyncDispose]()]);
         await link[Symbol.asyncDispose]();

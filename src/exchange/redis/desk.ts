@@ -83,6 +83,7 @@ export class RedisDesk implements Desk {
   publish(iteration: Iteration, plan?: SeatPlan): Promise<Receipt> {
     const { number, phase, parameterDigest } = iteration;
     const frame = encodeIteration(iteration, this.#options.sheet.jobDigest);
+    this.#options.link.carried({ sentBytes: frame.length });
     const args = [number, phase, parameterDigest, frame, ...(plan === undefined ? [] : planArguments(plan))];
     return this.#write(scripts.publish, args);
   }
@@ -240,6 +241,7 @@ export class RedisDesk implements Desk {
       const frame = bytesOrNull(reply);
       // Gone: the question is another one by now, or the answers were too many to keep.
       if (frame === null) continue;
+      this.#options.link.carried({ receivedBytes: frame.length });
       const first = new Set(
         textOf(places[2 * i + 1])
           .split(' ')

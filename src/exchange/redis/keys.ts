@@ -6,6 +6,17 @@ import type { RunId, SeatId } from '../../protocol.ts';
 /** Names of the BullMQ queues: their keys are `{<prefix>}:<queue>:…`. */
 export const queues = { runs: 'runs', seats: 'seats' } as const;
 
+/**
+ * Where BullMQ keeps a queue's jobs of each state, and what counts them. KEDA's scaled object names the same keys
+ * (deploy/kubernetes/overlays/keda).
+ */
+export const queueStates = {
+  waiting: { suffix: 'wait', count: 'LLEN' },
+  prioritized: { suffix: 'prioritized', count: 'ZCARD' },
+  active: { suffix: 'active', count: 'LLEN' },
+  delayed: { suffix: 'delayed', count: 'ZCARD' },
+} as const;
+
 /** What `--prefix` may be: it becomes part of every key, and of an ACL's pattern. */
 const prefixPattern = /^[A-Za-z0-9_.-]{1,40}$/;
 
@@ -37,6 +48,11 @@ export class Keys {
 
   constructor(prefix: string) {
     this.prefix = `{${prefix}}`;
+  }
+
+  /** One of BullMQ's keys of a queue. */
+  queue(name: string, suffix: string): string {
+    return `${this.prefix}:${name}:${suffix}`;
   }
 
   /** Hint that a seat is on offer, or a run queued (streams). */

@@ -11,6 +11,7 @@ import type { Socket } from 'node:net';
 import { Redis } from 'ioredis';
 import { isSkewflowError, SkewflowError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import type { Traffic } from '../exchange.ts';
 import type { RedisAddress } from './address.ts';
 import type { Keys } from './keys.ts';
 import type { Argument, Reply, Script } from './script.ts';
@@ -62,6 +63,7 @@ export class Link implements AsyncDisposable {
   /** When the connection last came back after an outage. */
   #upSince = Number.NEGATIVE_INFINITY;
   #closed = false;
+  #traffic: Traffic = { receivedBytes: 0, sentBytes: 0 };
   #gathering = false;
   readonly #outage: NodeJS.Timeout;
   #tellAtMs = toldMs;
@@ -136,6 +138,20 @@ export class Link implements AsyncDisposable {
   /** How long it has been in reach without a break. */
   get reachableMs(): number {
     return this.#downSince === null ? performance.now() - this.#upSince : 0;
+  }
+
+  /** Iterations, plans and answers that went over this link. */
+  get traffic(): Traffic {
+    return this.#traffic;
+  }
+
+  /** More of them did. */
+  carried({ receivedBytes = 0, sentBytes = 0 }: Partial<Traffic>): void {
+    const before = this.#traffic;
+    this.#traffic = {
+      receivedBytes: before.receivedBytes + receivedBytes,
+      sentBytes: before.sentBytes + sentBytes,
+    };
   }
 
   get closed(): boolean {

@@ -172,7 +172,9 @@ export class RedisSeat implements Seat {
     const iteration = bytesOrNull(frame);
     const over = bytesOrNull(end);
     const dismissed = bytesOrNull(why);
-    this.#received += (iteration?.length ?? 0) + (bytesOrNull(mine)?.length ?? 0);
+    const receivedBytes = (iteration?.length ?? 0) + (bytesOrNull(mine)?.length ?? 0);
+    this.#received += receivedBytes;
+    this.#link.carried({ receivedBytes });
     this.#shown = { asked: textOf(askedNow), planned: textOf(plannedNow) };
     this.#show({
       stamp: numberOf(stamp),
@@ -262,6 +264,7 @@ export class RedisSeat implements Seat {
       if (outcome === 'fenced') this.#lookSoon();
       if (outcome === 'fenced' || outcome === 'late') return postings.map(() => outcome);
       this.#sent += frame.length;
+      this.#link.carried({ sentBytes: frame.length });
       return outcome.split('').map((letter) => (letter === 'a' ? 'accepted' : 'twice'));
     }
   }

@@ -27,7 +27,8 @@ const keptCharacters = 2000;
 export function startChild(environment: NodeJS.ProcessEnv, listener: ChildListener): RunningChild {
   const [entry, execArgv] = childEntry();
   const child = fork(entry, [], {
-    env: { ...process.env, ...environment },
+    // It has no business with Redis, and whoever reads its environment does not either.
+    env: { ...process.env, REDIS_URL: undefined, SKEWFLOW_REDIS_PASSWORD_FILE: undefined, ...environment },
     execArgv,
     serialization: 'advanced',
     // stdout is for data, and Dawn prints there.

@@ -36,6 +36,8 @@ export interface ChildEngineOptions {
   /** Default: `defaultLimits`, and no limit of time for the reference. */
   readonly limits?: Limits;
   readonly log: Log;
+  /** Told when a child is started again, and what ended the one before. Default: nobody. */
+  readonly onRestart?: (code: string) => void;
 }
 
 /** An engine in a child; `pid` and `loseDevice` are for drills. */
@@ -96,11 +98,11 @@ class Remote {
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ChildEngineOptions) {
-    const { device, environment = {}, log } = options;
+    const { device, environment = {}, log, onRestart = () => {} } = options;
     const limits = options.limits ?? (device.engine === 'reference' ? patientLimits : defaultLimits);
     const name = device.engine === 'webgpu' ? (device.adapter ?? device.engine) : device.engine;
     this.#options = options;
-    this.#supervisor = new Supervisor({ device: name, environment, limits, log });
+    this.#supervisor = new Supervisor({ device: name, environment, limits, log, onRestart });
   }
 
   get pid(): number | undefined {

@@ -39,6 +39,8 @@ export interface SupervisorOptions {
   readonly environment: NodeJS.ProcessEnv;
   readonly limits: Limits;
   readonly log: Log;
+  /** Told when a process is to be started again, and what ended the one before. */
+  readonly onRestart: (code: Outcome['code']) => void;
 }
 
 interface Asked {
@@ -235,9 +237,10 @@ export class Supervisor {
   }
 
   #warn(outcome: Outcome, restart: number): void {
-    const { device, limits, log } = this.#options;
+    const { device, limits, log, onRestart } = this.#options;
     const sentence = `${outcome.code}: ${device}: ${outcomeText(outcome)}; starting it again, ${restart} of ${limits.restartsMax}`;
     log.warn({ device, code: outcome.code, restart }, sentence);
+    onRestart(outcome.code);
   }
 
   #failure(outcome: Outcome): SkewflowError {

@@ -31,6 +31,8 @@ export interface ChoiceOptions extends EngineOptions {
   readonly onWarning?: (sentence: string) => void;
   /** Restarts of children are logged here. Default: silent. */
   readonly log?: Log;
+  /** Told when a child is started again, and what ended the one before. Default: nobody. */
+  readonly onRestart?: (code: string) => void;
   /** When a child counts as hung, and how often it is replaced. Default: `defaultLimits`. */
   readonly limits?: Limits;
 }
@@ -169,7 +171,7 @@ async function openInChild(
   options: ChoiceOptions,
 ): Promise<Engine> {
   const { openChildEngine } = await import('../child/remote-engine.ts');
-  const { precision, threads, memoryBytes, limits, log = logTo('silent') } = options;
+  const { precision, threads, memoryBytes, limits, onRestart, log = logTo('silent') } = options;
   return openChildEngine({
     device,
     environment,
@@ -178,5 +180,6 @@ async function openInChild(
     memoryBytes,
     log,
     ...(limits === undefined ? {} : { limits }),
+    ...(onRestart === undefined ? {} : { onRestart }),
   });
 }
