@@ -1,5 +1,7 @@
 /** A program on a device: its pipelines, and what one evaluation of it visits. */
 import { invariant } from '../../../errors.ts';
+import type { Expr } from '../../../kernels/ir/expr.ts';
+import { print } from '../../../kernels/ir/print.ts';
 import type { RowFunction } from '../../../kernels/ir/row-function.ts';
 import { boundVisits } from '../../../kernels/sweep/cost.ts';
 import type { Program } from '../../../kernels/sweep/program.ts';
@@ -61,11 +63,23 @@ export async function load(device: GPUDevice, program: Program): Promise<Loaded>
   };
 }
 
-/** The text a shader computes, as the job has it where it has one. */
-function formulaOf(program: Program, shader: Shader): string {
-  const term = /^loss(\d+)\./.exec(shader.name)?.[1];
-  const index = term === undefined ? undefined : program.terms[Number(term)]?.term;
-  return (index === undefined ? undefined : program.system.terms[index]?.text) ?? shader.name;
+/** Longest formula in a message; what is wrong is at its line, not at its end. */
+const formulaLength = 2000;
+
+/** What a shader computes: the term's text as the job has it, or the group's flow, or the values, as they are printed. */
+export function formulaOf({ system, terms }: Program, { name }: Pick<Shader, 'name'>): string {
+  const term = /^loss(\d+)\./.exec(name)?.[1];
+  if (term !== undefined) {
+    const index = terms[Number(term)]?.term;
+    return (index === undefined ? undefined : system.terms[index]?.text) ?? name;
+  }
+  const printed = (formulas: ReadonlyMap<string, Expr>): string =>
+    [...formulas].map(([field, value]) => `${field}: ${print(value)}`).join('; ');
+  const [group] = name.split('.', 1);
+  const evolving = group === 'sources' ? system.sources?.evolving : system.tracers?.evolving;
+  const flows = [...system.flow].filter(([field]) => evolving?.some((f) => f.name === field));
+  const text = group === 'values' ? printed(system.values) : printed(new Map(flows));
+  return text === '' ? name : text.slice(0, formulaLength);
 }
 
 function countVisits(
