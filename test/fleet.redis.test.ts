@@ -115,7 +115,7 @@ describeWithRedis('a fleet', () => {
   }, async () => {
     await using fleet = await startFleet();
     const coordinator = fleet.coordinator();
-    const job = await fleet.job('job.yaml', gradientJob(400_000, 40));
+    const job = await fleet.job('job.yaml', gradientJob(400_000, 120));
     const id = await submitted(fleet, job, '--workers', '1..4');
     const [first, second] = [fleet.worker(), fleet.worker()];
     await coordinator.says(/worker joined[\s\S]*worker joined/);
