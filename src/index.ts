@@ -54,6 +54,7 @@ export type { Integrate, Job, Optimize, Output } from './job/job.ts';
 export type { JobObject } from './job/schema.ts';
 export type { Facts, Log } from './log.ts';
 export type { OptimizationSummary } from './optimization.ts';
+export type { Part } from './partition/parts.ts';
 export {
   Coordinator,
   type CoordinatorOptions,
