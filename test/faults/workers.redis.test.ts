@@ -86,7 +86,8 @@ describeWithRedis('a run whose workers fail', () => {
     const worker = fleet.worker();
     const id = await submit(fleet, longShards);
     await coordinator.says(/worker joined/);
-    await pause(1500);
+    // A child is known by its pace from its first sign on; before that it is given a minute.
+    await pause(3000);
     const [child] = childrenOf(worker.pid);
     process.kill(child as number, 'SIGSTOP');
     await worker.says(/no progress for \d+/);
