@@ -3,8 +3,9 @@
  * name, made durable and renamed, the last two kept, and taken away when the results are there.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { writeWhole } from './arrays/whole-file.ts';
 import { SkewflowError } from './errors.ts';
 
 export interface Checkpoints {
@@ -47,8 +48,7 @@ export function checkpointsOf(target: string, jobDigest: string): Checkpoints {
     },
     save: async (number, text) => {
       try {
-        await mkdir(folder, { recursive: true });
-        await writeWhole(folder, nameOf(number), `${heading} ${sha256(text)} ${jobDigest}\n${text}`);
+        await writeWhole(join(folder, nameOf(number)), `${heading} ${sha256(text)} ${jobDigest}\n${text}`);
         for (const name of (await checkpointNames(folder)).slice(kept))
           await rm(join(folder, name), { force: true });
       } catch (cause) {
@@ -97,31 +97,6 @@ async function readWhole(path: string, folder: string, jobDigest: string): Promi
     );
   }
   return text;
-}
-
-async function writeWhole(folder: string, name: string, content: string): Promise<void> {
-  const path = join(folder, name);
-  const temporary = `${path}.partial`;
-  try {
-    const handle = await open(temporary, 'w');
-    try {
-      await handle.writeFile(content);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function sha256(text: string): string {

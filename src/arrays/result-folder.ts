@@ -4,6 +4,7 @@ import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { SkewflowError } from '../errors.ts';
 import { copyOver, resultFile } from './publish.ts';
+import { syncFolder } from './whole-file.ts';
 
 /** A folder that is being filled under a temporary name beside its target. */
 export interface ResultFolder extends AsyncDisposable {
@@ -146,17 +147,6 @@ async function swapIn(temporary: string, full: string, renameFolder: RenameFolde
     throw cause;
   }
   if (existed) await rm(aside, { recursive: true, force: true });
-}
-
-/** Makes the names in a folder durable; Windows has no such thing. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function failed(target: string, cause: unknown): never {

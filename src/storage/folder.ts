@@ -2,13 +2,11 @@
  * How is a root kept in a folder? Written whole and synced; see `root.ts`.
  */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { partialSuffix, syncFolder, writeWhole } from '../arrays/whole-file.ts';
 import { SkewflowError } from '../errors.ts';
 import type { Root } from './root.ts';
-
-/** Names that are being written end so; they are no keys. */
-const partial = '.partial';
 
 export async function openFolder(folder: string, url: string): Promise<Root> {
   const pathOf = (key: string): string => join(folder, ...key.split('/'));
@@ -20,7 +18,7 @@ export async function openFolder(folder: string, url: string): Promise<Root> {
     claim: (key, text) => attempt(pathOf(key), () => claim(pathOf(key), text)),
     names: async (key) => {
       const names = (await orNull(readdir(pathOf(key)), key)) ?? [];
-      return names.filter((name) => !name.endsWith(partial)).sort();
+      return names.filter((name) => !name.endsWith(partialSuffix)).sort();
     },
     remove: (key) => attempt(pathOf(key), () => rm(pathOf(key), { recursive: true, force: true })),
     move: (from, to) => attempt(pathOf(to), () => moveOver(pathOf(from), pathOf(to))),
@@ -38,31 +36,12 @@ export async function openFolder(folder: string, url: string): Promise<Root> {
   return root;
 }
 
-async function writeWhole(path: string, bytes: Uint8Array | string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomUUID()}${partial}`;
-  try {
-    const handle = await open(temporary, 'w');
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    throw cause;
-  }
-  await syncFolder(dirname(path));
-}
-
 /** A link to a file that is complete appears at once, or not at all when there is one of that name. */
 async function claim(path: string, text: string): Promise<string> {
   const known = await readFile(path, 'utf8').catch(() => null);
   if (known !== null) return known;
   await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomUUID()}${partial}`;
+  const temporary = `${path}.${randomUUID()}${partialSuffix}`;
   try {
     await writeFile(temporary, text, { flush: true });
     await link(temporary, path);
@@ -82,17 +61,6 @@ async function moveOver(from: string, to: string): Promise<void> {
   await rm(to, { recursive: true, force: true });
   await rename(from, to);
   await syncFolder(dirname(to));
-}
-
-/** Makes the names in a folder durable; Windows has no such thing. */
-export async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 // --- failures ---------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 import { z } from 'zod';
+import { syncFolder } from '../arrays/whole-file.ts';
 import { SkewflowError } from '../errors.ts';
-import { syncFolder } from './folder.ts';
 import type { Root } from './root.ts';
 
 /** Kinds of files that are one file. */
