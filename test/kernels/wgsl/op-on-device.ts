@@ -2,7 +2,7 @@
 import { type OpName, opNamed } from '../../../src/kernels/ops/table.ts';
 import { code } from '../../../src/kernels/wgsl/code.ts';
 import { entry, shader } from '../../../src/kernels/wgsl/shader.ts';
-import { compile, makeBuffers, makeRecorder, usage } from '../../../src/worker/engine/webgpu/gpu.ts';
+import { compile, makeBindGroups, makeBuffers, makeRecorder, usage } from '../../../src/worker/engine/webgpu/gpu.ts';
 
 /** The op at each point; one column an argument. */
 export async function opOnDevice(
@@ -26,7 +26,7 @@ export async function opOnDevice(
   );
   const pipeline = await compile(device, text, name);
   const buffers = makeBuffers(device);
-  const recorder = makeRecorder(device, buffers, { visitsPerSecond: 1e9 }, () => {});
+  const recorder = makeRecorder(device, buffers, makeBindGroups(device), { visitsPerSecond: 1e9 }, () => {});
   const given = Float32Array.from([Infinity, Number.NaN, ...columns.flatMap((c) => [...c])]);
   device.queue.writeBuffer(buffers.reserve('given', given.byteLength), 0, given);
   const values = buffers.reserve('carry', 4 * count);

@@ -22,6 +22,9 @@ const jobStride = 256;
 /** How long work of one submission should take: others wait for the device meanwhile, and watchdogs run. */
 const submissionSeconds = 0.1;
 
+/** Bind groups that are kept at most. */
+const groupsKept = 256;
+
 export interface Pipeline {
   readonly shader: Shader;
   readonly pipeline: GPUComputePipeline;
@@ -138,20 +141,55 @@ export interface Recorder {
 /** Buffers that stand in for those of the shader's own names. */
 export type Bound = Readonly<Partial<Record<string, GPUBuffer>>>;
 
-export function makeRecorder(device: GPUDevice, buffers: Buffers, pace: Pace, check: () => void): Recorder {
+/** Bind groups that have been made: an evaluation like the last one needs the same again. */
+export interface BindGroups {
+  readonly of: (pipeline: Pipeline, jobs: GPUBuffer, bound: readonly GPUBuffer[]) => GPUBindGroup;
+}
+
+export function makeBindGroups(device: GPUDevice): BindGroups {
+  const made = new Map<string, GPUBindGroup>();
+  const ids = new WeakMap<GPUBuffer, number>();
+  let numbered = 0;
+  const idOf = (b: GPUBuffer): number => {
+    const known = ids.get(b);
+    if (known !== undefined) return known;
+    numbered += 1;
+    ids.set(b, numbered);
+    return numbered;
+  };
+  return {
+    of: ({ shader, layout }, jobs, bound) => {
+      const key = `${shader.name} ${idOf(jobs)} ${bound.map(idOf).join(' ')}`;
+      const known = made.get(key);
+      if (known !== undefined) return known;
+      // Those of buffers that have since grown are of no use, and few.
+      if (made.size >= groupsKept) made.clear();
+      const fresh = device.createBindGroup({
+        layout,
+        entries: [
+          { binding: 0, resource: { buffer: jobs, size: jobWords.length * 4 } },
+          ...bound.map((buffer, n) => ({ binding: n + 1, resource: { buffer } })),
+        ],
+      });
+      made.set(key, fresh);
+      return fresh;
+    },
+  };
+}
+
+export function makeRecorder(
+  device: GPUDevice,
+  buffers: Buffers,
+  groups: BindGroups,
+  pace: Pace,
+  check: () => void,
+): Recorder {
   let encoder: GPUCommandEncoder | null = null;
   let pass: GPUComputePassEncoder | null = null;
   let words: number[] = [];
   let jobs = 0;
   let cost = 0;
   let jobBuffer = buffers.reserve('jobs', 64 * jobStride, usage.uniform | usage.copyTarget);
-  const groups = new Map<string, GPUBindGroup>();
-  const ids = new Map<GPUBuffer, number>();
-  const idOf = (b: GPUBuffer): number => {
-    const id = ids.get(b) ?? ids.size;
-    ids.set(b, id);
-    return id;
-  };
   /** Dispatches whose words fit, recorded until the words can be written. */
   const pending: (() => void)[] = [];
 
@@ -161,21 +199,12 @@ export function makeRecorder(device: GPUDevice, buffers: Buffers, pace: Pace, ch
     encoder ??= device.createCommandEncoder();
     return encoder;
   };
-  const bindGroup = ({ shader, layout }: Pipeline, bound: Bound): GPUBindGroup => {
-    const used = shader.bindings.map((b) => bound[b.buffer] ?? buffers.find(b.buffer));
-    const key = `${shader.name} ${idOf(jobBuffer)} ${used.map(idOf).join(' ')}`;
-    const known = groups.get(key);
-    if (known !== undefined) return known;
-    const fresh = device.createBindGroup({
-      layout,
-      entries: [
-        { binding: 0, resource: { buffer: jobBuffer, size: jobWords.length * 4 } },
-        ...used.map((buffer, n) => ({ binding: n + 1, resource: { buffer } })),
-      ],
-    });
-    groups.set(key, fresh);
-    return fresh;
-  };
+  const bindGroup = (pipeline: Pipeline, bound: Bound): GPUBindGroup =>
+    groups.of(
+      pipeline,
+      jobBuffer,
+      pipeline.shader.bindings.map((b) => bound[b.buffer] ?? buffers.find(b.buffer)),
+    );
 
   const flush = (): void => {
     if (pending.length === 0) return;

@@ -2,7 +2,7 @@
 import { blockRows } from '../../../kernels/block.ts';
 import type { Evaluation, EvaluationPlan, EvaluationSink, Session } from '../engine.ts';
 import { evaluate } from './evaluation.ts';
-import { makeBuffers, makeRecorder, type Pace } from './gpu.ts';
+import { makeBindGroups, makeBuffers, makeRecorder, type Pace } from './gpu.ts';
 import { type Image, makeImage } from './image.ts';
 import type { Loaded } from './loaded.ts';
 
@@ -30,6 +30,7 @@ export function makeSession({
   inTurn,
 }: SessionParts): Session {
   const buffers = makeBuffers(device, allocated);
+  const groups = makeBindGroups(device);
   const shards = new Map<number, Image>();
   /** First block of each shard in the image on the device; null: to be seen to. */
   let residents: ReadonlyMap<number, number> | null = null;
@@ -37,7 +38,7 @@ export function makeSession({
   const run = async (request: Evaluation, sink: EvaluationSink, signal?: AbortSignal): Promise<void> => {
     signal?.throwIfAborted();
     residents ??= settleImages();
-    const recorder = makeRecorder(device, buffers, pace, () => signal?.throwIfAborted());
+    const recorder = makeRecorder(device, buffers, groups, pace, () => signal?.throwIfAborted());
     await evaluate(
       {
         device,

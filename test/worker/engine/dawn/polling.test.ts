@@ -30,7 +30,7 @@ describe('polling for a GPU', () => {
     expect(polls()).toBeGreaterThan(500);
   });
 
-  test('is eager for a few milliseconds, then every two', async () => {
+  test('is eager for a few milliseconds, then every one or two', async () => {
     const { polls, wait, timers } = waiting();
     quietPolling(timers);
     await wait(300);
