@@ -3,7 +3,9 @@
  *
  *   --device 0                which GPU, as `skewflow devices` numbers them (default: the first hardware GPU)
  *   --software                let it be a software adapter: proves the script, and measures nothing of interest
- *   --rows 1000,100000,10000000  --sources 100,1000  --steps 10  --repeats 5  --restarts 20
+ *   --rows 1000,100000,1000000,10000000  --sources 100,1000  --steps 10  --repeats 5  --restarts 20
+ *   --sums 100000x100000,1000000x10000   Gaussian sums without time: rows × bound rows
+ *   --patience 60             seconds that a peer may take for a size
  *   --json FILE               default bench-gpu-results.json
  *
  * In this order: the self-test against the reference; the bits over that many processes, each killed after its answer; then
@@ -16,12 +18,13 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { devices } from '../../src/inspect/devices.ts';
+import type { JobObject } from '../../src/job/schema.ts';
 import { type Log, logTo } from '../../src/log.ts';
 import { version } from '../../src/version.ts';
 import { type ChildEngine, openChildEngine } from '../../src/worker/child/remote-engine.ts';
 import { findGpus, type Gpu } from '../../src/worker/engine/dawn/adapters.ts';
 import type { Partial } from '../../src/worker/engine/engine.ts';
-import { lddmm } from '../jobs.ts';
+import { gaussianSum, lddmm } from '../jobs.ts';
 import { machine } from '../machine.ts';
 import { type Warm, warm } from '../warm.ts';
 import { limitsOfCard } from './limits.ts';
@@ -31,9 +34,11 @@ const { values: given } = parseArgs({
   options: {
     device: { type: 'string' },
     software: { type: 'boolean', default: false },
-    rows: { type: 'string', default: '1000,100000,10000000' },
+    rows: { type: 'string', default: '1000,100000,1000000,10000000' },
     sources: { type: 'string', default: '100,1000' },
     steps: { type: 'string', default: '10' },
+    sums: { type: 'string', default: '100000x100000,1000000x10000' },
+    patience: { type: 'string', default: '60' },
     repeats: { type: 'string', default: '5' },
     restarts: { type: 'string', default: '20' },
     json: { type: 'string', default: 'bench-gpu-results.json' },
@@ -47,7 +52,8 @@ interface Row {
   readonly steps: number;
   readonly pairs: number;
   readonly sums: Measured;
-  readonly gradient: Measured;
+  /** null: nothing is differentiated. */
+  readonly gradient: Measured | null;
   readonly peers: readonly Peer[];
 }
 
@@ -78,15 +84,26 @@ if (tested?.usable !== true || !repeated.same) process.exit(1);
 const limits = limitsOfCard(adapter.name);
 say(`limit of the card: ${limits === null ? 'not derived' : `${gigapairs(limits.sums)} Gpair/s forward`}\n`);
 const rows: Row[] = [];
-for (const n of numbers(given.rows)) {
-  for (const m of numbers(given.sources)) rows.push(await measured(n, m, Number(given.steps)));
-}
+/** What is measured is written at once: a machine that is lent is taken back without a word. */
+const keep = (row: Row): void => {
+  rows.push(row);
+  writeFileSync(
+    given.json,
+    `${JSON.stringify({ machine: machine(), version, adapter, place: gpu.place, numerics: tested.precisions[0]?.numerics, repeated, limits, rows }, null, 2)}\n`,
+  );
+};
 // The size of KeOps issue 301, where what counts is how little a launch costs.
-rows.push(await measured(1000, 100, 100));
-writeFileSync(
-  given.json,
-  `${JSON.stringify({ machine: machine(), version, adapter, place: gpu.place, numerics: tested.precisions[0]?.numerics, repeated, limits, rows }, null, 2)}\n`,
-);
+keep(await measured(lddmm(1000, 100, 100), 1000, 100, 100));
+for (const size of given.sums.split(',').filter((s) => s !== '')) {
+  const [n = 0, m = 0] = size.split('x').map(Number);
+  keep(await measured(gaussianSum(n, m), n, m, 0));
+}
+for (const n of numbers(given.rows)) {
+  for (const m of numbers(given.sources)) {
+    const steps = Number(given.steps);
+    keep(await measured(lddmm(n, m, steps), n, m, steps));
+  }
+}
 say(`\nwritten to ${given.json}`);
 process.exit(0);
 
@@ -148,25 +165,37 @@ function digestOf(partials: readonly Partial[]): string {
 
 // --- speed ------------------------------------------------------------------------------------------------
 
-async function measured(n: number, m: number, steps: number): Promise<Row> {
+/** `steps`: of time; 0: a sum without it. */
+async function measured(job: JobObject, n: number, m: number, steps: number): Promise<Row> {
   const repeats = Number(given.repeats);
-  const pairs = n * m * steps;
-  await using job = await warm(lddmm(n, m, steps), 1, () => open(logTo('warn')));
-  const sums = await figures(job, 'sums', pairs, repeats);
-  const gradient = await figures(job, 'gradient', pairs, repeats);
-  const size = `N = ${n}, M = ${m}, T = ${steps}`;
+  const pairs = n * m * Math.max(1, steps);
+  const withGradient = job.gradient !== undefined;
+  await using held = await warm(job, 1, () => open(logTo('warn')));
+  const sums = await figures(held, 'sums', pairs, repeats);
+  const gradient = withGradient ? await figures(held, 'gradient', pairs, repeats) : null;
+  const size = steps === 0 ? `N = ${n}, M = ${m}` : `N = ${n}, M = ${m}, T = ${steps}`;
   line(`loss, ${size}`, sums);
-  line(
-    `loss + gradient, ${size}`,
-    gradient,
-    `gradient ÷ forward ${(gradient.seconds / sums.seconds).toFixed(2)}`,
+  if (gradient !== null) {
+    const ratio = (gradient.seconds / sums.seconds).toFixed(2);
+    line(`loss + gradient, ${size}`, gradient, `gradient ÷ forward ${ratio}`);
+  }
+  const scripts = steps === 0 ? ['sum_keops.py'] : ['lddmm_keops.py', 'lddmm_jax.py'];
+  const folder = join(import.meta.dirname, '../peers');
+  const { peers, missing } = runPeers(
+    folder,
+    scripts,
+    { n, m, steps, repeats },
+    1000 * Number(given.patience),
   );
-  const { peers, missing } = runPeers(join(import.meta.dirname, '../peers'), { n, m, steps, repeats });
   for (const why of missing) say(`    ${why}`);
-  for (const peer of peers)
-    say(
-      `    ${peer.peer}: ${ms(peer.forward)} and ${ms(peer.gradient)}: skewflow is ${(peer.forward / sums.seconds).toFixed(1)} × and ${(peer.gradient / gradient.seconds).toFixed(1)} × as fast`,
-    );
+  for (const peer of peers) {
+    const forward = `${ms(peer.forward)}: skewflow is ${(peer.forward / sums.seconds).toFixed(1)} × as fast`;
+    const both =
+      gradient === null
+        ? ''
+        : `; gradient ${ms(peer.gradient)}: ${(peer.gradient / gradient.seconds).toFixed(1)} ×`;
+    say(`    ${peer.peer}: ${forward}${both}`);
+  }
   return { n, m, steps, pairs, sums, gradient, peers };
 }
 

@@ -16,17 +16,17 @@ export interface PeerRun {
   readonly missing: readonly string[];
 }
 
-/** A peer that takes longer is left out: its time is then known to be more than this. */
-const patienceMs = 180_000;
-
 export function runPeers(
   folder: string,
+  scripts: readonly string[],
   size: { readonly n: number; readonly m: number; readonly steps: number; readonly repeats: number },
+  /** A peer that takes longer, its compilation included, is left out. */
+  patienceMs: number,
 ): PeerRun {
   const python = process.env['SKEWFLOW_BENCH_PYTHON'] ?? 'python3';
   const peers: Peer[] = [];
   const missing: string[] = [];
-  for (const name of ['lddmm_keops.py', 'lddmm_jax.py']) {
+  for (const name of scripts) {
     const script = join(folder, name);
     const args = [script, ...[size.n, size.m, size.steps, size.repeats].map(String)];
     const { status, stdout, error } = spawnSync(python, args, { encoding: 'utf8', timeout: patienceMs });

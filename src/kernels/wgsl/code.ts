@@ -35,6 +35,10 @@ function marginOf(strings: readonly string[]): string {
 /** A literal of type u32. */
 export const whole = (value: number): string => `${value}u`;
 
+/** `base + 12u`, without an addition of nothing. */
+export const plus = (base: string, offset: number): string =>
+  offset === 0 ? base : `${base} + ${whole(offset)}`;
+
 /**
  * A literal of type f32: the shortest decimal that is rounded to the value. WGSL has no literal for what is not
  * finite: such constants come from memory, where the host has put ∞ and a NaN.

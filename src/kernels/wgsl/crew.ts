@@ -3,15 +3,18 @@
  */
 import { blockRows } from '../block.ts';
 
-/** Threads of every workgroup: the most that every device has (WebGPU, default limits). */
+/** Threads of a workgroup unless its threads have several rows: the most that every device has (WebGPU, default limits). */
 export const workgroupThreads = 256;
 
-/** Rows of a workgroup times lanes = `workgroupThreads`. */
+/** Rows times lanes = threads times each. */
 export interface Crew {
   /** Own rows of a workgroup, a power of two. */
   readonly rows: number;
   /** Threads that share the sums of one row, each with every lanes-th bound row. */
   readonly lanes: number;
+  /** Rows that one thread has: what it reads of a bound row serves them all. More than one only where no lanes share a row. */
+  readonly each: number;
+  readonly threads: number;
 }
 
 /** Threads that fill the largest devices of today (132 multiprocessors of 2048 threads), half of them. */
@@ -19,11 +22,31 @@ const threadsWanted = 2 ** 17;
 const lanesMax = 16;
 /** A lane with fewer bound rows than this spends its time on meeting the others. */
 const boundRowsMin = 8;
+/** With so many bound rows a lane, meeting the others costs nothing, and twice as many threads as fit hide what they wait for. */
+const boundRowsMany = 256;
+const threadsMany = 2 ** 19;
 
 /** One thread a tracer, more where there are few tracers and enough bound rows. */
 export function tracerCrew(rows: number, boundRows: number): Crew {
-  return crewOf(Math.min(threadsWanted / Math.max(1, rows), boundRows / boundRowsMin, lanesMax));
+  const few = Math.min(threadsWanted / Math.max(1, rows), boundRows / boundRowsMin);
+  const many = Math.min(threadsMany / Math.max(1, rows), boundRows / boundRowsMany);
+  return crewOf(Math.min(Math.max(few, many), lanesMax));
 }
+
+/** Rows from which on a thread has two: fewer would leave the largest devices idle. Four have proved no faster. */
+export const rowsForTwo = 2 ** 17;
+/** Numbers that a thread may hold in registers for all its rows. */
+const heldMax = 96;
+
+/** The same rows with two to a thread where there are as `many`, and `held` numbers a row leave room for them. */
+export function crewWithRows(crew: Crew, rows: number, held: number, many: number): Crew {
+  const two = crew.lanes === 1 && rows >= many && 2 * held <= heldMax;
+  return two ? { ...crew, each: 2, threads: crew.threads / 2 } : crew;
+}
+
+/** What names of a thread's rows end with: nothing where it has one. */
+export const suffixes = ({ each }: Crew): readonly string[] =>
+  each === 1 ? [''] : Array.from({ length: each }, (_, r) => `_${r}`);
 
 /**
  * Up to a workgroup of sources runs as one; above, a dispatch a stage fills the device. `alone`: a source has one thread,
@@ -36,9 +59,9 @@ export function sourceCrew(rows: number, alone: boolean): Crew {
 }
 
 /** One row for a whole workgroup. */
-export const scalarCrew: Crew = { rows: 1, lanes: workgroupThreads };
+export const scalarCrew: Crew = { rows: 1, lanes: workgroupThreads, each: 1, threads: workgroupThreads };
 
 function crewOf(lanes: number): Crew {
   const power = 2 ** Math.floor(Math.log2(Math.max(1, lanes)));
-  return { rows: blockRows / power, lanes: power };
+  return { rows: blockRows / power, lanes: power, each: 1, threads: blockRows };
 }

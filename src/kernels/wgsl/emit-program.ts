@@ -33,9 +33,9 @@ export interface EmittedTerm {
   readonly scalarSeeds: Shader | null;
 }
 
-/** A function of the program alone: equal programs, equal texts. */
-export function emitProgram(program: Program): EmittedProgram {
-  const shapes = shapesOf(program);
+/** A function of the program alone: equal programs, equal texts. `rowsForTwo`: for tests, which have few rows. */
+export function emitProgram(program: Program, rowsForTwo?: number): EmittedProgram {
+  const shapes = shapesOf(program, rowsForTwo);
   return {
     shapes,
     sourcesForward: sourcesForward(program, shapes),

@@ -1,6 +1,5 @@
 /** Functions that printed shaders may call, and which of them a text calls. */
-import { code, whole } from './code.ts';
-import { workgroupThreads } from './crew.ts';
+import { code } from './code.ts';
 import { opFunctions } from './op-functions.ts';
 
 /** Name ↦ text. What a function calls is found in its text. */
@@ -39,8 +38,21 @@ const functions: Readonly<Record<string, string>> = {
       values_of[lane] = value;
       workgroupBarrier();
       var sum = values_of[lane % size];
-      for (var other = lane % size + size; other < ${whole(workgroupThreads)}; other += size) {
+      for (var other = lane % size + size; other < workgroup_threads; other += size) {
         sum += values_of[other];
+      }
+      return sum;
+    }
+  `,
+  // The same of four sums at once.
+  meet_four: code`
+    fn meet_four(size: u32, value: vec4f) -> vec4f {
+      workgroupBarrier();
+      tile[lane] = value;
+      workgroupBarrier();
+      var sum = tile[lane % size];
+      for (var other = lane % size + size; other < workgroup_threads; other += size) {
+        sum += tile[other];
       }
       return sum;
     }
@@ -56,7 +68,7 @@ const functions: Readonly<Record<string, string>> = {
       workgroupBarrier();
       values_of[lane] = value;
       workgroupBarrier();
-      if (lane < 16u) {
+      if (lane < workgroup_threads / 16u) {
         var sum = 0f;
         for (var n = lane * 16u; n < lane * 16u + 16u; n++) { sum += values_of[n]; }
         values_of[lane * 16u] = sum;
@@ -74,7 +86,7 @@ const functions: Readonly<Record<string, string>> = {
       workgroupBarrier();
       marks_of[lane] = value;
       workgroupBarrier();
-      if (lane < 16u) {
+      if (lane < workgroup_threads / 16u) {
         var most = 0u;
         for (var n = lane * 16u; n < lane * 16u + 16u; n++) { most = max(most, marks_of[n]); }
         marks_of[lane * 16u] = most;
@@ -102,7 +114,7 @@ function meetExtreme(by: 'max' | 'min', sign: '<' | '>'): Readonly<Record<string
         values_of[lane] = value;
         workgroupBarrier();
         var held = values_of[lane % size];
-        for (var other = lane % size + size; other < ${whole(workgroupThreads)}; other += size) {
+        for (var other = lane % size + size; other < workgroup_threads; other += size) {
           let value = values_of[other];
           if (value ${sign} held || is_nan(value)) { held = value; }
         }
@@ -123,7 +135,7 @@ function meetArgument(by: 'max' | 'min', sign: '<' | '>'): Readonly<Record<strin
         workgroupBarrier();
         var held = bitcast<f32>(marks_of[lane % size]);
         var at = values_of[lane % size];
-        for (var other = lane % size + size; other < ${whole(workgroupThreads)}; other += size) {
+        for (var other = lane % size + size; other < workgroup_threads; other += size) {
           let row = bitcast<f32>(marks_of[other]);
           let value = values_of[other];
           let better = held < 0.0 || value ${sign} at || (value == at && row < held);
@@ -151,7 +163,7 @@ function bestOf(by: 'max' | 'min', sign: '<' | '>'): Readonly<Record<string, str
         values_of[lane] = value;
         marks_of[lane] = row;
         workgroupBarrier();
-        if (lane < 16u) {
+        if (lane < workgroup_threads / 16u) {
           var best = Best_${by}(0f, 0xffffffffu);
           for (var at = lane * 16u; at < lane * 16u + 16u; at++) {
             ${enter}

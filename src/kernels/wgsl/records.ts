@@ -2,7 +2,7 @@
  * What a term's shaders are told about each of its points: a record of words in `plan`.
  */
 import type { TermProgram } from '../sweep/program.ts';
-import { plus } from './sites.ts';
+import { plus } from './code.ts';
 
 /** Words of a record, before its components and moments. */
 const words = ['point', 'slice', 'sum', 'kept', 'weight', 'time'] as const;

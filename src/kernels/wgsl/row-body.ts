@@ -10,35 +10,49 @@ import { invariant } from '../../errors.ts';
 import type { Accumulator, Kernel, KernelScatter, LoopStep, Step, Value, ValueId } from '../ir/kernel.ts';
 import { opNamed } from '../ops/table.ts';
 import { code, real, whole } from './code.ts';
-import { type Crew, workgroupThreads } from './crew.ts';
+import { type Crew, suffixes, workgroupThreads } from './crew.ts';
 
 /** Where a kernel finds what it reads. Expressions are of type f32, indices of type u32. */
 export interface Site {
-  readonly own: (bank: string, component: number) => string;
+  /** `s`: what names of the row end with, of the several that a thread may have. */
+  readonly own: (bank: string, component: number, s?: string) => string;
   readonly table: (table: string, column: number, index: string) => string;
   readonly pair: (field: string, component: number, row: string, bound: string) => string;
   readonly param: (component: number) => string;
   readonly sum: (index: number) => string;
   /** Number of the own row among all rows of its group. */
-  readonly row: string;
+  readonly row: (s: string) => string;
   readonly rowsOf: (over: string) => number;
 }
 
-/** Four-vectors of a tile of bound rows, or of staged own rows: 14 KiB of the 16 KiB that every device has. */
-export const tileVectors = 896;
+/**
+ * Four-vectors of a tile of bound rows, or of staged own rows: 14 KiB of the 16 KiB that every device has, less for a small
+ * workgroup, since it is the tiles of all workgroups that must fit beside one another.
+ */
+export const tileVectors = (threads: number): number => Math.min(896, 7 * threads);
 
 /** Bound rows of a tile when each brings so many four-vectors. */
-export function tileRows(vectors: number): number {
-  const most = Math.max(1, Math.floor(tileVectors / Math.max(1, vectors)));
+export function tileRows(vectors: number, threads: number): number {
+  const most = Math.max(1, Math.floor(tileVectors(threads) / Math.max(1, vectors)));
   return Math.min(workgroupThreads, 2 ** Math.floor(Math.log2(most)));
 }
 
+/**
+ * What names end with where a thread has several rows: own rows (a text), or bound rows in a pass that sums over own ones.
+ * Names of what is the same for all of them end with nothing.
+ */
+export type Suffix = string | { readonly bound: string };
+
+const repeats = ({ varies, depth }: Value, s: Suffix): boolean =>
+  typeof s === 'string' ? varies : depth > 0;
+
 /** The name of a value, or its literal. */
-export function operand(kernel: Kernel, id: ValueId): string {
+export function operand(kernel: Kernel, id: ValueId, suffix: Suffix = ''): string {
   const value = valueNumbered(kernel, id);
+  const s = repeats(value, suffix) ? endOf(suffix) : '';
   switch (value.kind) {
     case 'accumulated':
-      return `a${value.loop}_${value.accumulator}`;
+      return `a${value.loop}_${value.accumulator}${s}`;
     case 'constant':
       return real(value.value);
     case 'apply':
@@ -49,9 +63,14 @@ export function operand(kernel: Kernel, id: ValueId): string {
     case 'row':
     case 'sum':
     case 'time':
-      return `v${id}`;
+      return `v${id}${s}`;
   }
 }
+
+const endOf = (s: Suffix): string => (typeof s === 'string' ? s : s.bound);
+
+/** The name of the bound row's number. */
+const boundRow = (loop: number, s: Suffix): string => `j${loop}${typeof s === 'string' ? '' : s.bound}`;
 
 export function valueNumbered(kernel: Kernel, id: ValueId): Value {
   const value = kernel.values[id];
@@ -60,35 +79,35 @@ export function valueNumbered(kernel: Kernel, id: ValueId): Value {
 }
 
 /** `let v3 = …;`, nothing for what is written where it is used. */
-export function compute(kernel: Kernel, id: ValueId, site: Site): string {
-  const value = valueNumbered(kernel, id);
-  const text = expression(kernel, value, site);
-  return text === null ? '' : `let v${id} = ${text};`;
+export function compute(kernel: Kernel, id: ValueId, site: Site, s: Suffix = ''): string {
+  const text = expression(kernel, valueNumbered(kernel, id), site, s);
+  return text === null ? '' : `let ${operand(kernel, id, s)} = ${text};`;
 }
 
-function expression(kernel: Kernel, value: Value, site: Site): string | null {
+function expression(kernel: Kernel, value: Value, site: Site, s: Suffix): string | null {
+  const own = typeof s === 'string' ? s : '';
   switch (value.kind) {
     case 'accumulated':
     case 'constant':
       return null;
     case 'apply':
-      return opNamed(value.op).wgsl(...value.args.map((a) => operand(kernel, a)));
+      return opNamed(value.op).wgsl(...value.args.map((a) => operand(kernel, a, s)));
     case 'index':
-      return `f32(${value.loop === null ? site.row : `j${value.loop}`})`;
+      return `f32(${value.loop === null ? site.row(own) : boundRow(value.loop, s)})`;
     case 'own': {
       const bank = kernel.banks[value.bank];
       invariant(bank !== undefined, 'own values are read from a bank of the kernel');
-      return site.own(bank.name, value.component);
+      return site.own(bank.name, value.component, own);
     }
     case 'pair': {
       const pair = kernel.pairs[value.pair];
       invariant(pair !== undefined, 'weights are read from a pair field of the kernel');
-      return site.pair(pair.field, value.component, site.row, `j${value.loop}`);
+      return site.pair(pair.field, value.component, site.row(own), boundRow(value.loop, s));
     }
     case 'param':
       return site.param(value.component);
     case 'row':
-      return site.table(tableOf(kernel, value.table), value.column, `j${value.loop}`);
+      return site.table(tableOf(kernel, value.table), value.column, boundRow(value.loop, s));
     case 'sum':
       return site.sum(value.index);
     case 'time':
@@ -107,6 +126,8 @@ export interface Body {
   readonly kernel: Kernel;
   readonly site: Site;
   readonly needed: Needed;
+  /** What the names of a thread's rows end with; one row when absent. */
+  readonly rows?: readonly Suffix[];
   /** Writes one scatter where own row and bound row are known; null leaves it to the transposed pass. */
   readonly scatter: (scatter: KernelScatter) => string | null;
 }
@@ -119,14 +140,22 @@ export interface Needed {
 
 /** The steps of a kernel at the row's level. */
 export function rowSteps(body: Body, crew: Crew): readonly string[] {
-  return body.kernel.steps.map((step) =>
-    step.kind === 'compute' ? computed(body, step.value) : topLoop(body, step, crew),
+  const rows = suffixes(crew);
+  return body.kernel.steps.flatMap((step) =>
+    step.kind === 'compute'
+      ? computed({ ...body, rows }, step.value)
+      : [topLoop({ ...body, rows }, step, crew)],
   );
 }
 
-function computed({ kernel, site, needed }: Body, id: ValueId): string {
-  return needed.values.has(id) ? compute(kernel, id, site) : '';
+/** Once for each row of the thread, or once for all where it is the same for all. */
+function computed(body: Body, id: ValueId): readonly string[] {
+  const { kernel, site, needed } = body;
+  return needed.values.has(id) ? rowsOfValue(body, id).map((s) => compute(kernel, id, site, s)) : [];
 }
+
+const rowsOfValue = ({ kernel, rows = [''] }: Body, id: ValueId): readonly Suffix[] =>
+  repeats(valueNumbered(kernel, id), rows[0] ?? '') ? rows : rows.slice(0, 1);
 
 function topLoop(body: Body, loop: LoopStep, crew: Crew): string {
   if (!leavesSomething(body, loop)) return '';
@@ -134,11 +163,11 @@ function topLoop(body: Body, loop: LoopStep, crew: Crew): string {
   const count = body.site.rowsOf(loop.loop.over);
   const columns = columnsOf(body, loop);
   const vectors = Math.ceil(columns.length / 4);
-  const size = tileRows(vectors);
+  const size = Math.min(tileRows(vectors, crew.threads), 2 ** Math.ceil(Math.log2(Math.max(1, count))));
   return code`
     ${declarations(body, loop)}
     for (var first${id} = 0u; first${id} < ${whole(count)}; first${id} += ${whole(size)}) {
-      ${stageTile(body, loop, columns, size, count)}
+      ${stageTile(body, loop, columns, size, count, crew)}
       let last${id} = min(${whole(size)}, ${whole(count)} - first${id});
       for (var l${id} = split; l${id} < last${id}; l${id} += ${whole(crew.lanes)}) {
         let j${id} = first${id} + l${id};
@@ -147,7 +176,7 @@ function topLoop(body: Body, loop: LoopStep, crew: Crew): string {
         ${inside(body, loop, columns)}
       }
     }
-    ${crew.lanes > 1 ? used(body, loop).map(([a, n]) => meetLanes(a, id, n, crew)) : ''}
+    ${crew.lanes > 1 ? meetLanes(used(body, loop), id, crew) : ''}
   `;
 }
 
@@ -166,7 +195,9 @@ function innerLoop(body: Body, loop: LoopStep): string {
 export function inside(body: Body, loop: LoopStep, known: readonly ValueId[]): readonly string[] {
   return [
     ...innerSteps(body, loop.steps, known),
-    ...used(body, loop).map(([a, n]) => accumulate(body.kernel, a, loop.id, n)),
+    ...used(body, loop).flatMap(([a, n]) =>
+      rowsOfSum(body, a).map((s) => accumulate(body.kernel, a, loop.id, n, s)),
+    ),
     ...loop.scatters.flatMap((s) => body.scatter(s) ?? []),
   ];
 }
@@ -174,7 +205,7 @@ export function inside(body: Body, loop: LoopStep, known: readonly ValueId[]): r
 export function innerSteps(body: Body, steps: readonly Step[], known: readonly ValueId[]): readonly string[] {
   return steps.flatMap((s) => {
     if (s.kind === 'loop') return [innerLoop(body, s)];
-    return known.includes(s.value) ? [] : [computed(body, s.value)];
+    return known.includes(s.value) ? [] : computed(body, s.value);
   });
 }
 
@@ -194,7 +225,26 @@ function used({ needed }: Body, loop: LoopStep): readonly (readonly [Accumulator
 }
 
 const declarations = (body: Body, loop: LoopStep): readonly string[] =>
-  used(body, loop).map(([a, n]) => declare(a, loop.id, n));
+  used(body, loop).flatMap(([a, n]) =>
+    rowsOfSum(body, a).map((s) => declare(a, nameOfSum(body.kernel, a, loop.id, n, s))),
+  );
+
+/** A sum differs from row to row as what it sums does, and which rows enter. */
+const rowsOfSum = (body: Body, { value, where }: Accumulator): readonly Suffix[] =>
+  where !== null && rowsOfValue(body, where).length > 1 ? rowsOfValue(body, where) : rowsOfValue(body, value);
+
+function nameOfSum(
+  kernel: Kernel,
+  { value, where }: Accumulator,
+  loop: number,
+  n: number,
+  s: Suffix,
+): string {
+  const differs = [value, ...(where === null ? [] : [where])].some((id) =>
+    repeats(valueNumbered(kernel, id), s),
+  );
+  return `a${loop}_${n}${differs ? endOf(s) : ''}`;
+}
 
 /** Values of the bound row that a loop at the row's level reads. */
 function columnsOf({ kernel, needed }: Body, loop: LoopStep): readonly ValueId[] {
@@ -211,6 +261,7 @@ function stageTile(
   columns: readonly ValueId[],
   size: number,
   count: number,
+  { threads }: Crew,
 ): string {
   if (columns.length === 0) return '';
   const reads = columns.map((v) => {
@@ -218,11 +269,15 @@ function stageTile(
     invariant(value.kind === 'row', 'a column is read from a table');
     return site.table(tableOf(kernel, value.table), value.column, `j${id}`);
   });
+  const at = size > threads ? 'at' : 'lane';
+  const store = code`
+    let j${id} = min(first${id} + ${at}, ${whole(count - 1)});
+    ${storeVectors('tile', at, reads)}
+  `;
   return code`
     workgroupBarrier();
-    if (lane < ${whole(size)}) {
-      let j${id} = min(first${id} + lane, ${whole(count - 1)});
-      ${storeVectors('tile', 'lane', reads)}
+    ${size > threads ? `for (var at = lane; at < ${whole(size)}; at += ${whole(threads)}) {` : `if (lane < ${whole(size)}) {`}
+      ${store}
     }
     workgroupBarrier();
   `;
@@ -251,16 +306,15 @@ const isArg = ({ by }: Accumulator): boolean => by === 'argmax' || by === 'argmi
 const sign = ({ by }: Accumulator): '<' | '>' => (by === 'argmax' || by === 'max' ? '>' : '<');
 
 /** `var a0_1 = 0f;` An arg-reduction holds the value attained beside it. */
-export function declare(a: Accumulator, loop: number, n: number): string {
-  const name = `a${loop}_${n}`;
+function declare(a: Accumulator, name: string): string {
   return isArg(a) ? `var ${name} = -1f;\nvar ${name}_at = 0f;` : `var ${name} = ${starts[a.by]};`;
 }
 
 /** The value of this bound row enters. Rows come in ascending order, so that the first of equals stays. */
-export function accumulate(kernel: Kernel, a: Accumulator, loop: number, n: number): string {
-  const value = operand(kernel, a.value);
-  const entered = enter(a, `a${loop}_${n}`, value, `f32(j${loop})`);
-  return a.where === null ? entered : `if (${operand(kernel, a.where)} != 0f) { ${entered} }`;
+function accumulate(kernel: Kernel, a: Accumulator, loop: number, n: number, s: Suffix): string {
+  const value = operand(kernel, a.value, s);
+  const entered = enter(a, nameOfSum(kernel, a, loop, n, s), value, `f32(${boundRow(loop, s)})`);
+  return a.where === null ? entered : `if (${operand(kernel, a.where, s)} != 0f) { ${entered} }`;
 }
 
 function enter(a: Accumulator, held: string, value: string, index: string): string {
@@ -272,11 +326,37 @@ function enter(a: Accumulator, held: string, value: string, index: string): stri
 }
 
 /** The accumulators of a row's lanes become one, in every lane. */
-function meetLanes(a: Accumulator, loop: number, n: number, { rows }: Crew): string {
-  const held = `a${loop}_${n}`;
-  if (a.by === 'sum') return `${held} = meet(${whole(rows)}, ${held});`;
-  if (!isArg(a)) return `${held} = meet_${a.by}(${whole(rows)}, ${held});`;
-  return `${held} = meet_${a.by}(${whole(rows)}, ${held}, ${held}_at);`;
+function meetLanes(
+  accumulators: readonly (readonly [Accumulator, number])[],
+  loop: number,
+  { rows }: Crew,
+): readonly string[] {
+  const named = accumulators.map(([a, n]) => ({ a, name: `a${loop}_${n}` }));
+  const sums = named.filter(({ a }) => a.by === 'sum').map(({ name }) => name);
+  const others = named.filter(({ a }) => a.by !== 'sum');
+  return [
+    ...meetSums(sums, rows),
+    ...others.map(({ a, name }) =>
+      isArg(a)
+        ? `${name} = meet_${a.by}(${whole(rows)}, ${name}, ${name}_at);`
+        : `${name} = meet_${a.by}(${whole(rows)}, ${name});`,
+    ),
+  ];
+}
+
+/** Each of some variables becomes its sum over the threads that are equal modulo `size`, four variables at a time. */
+export function meetSums(names: readonly string[], size: number): readonly string[] {
+  const fours = Array.from({ length: Math.ceil(names.length / 4) }, (_, n) => names.slice(4 * n, 4 * n + 4));
+  return fours.flatMap((four) => {
+    const [only = ''] = four;
+    if (four.length === 1) return [`${only} = meet(${whole(size)}, ${only});`];
+    const met = `${only}_met`;
+    const all = [0, 1, 2, 3].map((n) => four[n] ?? '0f');
+    return [
+      `let ${met} = meet_four(${whole(size)}, vec4f(${all.join(', ')}));`,
+      ...four.map((name, n) => `${name} = ${met}.${'xyzw'[n] ?? ''};`),
+    ];
+  });
 }
 
 /** What some values need, themselves among them; through reductions too. */
@@ -311,4 +391,19 @@ export function loopsOf(kernel: Kernel): ReadonlyMap<number, LoopStep> {
   };
   visit(kernel.steps);
   return loops;
+}
+
+/** Numbers of a row that a kernel's loops at the row's level need at hand: what they read of it, and what they sum. */
+export function numbersHeld(kernel: Kernel): number {
+  const read = new Set<ValueId>();
+  let sums = 0;
+  for (const loop of loopsOf(kernel).values()) sums += loop.accumulators.length;
+  for (const value of kernel.values) {
+    if (value.depth === 0 || value.kind !== 'apply') continue;
+    for (const a of value.args) {
+      const { depth, varies } = valueNumbered(kernel, a);
+      if (depth === 0 && varies) read.add(a);
+    }
+  }
+  return read.size + sums;
 }

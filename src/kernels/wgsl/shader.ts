@@ -29,6 +29,8 @@ export interface Shader {
   readonly name: string;
   readonly text: string;
   readonly bindings: readonly Binding[];
+  /** Of a workgroup. */
+  readonly threads: number;
 }
 
 /**
@@ -91,7 +93,13 @@ const jobStruct = code`
 `;
 
 /** Puts a shader together: declarations, the prelude it needs, its own functions, the entry point. */
-export function shader(name: string, comment: string, bindings: readonly Binding[], body: string): Shader {
+export function shader(
+  name: string,
+  comment: string,
+  bindings: readonly Binding[],
+  body: string,
+  threads = workgroupThreads,
+): Shader {
   const prelude = preludeOf(body);
   const all = [...prelude, body].join('\n');
   const declared = bindings.map(
@@ -99,9 +107,9 @@ export function shader(name: string, comment: string, bindings: readonly Binding
       `@group(0) @binding(${n + 1}) var<storage, ${b.access}> ${b.buffer}: array<${scalarOf(b.buffer)}>;`,
   );
   const memory = [
-    ['tile', `array<vec4f, ${tileVectors}>`],
-    ['values_of', `array<f32, ${workgroupThreads}>`],
-    ['marks_of', `array<u32, ${workgroupThreads}>`],
+    ['tile', `array<vec4f, ${tileVectors(threads)}>`],
+    ['values_of', `array<f32, ${threads}>`],
+    ['marks_of', `array<u32, ${threads}>`],
   ].flatMap(([variable, type]) =>
     new RegExp(`\\b${variable}\\[`).test(all) ? [`var<workgroup> ${variable}: ${type};`] : [],
   );
@@ -114,6 +122,7 @@ export function shader(name: string, comment: string, bindings: readonly Binding
     ${declared}
     ${memory}
 
+    const workgroup_threads = ${whole(threads)};
     // The thread in its workgroup.
     var<private> lane: u32;
 
@@ -121,13 +130,13 @@ export function shader(name: string, comment: string, bindings: readonly Binding
 
     ${body}
   `;
-  return { name, text: `${text.replace(/\n{3,}/g, '\n\n')}\n`, bindings };
+  return { name, text: `${text.replace(/\n{3,}/g, '\n\n')}\n`, bindings, threads };
 }
 
 /** The entry point: `group` is the workgroup's number, however many dimensions a dispatch takes, or what is said. */
 export function entry(body: string, group = `workgroup.x + workgroup.y * ${whole(groupsPerRow)}`): string {
   return code`
-    @compute @workgroup_size(${workgroupThreads})
+    @compute @workgroup_size(workgroup_threads)
     fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) index: u32) {
       lane = index;
       let group = ${group};

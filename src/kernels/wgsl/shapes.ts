@@ -15,7 +15,7 @@
 import { invariant } from '../../errors.ts';
 import type { Program, StepProgram } from '../sweep/program.ts';
 import type { Field, Group } from '../system.ts';
-import { type Crew, sourceCrew, tracerCrew, workgroupThreads } from './crew.ts';
+import { type Crew, rowsForTwo, sourceCrew, tracerCrew, workgroupThreads } from './crew.ts';
 
 export interface Shapes {
   /** Source states a step shows to the tracers. */
@@ -34,6 +34,8 @@ export interface Shapes {
   readonly tail: TailShape;
   readonly tracerCrew: Crew;
   readonly sourceCrew: Crew;
+  /** Tracers from which on a thread has two of them. */
+  readonly rowsForTwo: number;
   /** Whether one workgroup runs the sources through time. */
   readonly sourcesTogether: boolean;
   /** Flows of a step. */
@@ -98,7 +100,7 @@ export interface TailShape {
   readonly length: number;
 }
 
-export function shapesOf(program: Program): Shapes {
+export function shapesOf(program: Program, twoFrom = rowsForTwo): Shapes {
   const { system } = program;
   const sources = groupShape(system.sources, program.sources);
   const tracers = groupShape(system.tracers, program.tracers);
@@ -132,6 +134,7 @@ export function shapesOf(program: Program): Shapes {
     tail: placeTail(sources, sets),
     tracerCrew: tracerCrew(tracers.rows, Math.max(...bound)),
     sourceCrew: sourceCrew(Math.max(1, sources.rows), addsToWeightsInside(program)),
+    rowsForTwo: twoFrom,
     sourcesTogether: sources.rows <= workgroupThreads,
     stages: Math.max(...[program.sources, program.tracers].map((g) => flowsOf(g?.step ?? null))),
     fractions: fractionsOf([program.sources?.step ?? null, program.tracers?.step ?? null]),

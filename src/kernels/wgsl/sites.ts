@@ -1,13 +1,10 @@
 /** Where row functions of each kind find what they read: expressions in the buffers of `shapes.ts`. */
 import { invariant } from '../../errors.ts';
 import { blockRows } from '../block.ts';
-import { code, whole } from './code.ts';
+import { code, plus, whole } from './code.ts';
+import { type Crew, suffixes } from './crew.ts';
 import type { Site } from './row-body.ts';
 import { rowsOf, type Shapes, type WithShape } from './shapes.ts';
-
-/** `base + 12u`, without an addition of nothing. */
-export const plus = (base: string, offset: number): string =>
-  offset === 0 ? base : `${base} + ${whole(offset)}`;
 
 /** What tables depend on besides the program. */
 export interface Moments {
@@ -75,21 +72,22 @@ const noPairs: Site['pair'] = () => {
 export function tracerSite(
   shapes: Shapes,
   at: Moments,
-  stateAt: (moment: string, component: number) => string = () => '',
+  stateAt: (moment: string, component: number, s: string) => string = () => '',
 ): Site {
   return {
     ...common(shapes, at),
-    own: (bank, component) => {
+    own: (bank, component, s = '') => {
       const [name = '', moment] = bank.split('@');
-      if (name === 'state') return moment === undefined ? `z[${component}]` : stateAt(moment, component);
-      if (name === 'constant') return imageAt(shapes.tracers.stateComponents + component);
-      if (name.startsWith('cotangent:')) return `κ[${component}]`;
+      if (name === 'state')
+        return moment === undefined ? `z${s}[${component}]` : stateAt(moment, component, s);
+      if (name === 'constant') return imageAt(shapes.tracers.stateComponents + component, s);
+      if (name.startsWith('cotangent:')) return `κ${s}[${component}]`;
       const w = withNamed(shapes, name.slice('with:'.length));
-      if (w.slices === 1) return imageAt(w.offset + component);
-      return `image[image_at + (${at.slice} * ${whole(w.width)} + ${whole(w.offset + component)}) * ${whole(blockRows)}]`;
+      if (w.slices === 1) return imageAt(w.offset + component, s);
+      return `image[image_at${s} + (${at.slice} * ${whole(w.width)} + ${whole(w.offset + component)}) * ${whole(blockRows)}]`;
     },
     pair: noPairs,
-    row: 'number',
+    row: (s) => `number${s}`,
   };
 }
 
@@ -113,7 +111,7 @@ export function sourceSite(shapes: Shapes, row: string): Site {
       const entry = `(${own} * ${whole(sources.rows)} + ${bound}) * ${whole(width)}`;
       return `given[${plus(`${whole(given.pairs[n] ?? 0)} + ${entry}`, component)}]`;
     },
-    row,
+    row: () => row,
   };
 }
 
@@ -126,52 +124,55 @@ export function scalarSite(shapes: Shapes, at: Moments): Site {
       return 'κ[0]';
     },
     pair: noPairs,
-    row: '0u',
+    row: () => '0u',
   };
 }
 
-const imageAt = (component: number): string => `image[${plus('image_at', component * blockRows)}]`;
+const imageAt = (component: number, s: string): string =>
+  `image[${plus(`image_at${s}`, component * blockRows)}]`;
 
 // --- tracers in a workgroup -------------------------------------------------------------------------------
 
-/** Which row a thread has, and where its numbers lie. */
-export function tracerPlace(shapes: Shapes): string {
-  const { rows, lanes } = shapes.tracerCrew;
+/** Which rows a thread has, and where their numbers lie. */
+export function tracerPlace(shapes: Shapes, crew: Crew = shapes.tracerCrew): string {
+  const { rows, lanes, each } = crew;
+  const apart = rows / each;
+  const own = suffixes(crew);
   return code`
     // The row's number in its block and among all rows; whether there is such a row, or it fills up the block.
-    var<private> row: u32;
-    var<private> number: u32;
-    var<private> present: bool;
+    ${own.flatMap((s) => [`var<private> row${s}: u32;`, `var<private> number${s}: u32;`, `var<private> present${s}: bool;`])}
     // Which of the threads of this row this one is.
     var<private> split: u32;
     var<private> block: u32;
-    var<private> image_at: u32;
-    var<private> carry_at: u32;
+    ${own.flatMap((s) => [`var<private> image_at${s}: u32;`, `var<private> carry_at${s}: u32;`])}
 
     fn place(group: u32) {
       block = group / ${whole(lanes)};
-      row = group % ${whole(lanes)} * ${whole(rows)} + lane % ${whole(rows)};
-      split = lane / ${whole(rows)};
-      image_at = plan[block * 3u] * ${whole(shapes.imageComponents * blockRows)} + row;
-      number = plan[block * 3u + 1u] + row;
-      present = row < plan[block * 3u + 2u];
-      carry_at = block * ${whole(shapes.carry.components * blockRows)} + row;
+      split = lane / ${whole(apart)};
+      ${own.flatMap((s, r) => [
+        `row${s} = ${plus(`group % ${whole(lanes)} * ${whole(rows)} + lane % ${whole(apart)}`, r * apart)};`,
+        `image_at${s} = plan[block * 3u] * ${whole(shapes.imageComponents * blockRows)} + row${s};`,
+        `number${s} = plan[block * 3u + 1u] + row${s};`,
+        `present${s} = row${s} < plan[block * 3u + 2u];`,
+        `carry_at${s} = block * ${whole(shapes.carry.components * blockRows)} + row${s};`,
+      ])}
     }
   `;
 }
 
-export const carryAt = (component: number): string => `carry[${plus('carry_at', component * blockRows)}]`;
+export const carryAt = (component: number, s = ''): string =>
+  `carry[${plus(`carry_at${s}`, component * blockRows)}]`;
 
 /** Component of the state at kept point number `point`, or of what is added to λ there. */
-export function keptAt(shapes: Shapes, point: string, component: number): string {
+export function keptAt(shapes: Shapes, point: string, component: number, s = ''): string {
   const size = shapes.tracers.stateComponents * blockRows;
-  return `kept[${plus(`((${point}) * job.blocks + block) * ${whole(size)} + row`, component * blockRows)}]`;
+  return `kept[${plus(`((${point}) * job.blocks + block) * ${whole(size)} + row${s}`, component * blockRows)}]`;
 }
 
-export function heldAt(shapes: Shapes, slot: number, component: number): string {
+export function heldAt(shapes: Shapes, slot: number, component: number, s = ''): string {
   const size = shapes.tracers.stateComponents * blockRows;
   const step = `(k - job.held) * job.holds * ${whole(shapes.slots)}`;
-  return `held[${plus(`((${plus(step, slot)}) * job.blocks + block) * ${whole(size)} + row`, component * blockRows)}]`;
+  return `held[${plus(`((${plus(step, slot)}) * job.blocks + block) * ${whole(size)} + row${s}`, component * blockRows)}]`;
 }
 
 /** First number in `path` of the sources' state at a slot of a step, or at a grid point (slot 0). */

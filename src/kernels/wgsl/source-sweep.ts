@@ -8,10 +8,11 @@
 import type { Kernel, LoopStep, ValueId } from '../ir/kernel.ts';
 import { lower } from '../lower/lower.ts';
 import type { CombineStatement, Program } from '../sweep/program.ts';
-import { code, whole } from './code.ts';
+import { code, plus, whole } from './code.ts';
+import { workgroupThreads } from './crew.ts';
 import { type Body, neededBy, operand, rowSteps, storeVectors, valueNumbered } from './row-body.ts';
 import type { Shapes } from './shapes.ts';
-import { pathAt, plus, sourceSite } from './sites.ts';
+import { pathAt, sourceSite } from './sites.ts';
 import { type SourceSweep, sourceGroups, stageFunction, sweepShaders } from './source-shaders.ts';
 import { casesOf, combineLines, type Registers, registers, stagesOf } from './statements.ts';
 import { each, gammaPlace, slotOf } from './tracer-sweep.ts';
@@ -360,7 +361,9 @@ function passFunction(kernel: Kernel, passes: readonly Pass[], shapes: Shapes, w
       ${passes.map((pass, n) =>
         transposedPass(kernel, pass, {
           site: sourceSite(shapes, 'own'),
+          threads: workgroupThreads,
           parts: lanes,
+          each: 1,
           rows: m,
           groups: { index: 'part', count: whole(sourceGroups(shapes)) },
           stage: (chunk, size, values) => code`

@@ -22,11 +22,13 @@ export interface Registers {
 
 /**
  * Registers over a home: where a bank is read that has not been written here. `let`: a name for each value;
- * `assign`: variables declared elsewhere (`written`), for statements that stand in different cases of a switch.
+ * `assign`: variables declared elsewhere (`written`), for statements that stand in different cases of a switch. `suffix`: of
+ * the row, where a thread has several.
  */
 export function registers(
   home: (bank: string, component: number) => string | null,
   form: 'assign' | 'let' = 'let',
+  suffix = '',
 ): Registers {
   const names = new Map<string, { bank: string; component: number; name: string }>();
   const counts = new Map<string, number>();
@@ -40,7 +42,7 @@ export function registers(
       const key = `${bank} ${component}`;
       const count = counts.get(key) ?? 0;
       counts.set(key, count + 1);
-      const plain = `${nameOf(bank)}_${component}`;
+      const plain = `${nameOf(bank)}_${component}${suffix}`;
       const name = count === 0 || form === 'assign' ? plain : `${plain}_${count}`;
       names.delete(key);
       names.set(key, { bank, component, name });
@@ -111,9 +113,4 @@ export function casesOf(stage: string, bodies: readonly string[]): string {
       )}
     }
   `;
-}
-
-/** Components of an array as a bank. */
-export function fromArray(r: Registers, bank: string, width: number, array: string): readonly string[] {
-  return Array.from({ length: width }, (_, c) => r.write(bank, c, `${array}[${c}]`));
 }

@@ -10,8 +10,9 @@ import type { Kernel } from '../ir/kernel.ts';
 import { lower } from '../lower/lower.ts';
 import type { Program, TermProgram, TermRows } from '../sweep/program.ts';
 import { code, whole } from './code.ts';
+import { type Crew, crewWithRows, suffixes } from './crew.ts';
 import { recordLength, recordOffset, recordReal, recordWord } from './records.ts';
-import { neededBy, operand, rowSteps } from './row-body.ts';
+import { neededBy, numbersHeld, operand, rowSteps } from './row-body.ts';
 import { entry, type Shader, shader } from './shader.ts';
 import type { Shapes } from './shapes.ts';
 import { carryAt, keptAt, type Moments, pathAt, tracerPlace, tracerSite } from './sites.ts';
@@ -23,7 +24,7 @@ export const outParams = 3;
 export const outSums = (shapes: Shapes): number => outParams + shapes.paramComponents;
 
 /** What a row of a grid point is called: later points and rows are smaller, so that the first is the largest; 0: none. */
-export const mark = (point: string): string => `~(${point} * ${whole(blockRows)} + row)`;
+export const mark = (point: string, s = ''): string => `~(${point} * ${whole(blockRows)} + row${s})`;
 
 function momentsOf(shapes: Shapes, term: TermProgram): Moments {
   return {
@@ -34,12 +35,12 @@ function momentsOf(shapes: Shapes, term: TermProgram): Moments {
 }
 
 const siteOf = (shapes: Shapes, term: TermProgram): ReturnType<typeof tracerSite> =>
-  tracerSite(shapes, momentsOf(shapes, term), (moment, c) =>
-    keptAt(shapes, recordWord(recordOffset.moment(term, moment) + 1), c),
+  tracerSite(shapes, momentsOf(shapes, term), (moment, c, s) =>
+    keptAt(shapes, recordWord(recordOffset.moment(term, moment) + 1), c, s),
   );
 
 /** Reads a record: what every term needs. */
-function recordLines(shapes: Shapes, term: TermProgram): string {
+function recordLines(shapes: Shapes, term: TermProgram, own: readonly string[] = ['']): string {
   const d = shapes.tracers.stateComponents;
   return code`
     let record = job.records + n * ${whole(recordLength(term))};
@@ -47,16 +48,16 @@ function recordLines(shapes: Shapes, term: TermProgram): string {
     let time = ${recordReal(recordOffset.word('time'))};
     let weight = ${recordReal(recordOffset.word('weight'))};
     let source = ${pathAt(shapes, 'point', 0)};
-    ${stateOf(shapes, d)}
+    ${stateOf(shapes, d, own)}
   `;
 }
 
-function stateOf(shapes: Shapes, d: number): string {
+function stateOf(shapes: Shapes, d: number, own: readonly string[]): string {
   if (d === 0) return '';
   const kept = recordWord(recordOffset.word('kept'));
   return code`
     let kept_here = ${kept};
-    let z = array<f32, ${d}>(${each(d, (c) => keptAt(shapes, 'kept_here', c)).join(', ')});
+    ${own.map((s) => `let z${s} = array<f32, ${d}>(${each(d, (c) => keptAt(shapes, 'kept_here', c, s)).join(', ')});`)}
   `;
 }
 
@@ -71,28 +72,34 @@ export function termSums(program: Program, shapes: Shapes, term: TermProgram): S
     needed: neededBy(kernel, values),
     scatter: () => null,
   };
+  const crew = crewOfSums(shapes, rows, kernel);
+  const own = suffixes(crew);
   const entryOf = (c: number): string => `group * job.out_words + ${whole(outSums(shapes) + c)} + sum`;
   return shader(
     `${rows.value.name}.sums`,
     'A term of the loss: what tracers add to its sums.',
     termBindings('read_write'),
     code`
-      ${tracerPlace(shapes)}
+      ${tracerPlace(shapes, crew)}
 
       ${entry(code`
         if (group >= job.units) { return; }
         place(group);
-        let counts = present && split == 0u;
+        ${own.map((s) => `let counts${s} = present${s} && split == 0u;`)}
         var failed = 0u;
         var total = 0f;
         for (var n = 0u; n < job.count; n++) {
-          ${recordLines(shapes, term)}
+          ${recordLines(shapes, term, own)}
           let sum = ${recordWord(recordOffset.word('sum'))};
-          ${rowSteps(body, shapes.tracerCrew)}
-          if (counts && (${values.map((v) => `not_finite(${operand(kernel, v)})`).join(' || ')})) {
-            failed = max(failed, ${mark('point')});
-          }
-          ${rows.linear ? `total += weight * ${operand(kernel, values[0] ?? 0)};` : values.map((v, c) => sumOf(rows, c, operand(kernel, v), entryOf(c)))}
+          ${rowSteps(body, crew)}
+          ${own.map(
+            (s) => code`
+              if (counts${s} && (${values.map((v) => `not_finite(${operand(kernel, v, s)})`).join(' || ')})) {
+                failed = max(failed, ${mark('point', s)});
+              }
+            `,
+          )}
+          ${rows.linear ? own.map((s) => `total += weight * select(0f, ${operand(kernel, values[0] ?? 0, s)}, counts${s});`) : values.map((v, c) => sumOf(rows, c, operand(kernel, v), entryOf(c)))}
         }
         ${rows.linear ? linearTotal(shapes) : ''}
         let worst = max_all(failed);
@@ -101,12 +108,20 @@ export function termSums(program: Program, shapes: Shapes, term: TermProgram): S
         }
       `)}
     `,
+    crew.threads,
   );
+}
+
+/** A thread has several rows where what they leave is one sum: anything else is reduced a row a thread. */
+function crewOfSums(shapes: Shapes, { linear }: TermRows, kernel: Kernel): Crew {
+  if (!linear) return shapes.tracerCrew;
+  const held = numbersHeld(kernel) + shapes.tracers.stateComponents;
+  return crewWithRows(shapes.tracerCrew, shapes.tracers.rows, held, shapes.rowsForTwo);
 }
 
 function linearTotal(shapes: Shapes): string {
   return code`
-    let all = sum_all(select(0f, total, counts));
+    let all = sum_all(total);
     if (lane == 0u && job.count > 0u) {
       let sum = plan[job.records + ${whole(recordOffset.word('sum'))}];
       out[group * job.out_words + ${whole(outSums(shapes))} + sum] = bitcast<u32>(all);
@@ -169,7 +184,7 @@ export function termSeeds(program: Program, shapes: Shapes, term: TermProgram): 
         for (var n = 0u; n < job.count; n++) {
           ${recordLines(shapes, term)}
           let κ = array<f32, ${components}>(${each(components, (c) => cotangent(c)).join(', ')});
-          ${tracerTranspose(kernel, shapes, siteOf(shapes, term), (moment) =>
+          ${tracerTranspose(kernel, shapes, shapes.tracerCrew, siteOf(shapes, term), (moment) =>
             moment === undefined
               ? 'source'
               : pathAt(shapes, recordWord(recordOffset.moment(term, moment)), 0),

@@ -3,13 +3,13 @@
  */
 import { lower } from '../lower/lower.ts';
 import type { Program, TermProgram } from '../sweep/program.ts';
-import { code, whole } from './code.ts';
+import { code, plus, whole } from './code.ts';
 import { scalarCrew } from './crew.ts';
 import { recordLength, recordOffset, recordReal, recordWord } from './records.ts';
 import { neededBy, operand, rowSteps, storeVectors } from './row-body.ts';
 import { entry, type Shader, shader } from './shader.ts';
 import type { Shapes } from './shapes.ts';
-import { pathAt, plus, scalarSite } from './sites.ts';
+import { pathAt, scalarSite } from './sites.ts';
 import { gammaPlace } from './tracer-sweep.ts';
 import { passesOf, readByPasses, transposedPass } from './transposed-pass.ts';
 
@@ -97,7 +97,9 @@ export function scalarSeeds(program: Program, shapes: Shapes, term: TermProgram)
           ${passesOf(kernel).map((pass) =>
             transposedPass(kernel, pass, {
               site,
+              threads: scalarCrew.threads,
               parts: 1,
+              each: 1,
               rows: 1,
               groups: null,
               stage: (_, __, values) => code`

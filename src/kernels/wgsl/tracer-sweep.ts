@@ -8,13 +8,15 @@
 import type { Kernel } from '../ir/kernel.ts';
 import { lower } from '../lower/lower.ts';
 import type { GroupProgram, Program, Statement } from '../sweep/program.ts';
-import { code, whole } from './code.ts';
-import { neededBy, operand, rowSteps, storeVectors } from './row-body.ts';
+import { code, plus, whole } from './code.ts';
+import { type Crew, crewWithRows, suffixes } from './crew.ts';
+import { neededBy, numbersHeld, operand, rowSteps, storeVectors } from './row-body.ts';
 import { entry, type Shader, shader } from './shader.ts';
 import { type Shapes, stepNumbers, tailOffset } from './shapes.ts';
 import { carryAt, heldAt, keptAt, ofStage, pathAt, timeOf, tracerPlace, tracerSite } from './sites.ts';
-import { arrayOf, casesOf, combineLines, fromArray, registers, stagesOf } from './statements.ts';
+import { arrayOf, casesOf, combineLines, registers, stagesOf } from './statements.ts';
 import {
+  boundRowsEach,
   chunkRows,
   handedOver,
   partsFor,
@@ -29,39 +31,37 @@ export function tracersForward(program: Program, shapes: Shapes): Shader | null 
   if (group === null || d === 0) return null;
   const flow =
     group.step === null || group.flow === null ? null : lower(group.flow, program.layout.of('tracers'));
-  const step = flow === null ? null : forwardStep(group.step?.forward ?? [], shapes);
+  const crew = crewOfSweep(shapes, flow, 2 * d);
+  const own = suffixes(crew);
+  const step = flow === null ? null : forwardStep(group.step?.forward ?? [], flow, crew, shapes);
   const body = code`
-    ${tracerPlace(shapes)}
-
-    ${flow === null ? '' : flowFunction(flow, shapes)}
+    ${tracerPlace(shapes, crew)}
 
     ${passFunction(shapes)}
 
     ${entry(code`
       if (group >= job.units) { return; }
       place(group);
-      var z = array<f32, ${d}>();
-      // One more than the grid point at which the state was first not finite; 0: never.
-      var failed = 0f;
+      // failed: one more than the grid point at which the state was first not finite; 0: never.
+      ${own.flatMap((s) => [`var state${s} = array<f32, ${d}>();`, `var failed${s} = 0f;`])}
       if (job.start == 0u) {
-        ${each(d, (c) => `z[${c}] = image[image_at + ${whole(c * 256)}];`)}
+        ${own.flatMap((s) => each(d, (c) => `state${s}[${c}] = image[image_at${s} + ${whole(c * 256)}];`))}
       } else if (job.start == 1u) {
-        ${each(d, (c) => `z[${c}] = ${carryAt(shapes.carry.state + c)};`)}
-        failed = ${carryAt(shapes.carry.failed)};
+        ${own.flatMap((s) => each(d, (c) => `state${s}[${c}] = ${carryAt(shapes.carry.state + c, s)};`))}
+        ${own.map((s) => `failed${s} = ${carryAt(shapes.carry.failed, s)};`)}
       } else {
-        ${each(d, (c) => `z[${c}] = ${keptAt(shapes, 'job.start - 2u', c)};`)}
-        failed = ${carryAt(shapes.carry.failed)};
+        ${own.flatMap((s) => each(d, (c) => `state${s}[${c}] = ${keptAt(shapes, 'job.start - 2u', c, s)};`))}
+        ${own.map((s) => `failed${s} = ${carryAt(shapes.carry.failed, s)};`)}
       }
-      reach(job.first, &z, &failed);
+      ${own.map((s) => `reach(job.first, row${s}, &state${s}, &failed${s});`)}
       for (var k = job.first; k < job.end; k++) {
         let step_at = job.grid + k * ${whole(stepNumbers(shapes))};
         let h = given[step_at];
         ${step ?? ''}
-        reach(k + 1u, &z, &failed);
+        ${own.map((s) => `reach(k + 1u, row${s}, &state${s}, &failed${s});`)}
       }
       if (split == 0u) {
-        ${each(d, (c) => `${carryAt(shapes.carry.state + c)} = z[${c}];`)}
-        ${carryAt(shapes.carry.failed)} = failed;
+        ${own.flatMap((s) => [...each(d, (c) => `${carryAt(shapes.carry.state + c, s)} = state${s}[${c}];`), `${carryAt(shapes.carry.failed, s)} = failed${s};`])}
       }
     `)}
   `;
@@ -78,15 +78,22 @@ export function tracersForward(program: Program, shapes: Shapes): Shader | null 
       { buffer: 'kept', access: 'read_write' },
     ],
     body,
+    crew.threads,
   );
 }
 
-/** `reach(point, z, failed)`: what is done at a grid point. */
+/** How a sweep's threads share rows: by what a row keeps in registers, `beside` what its flow reads and sums. */
+function crewOfSweep(shapes: Shapes, kernel: Kernel | null, beside: number): Crew {
+  const held = kernel === null ? 0 : numbersHeld(kernel);
+  return crewWithRows(shapes.tracerCrew, shapes.tracers.rows, held + beside, shapes.rowsForTwo);
+}
+
+/** `reach(point, row, z, failed)`: what is done at a grid point. */
 function passFunction(shapes: Shapes): string {
   const d = shapes.tracers.stateComponents;
   return code`
     // At a grid point: is the state finite, and is it kept?
-    fn reach(point: u32, z: ptr<function, array<f32, ${d}>>, failed: ptr<function, f32>) {
+    fn reach(point: u32, row: u32, z: ptr<function, array<f32, ${d}>>, failed: ptr<function, f32>) {
       if (*failed == 0f && (${each(d, (c) => `not_finite((*z)[${c}])`).join(' || ')})) {
         *failed = f32(point + 1u);
       }
@@ -98,50 +105,11 @@ function passFunction(shapes: Shapes): string {
   `;
 }
 
-/** z ← z after a step: one call of the flow for all stages, so that a shader holds one loop over pairs. */
-function forwardStep(statements: readonly Statement[], shapes: Shapes): string {
+/** state ← the state after a step: the flow stands once for all stages, so that a shader holds one loop over pairs. */
+function forwardStep(statements: readonly Statement[], kernel: Kernel, crew: Crew, shapes: Shapes): string {
   const d = shapes.tracers.stateComponents;
+  const own = suffixes(crew);
   const { stages, after } = stagesOf(statements, 'flow');
-  const r = registers((bank, c) => (bank === 'z' ? `z[${c}]` : null), 'assign');
-  const parts = stages.map(({ before, flow }) => {
-    const lines = before.flatMap((s) => combineLines(s, r));
-    const slots = new Set(before.map((s) => s.target.bank).filter((b) => slotOf(b) !== null));
-    const start = code`
-      ${lines}
-      if (split == 0u) {
-        ${[...slots].flatMap((b) => each(d, (c) => `${heldAt(shapes, slotOf(b) ?? 0, c)} = ${r.read(b, c)};`))}
-      }
-      time = ${timeOf(shapes, flow.fraction)};
-      source = ${pathAt(shapes, 'k', flow.slot)};
-      state = ${arrayOf(r, `slot${flow.slot}`, d)};
-    `;
-    return { start, end: fromArray(r, flow.slope, d, 'f').join('\n') };
-  });
-  const last = after.flatMap((s) => combineLines(s, r));
-  return code`
-    ${r.written().map((w) => `var ${w.name} = 0f;`)}
-    var time = 0f;
-    var source = 0u;
-    var state = array<f32, ${d}>();
-    for (var stage = 0u; stage < job.stages; stage++) {
-      ${casesOf(
-        'stage',
-        parts.map((p) => p.start),
-      )}
-      let f = flow(time, source, state);
-      ${casesOf(
-        'stage',
-        parts.map((p) => p.end),
-      )}
-    }
-    ${last}
-    ${each(d, (c) => `z[${c}] = ${r.read("z'", c)};`)}
-  `;
-}
-
-/** `flow(time, source, z)`: d/dt of all components. */
-function flowFunction(kernel: Kernel, shapes: Shapes): string {
-  const d = shapes.tracers.stateComponents;
   const slope = kernel.planes.find((p) => p.bank === 'slope')?.values ?? [];
   const body = {
     kernel,
@@ -149,11 +117,51 @@ function flowFunction(kernel: Kernel, shapes: Shapes): string {
     needed: neededBy(kernel, slope),
     scatter: () => null,
   };
+  const rows = own.map((s) => {
+    const r = registers((bank, c) => (bank === 'z' ? `state${s}[${c}]` : null), 'assign', s);
+    const parts = stages.map(({ before, flow }) => {
+      const lines = before.flatMap((x) => combineLines(x, r));
+      const slots = new Set(before.map((x) => x.target.bank).filter((b) => slotOf(b) !== null));
+      const start = code`
+        ${lines}
+        if (split == 0u) {
+          ${[...slots].flatMap((b) => each(d, (c) => `${heldAt(shapes, slotOf(b) ?? 0, c, s)} = ${r.read(b, c)};`))}
+        }
+        z${s} = ${arrayOf(r, `slot${flow.slot}`, d)};
+      `;
+      const end = slope.map((v, c) => r.write(flow.slope, c, operand(kernel, v, s))).join('\n');
+      return { start, end };
+    });
+    const last = after.flatMap((x) => combineLines(x, r));
+    return {
+      parts,
+      last: [...last, ...each(d, (c) => `state${s}[${c}] = ${r.read("z'", c)};`)],
+      written: r.written(),
+    };
+  });
   return code`
-    fn flow(time: f32, source: u32, z: array<f32, ${d}>) -> array<f32, ${d}> {
-      ${rowSteps(body, shapes.tracerCrew)}
-      return array<f32, ${d}>(${slope.map((v) => operand(kernel, v)).join(', ')});
+    ${rows.flatMap((row) => row.written.map((w) => `var ${w.name} = 0f;`))}
+    var time = 0f;
+    var source = 0u;
+    ${own.map((s) => `var z${s} = array<f32, ${d}>();`)}
+    for (var stage = 0u; stage < job.stages; stage++) {
+      ${casesOf(
+        'stage',
+        stages.map(
+          ({ flow }, n) => code`
+            ${rows.map((row) => row.parts[n]?.start ?? '')}
+            time = ${timeOf(shapes, flow.fraction)};
+            source = ${pathAt(shapes, 'k', flow.slot)};
+          `,
+        ),
+      )}
+      ${rowSteps(body, crew)}
+      ${casesOf(
+        'stage',
+        stages.map((_, n) => rows.map((row) => row.parts[n]?.end ?? '').join('\n')),
+      )}
     }
+    ${rows.flatMap((row) => row.last)}
   `;
 }
 
@@ -162,25 +170,25 @@ export function tracersBackward(program: Program, shapes: Shapes): Shader | null
   const d = shapes.tracers.stateComponents;
   if (group === null || d === 0 || !program.wants.any) return null;
   const vjp = group.flowVjp === null ? null : lower(group.flowVjp, program.layout.of('tracers'));
-  const step = vjp === null ? '' : backwardStep(group.step?.backward ?? [], shapes);
   const accumulated = accumulatedBy(group, vjp, shapes);
+  const crew = crewOfSweep(shapes, vjp, d + accumulated.length);
+  const own = suffixes(crew);
+  const step = vjp === null ? '' : backwardStep(group.step?.backward ?? [], vjp, crew, shapes);
   const body = code`
-    ${tracerPlace(shapes)}
-    ${accumulated.map((a) => `var<private> ${a.name}: f32;`)}
-
-    ${vjp === null ? '' : vjpFunction(vjp, shapes)}
+    ${tracerPlace(shapes, crew)}
+    ${own.flatMap((s) => accumulated.map((a) => `var<private> ${a.name}${s}: f32;`))}
 
     ${entry(code`
       if (group >= job.units) { return; }
       place(group);
-      var λ = array<f32, ${d}>();
-      ${accumulated.map((a) => `${a.name} = ${carryAt(a.component)};`)}
+      ${own.map((s) => `var λ${s} = array<f32, ${d}>();`)}
+      ${own.flatMap((s) => accumulated.map((a) => `${a.name}${s} = ${carryAt(a.component, s)};`))}
       if (job.end < job.steps || job.start == 1u) {
-        ${each(d, (c) => `λ[${c}] = ${carryAt(shapes.carry.cotangent + c)};`)}
+        ${own.flatMap((s) => each(d, (c) => `λ${s}[${c}] = ${carryAt(shapes.carry.cotangent + c, s)};`))}
       } else {
         let n = plan[job.kept_at + job.end];
         if (n != 0xffffffffu) {
-          ${each(d, (c) => `λ[${c}] = ${keptAt(shapes, 'n + job.points', c)};`)}
+          ${own.flatMap((s) => each(d, (c) => `λ${s}[${c}] = ${keptAt(shapes, 'n + job.points', c, s)};`))}
         }
       }
       for (var left = job.end; left > job.first; left--) {
@@ -190,12 +198,14 @@ export function tracersBackward(program: Program, shapes: Shapes): Shader | null
         ${step}
         let n = plan[job.kept_at + k];
         if (n != 0xffffffffu) {
-          ${each(d, (c) => `λ[${c}] += ${keptAt(shapes, 'n + job.points', c)};`)}
+          ${own.flatMap((s) => each(d, (c) => `λ${s}[${c}] += ${keptAt(shapes, 'n + job.points', c, s)};`))}
         }
       }
       if (split == 0u) {
-        ${each(d, (c) => `${carryAt(shapes.carry.cotangent + c)} = λ[${c}];`)}
-        ${accumulated.map((a) => `${carryAt(a.component)} = ${a.name};`)}
+        ${own.flatMap((s) => [
+          ...each(d, (c) => `${carryAt(shapes.carry.cotangent + c, s)} = λ${s}[${c}];`),
+          ...accumulated.map((a) => `${carryAt(a.component, s)} = ${a.name}${s};`),
+        ])}
       }
     `)}
   `;
@@ -213,47 +223,57 @@ export function tracersBackward(program: Program, shapes: Shapes): Shader | null
       { buffer: 'gamma', access: 'read_write' },
     ],
     body,
+    crew.threads,
   );
 }
 
 /** λ ← λ before a step, likewise. */
-function backwardStep(statements: readonly Statement[], shapes: Shapes): string {
+function backwardStep(statements: readonly Statement[], kernel: Kernel, crew: Crew, shapes: Shapes): string {
   const d = shapes.tracers.stateComponents;
+  const own = suffixes(crew);
   const { stages, after } = stagesOf(statements, 'flow-vjp');
-  const r = registers((bank, c) => (bank === 'λ' ? `λ[${c}]` : null), 'assign');
-  const parts = stages.map(({ before, flow }) => ({
-    start: code`
-    ${before.flatMap((s) => combineLines(s, r))}
-    time = ${timeOf(shapes, flow.fraction)};
-    source = ${pathAt(shapes, 'k', flow.slot)};
-    state = array<f32, ${d}>(${each(d, (c) => heldAt(shapes, flow.slot, c)).join(', ')});
-    κ = ${arrayOf(r, flow.cotangent, d)};
-  `,
-    end: fromArray(r, flow.result, d, 'f').join('\n'),
-  }));
-  const last = after.flatMap((s) => combineLines(s, r));
+  const ζ = kernel.planes.find((p) => p.bank === 'state')?.values ?? [];
+  const rows = own.map((s) => {
+    const r = registers((bank, c) => (bank === 'λ' ? `λ${s}[${c}]` : null), 'assign', s);
+    const parts = stages.map(({ before, flow }) => ({
+      start: code`
+        ${before.flatMap((x) => combineLines(x, r))}
+        z${s} = array<f32, ${d}>(${each(d, (c) => heldAt(shapes, flow.slot, c, s)).join(', ')});
+        κ${s} = ${arrayOf(r, flow.cotangent, d)};
+      `,
+      end: ζ.map((v, c) => r.write(flow.result, c, operand(kernel, v, s))).join('\n'),
+    }));
+    const last = after.flatMap((x) => combineLines(x, r));
+    const ofλ = r.written().filter((w) => w.bank === 'λ');
+    return {
+      parts,
+      last: [...last, ...ofλ.map((w) => `λ${s}[${w.component}] = ${w.name};`)],
+      written: r.written(),
+    };
+  });
   return code`
-    ${r.written().map((w) => `var ${w.name} = 0f;`)}
+    ${rows.flatMap((row) => row.written.map((w) => `var ${w.name} = 0f;`))}
     var time = 0f;
     var source = 0u;
-    var state = array<f32, ${d}>();
-    var κ = array<f32, ${d}>();
+    ${own.flatMap((s) => [`var z${s} = array<f32, ${d}>();`, `var κ${s} = array<f32, ${d}>();`])}
     for (var stage = 0u; stage < job.stages; stage++) {
       ${casesOf(
         'stage',
-        parts.map((p) => p.start),
+        stages.map(
+          ({ flow }, n) => code`
+            ${rows.map((row) => row.parts[n]?.start ?? '')}
+            time = ${timeOf(shapes, flow.fraction)};
+            source = ${pathAt(shapes, 'k', flow.slot)};
+          `,
+        ),
       )}
-      let f = flow_vjp(group, time, source, state, κ);
+      ${tracerTranspose(kernel, shapes, crew, tracerSite(shapes, ofStage), () => 'source')}
       ${casesOf(
         'stage',
-        parts.map((p) => p.end),
+        stages.map((_, n) => rows.map((row) => row.parts[n]?.end ?? '').join('\n')),
       )}
     }
-    ${last}
-    ${r
-      .written()
-      .filter((w) => w.bank === 'λ')
-      .map((w) => `λ[${w.component}] = ${w.name};`)}
+    ${rows.flatMap((row) => row.last)}
   `;
 }
 
@@ -285,19 +305,6 @@ function accumulatedBy(group: GroupProgram, kernel: Kernel | null, shapes: Shape
   ];
 }
 
-/** `flow_vjp(group, time, source, z, κ)`: ζ; Γ and the row's sums are added to where they are kept. */
-function vjpFunction(kernel: Kernel, shapes: Shapes): string {
-  const d = shapes.tracers.stateComponents;
-  const plane = (bank: string): readonly number[] => kernel.planes.find((p) => p.bank === bank)?.values ?? [];
-  const state = plane('state');
-  return code`
-    fn flow_vjp(group: u32, time: f32, source: u32, z: array<f32, ${d}>, κ: array<f32, ${d}>) -> array<f32, ${d}> {
-      ${tracerTranspose(kernel, shapes, tracerSite(shapes, ofStage), () => 'source')}
-      return array<f32, ${d}>(${state.map((v) => operand(kernel, v)).join(', ')});
-    }
-  `;
-}
-
 /**
  * The body of a transposed row function of tracers: values, sums of the row, and the passes that sum over rows.
  * `gammaAt` is where Γ of the sources' state, now or at a moment, lies within a partial.
@@ -305,6 +312,7 @@ function vjpFunction(kernel: Kernel, shapes: Shapes): string {
 export function tracerTranspose(
   kernel: Kernel,
   shapes: Shapes,
+  crew: Crew,
   site: ReturnType<typeof tracerSite>,
   gammaAt: (moment: string | undefined) => string,
 ): string {
@@ -316,38 +324,51 @@ export function tracerTranspose(
   ];
   const body = { kernel, site, needed: neededBy(kernel, roots), scatter: () => null };
   return code`
-    ${rowSteps(body, shapes.tracerCrew)}
-    ${plane('constant').map((v, c) => `${constantName(c)} += ${operand(kernel, v)};`)}
-    ${kernel.rowSums.map((s) => `${paramName(s.component)} += ${operand(kernel, s.value)};`)}
-    ${tracerPasses(kernel, shapes, site, gammaAt)}
+    ${rowSteps(body, crew)}
+    ${suffixes(crew).flatMap((s) => [
+      ...plane('constant').map((v, c) => `${constantName(c)}${s} += ${operand(kernel, v, s)};`),
+      ...kernel.rowSums.map((sum) => `${paramName(sum.component)}${s} += ${operand(kernel, sum.value, s)};`),
+    ])}
+    ${tracerPasses(kernel, shapes, crew, site, gammaAt)}
   `;
 }
 
 function tracerPasses(
   kernel: Kernel,
   shapes: Shapes,
+  crew: Crew,
   site: ReturnType<typeof tracerSite>,
   gammaAt: (moment: string | undefined) => string,
 ): readonly string[] {
-  const { rows } = shapes.tracerCrew;
+  const { rows, threads } = crew;
+  const apart = rows / crew.each;
   return passesOf(kernel).map((pass) => {
     const over = pass.chain.find((l) => l.id === pass.target)?.loop.over ?? 'sources';
-    const size = chunkRows(handedOver(kernel, pass).length, rows);
+    const size = chunkRows(handedOver(kernel, pass).length, rows, threads);
+    const bound = site.rowsOf(over);
+    const eachBound = boundRowsEach(kernel, pass, bound);
     return transposedPass(kernel, pass, {
       site,
-      parts: partsFor(site.rowsOf(over), size),
+      threads,
+      parts: partsFor(Math.ceil(bound / eachBound), size, threads),
+      each: eachBound,
       rows,
       groups: null,
-      stage: (chunk, count, values) => code`
-        let mine = lane % ${whole(rows)};
-        if (split == 0u && mine >= ${chunk} && mine < ${chunk} + ${whole(count)}) {
-          ${storeVectors(
-            'tile',
-            `(mine - ${chunk})`,
-            values.map((v) => operand(kernel, v)),
-          )}
-        }
-      `,
+      stage: (chunk, count, values) =>
+        suffixes(crew)
+          .map(
+            (s, r) => code`
+              let mine${s} = ${plus(`lane % ${whole(apart)}`, r * apart)};
+              if (split == 0u && mine${s} >= ${chunk} && mine${s} < ${chunk} + ${whole(count)}) {
+                ${storeVectors(
+                  'tile',
+                  `(mine${s} - ${chunk})`,
+                  values.map((v) => operand(kernel, v, s)),
+                )}
+              }
+            `,
+          )
+          .join('\n'),
       add: (table, column, index, value) =>
         `gamma[${gammaPlace(shapes, table, column, index, gammaAt)}] += ${value};`,
     });

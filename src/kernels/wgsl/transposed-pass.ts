@@ -10,14 +10,14 @@
  */
 import { invariant } from '../../errors.ts';
 import type { Kernel, KernelScatter, LoopStep, Step, ValueId } from '../ir/kernel.ts';
-import { code, whole } from './code.ts';
-import { workgroupThreads } from './crew.ts';
+import { code, plus, whole } from './code.ts';
 import {
   type Body,
   compute,
   innerSteps,
   inside,
   loopsOf,
+  meetSums,
   type Needed,
   neededBy,
   operand,
@@ -118,8 +118,11 @@ export function readByPasses(kernel: Kernel): readonly ValueId[] {
 /** How the threads of a workgroup share a pass, and where the own rows come from. */
 export interface PassPlan {
   readonly site: Site;
-  /** Threads that share a bound row, a power of two. */
+  /** Threads of the workgroup, and those that share a bound row: powers of two. */
+  readonly threads: number;
   readonly parts: number;
+  /** Bound rows that a thread has at once: what it reads of an own row serves them all (`boundRowsEach`). */
+  readonly each: number;
   /** Own rows visited: a number, or an expression below `rowsMax`. */
   readonly rows: number;
   /** First bound row of this workgroup and bound rows from one to its next, as expressions; all rows when null. */
@@ -131,49 +134,76 @@ export interface PassPlan {
 }
 
 /** Parts of a pass over so many bound rows: all threads are busy, and no part is without own rows. */
-export function partsFor(boundRows: number, ownRows: number): number {
-  const targets = 2 ** Math.ceil(Math.log2(Math.max(1, Math.min(boundRows, workgroupThreads))));
-  return Math.max(1, Math.min(workgroupThreads / targets, 2 ** Math.floor(Math.log2(Math.max(1, ownRows)))));
+export function partsFor(boundRows: number, ownRows: number, threads: number): number {
+  const targets = 2 ** Math.ceil(Math.log2(Math.max(1, Math.min(boundRows, threads))));
+  return Math.max(1, Math.min(threads / targets, 2 ** Math.floor(Math.log2(Math.max(1, ownRows)))));
 }
 
 /** Own rows staged at once. */
-export function chunkRows(values: number, rows: number): number {
-  return Math.min(tileRows(Math.ceil(values / 4)), 2 ** Math.ceil(Math.log2(Math.max(1, rows))));
+export function chunkRows(values: number, rows: number, threads: number): number {
+  return Math.min(tileRows(Math.ceil(values / 4), threads), 2 ** Math.ceil(Math.log2(Math.max(1, rows))));
 }
+
+/** Numbers that a thread may hold for its bound rows. */
+const heldMax = 80;
+/** A thread has several bound rows where there are so many for each. */
+const boundRowsMin = 8;
+
+/** Bound rows a thread may have at once in a pass: one where loops stand in loops. */
+export function boundRowsEach(kernel: Kernel, pass: Pass, boundRows: number): number {
+  const [only] = pass.chain;
+  if (only === undefined || pass.chain.length > 1 || only.steps.some((s) => s.kind === 'loop')) return 1;
+  const needed = neededOf(kernel, pass).values;
+  const columns = [...needed].filter((id) => valueNumbered(kernel, id).kind === 'row').length;
+  const held = columns + 2 * pass.scatters.length;
+  return [4, 2].find((n) => n * held <= heldMax && boundRows >= n * boundRowsMin) ?? 1;
+}
+
+const boundSuffixes = (each: number): readonly { readonly bound: string }[] =>
+  Array.from({ length: each }, (_, c) => ({ bound: each === 1 ? '' : `_${c}` }));
+
+const endOf = ({ bound }: { readonly bound: string }): string => bound;
 
 export function transposedPass(kernel: Kernel, pass: Pass, plan: PassPlan): string {
   const { target } = pass;
   const loop = pass.chain.find((l) => l.id === target);
   invariant(loop !== undefined, 'a scatter adds to rows of a loop it stands in');
   const count = plan.site.rowsOf(loop.loop.over);
-  const targets = workgroupThreads / plan.parts;
+  const targets = plan.threads / plan.parts;
+  const bound = boundSuffixes(plan.each);
   const values = handedOver(kernel, pass);
-  const size = chunkRows(values.length, plan.rows);
+  const size = chunkRows(values.length, plan.rows, plan.threads);
   const vectors = Math.ceil(values.length / 4);
   const body: Body = {
     kernel,
     site: plan.site,
     needed: neededOf(kernel, pass),
+    rows: bound,
     scatter: (s) => {
       const n = pass.scatters.indexOf(s as RowScatter);
       if (n === -1) return null;
-      const added = `part${n} += ${operand(kernel, s.value)};`;
-      return s.where === null ? added : `if (${operand(kernel, s.where)} != 0f) { ${added} }`;
+      const lines = bound.map((b) => {
+        const added = `part${n}${endOf(b)} += ${operand(kernel, s.value, b)};`;
+        return s.where === null ? added : `if (${operand(kernel, s.where, b)} != 0f) { ${added} }`;
+      });
+      return lines.join('\n');
     },
   };
-  const first = plan.groups === null ? '0u' : `${plan.groups.index} * ${whole(targets)}`;
-  const stride = plan.groups === null ? whole(targets) : `${plan.groups.count} * ${whole(targets)}`;
+  const together = targets * bound.length;
+  const first = plan.groups === null ? '0u' : `${plan.groups.index} * ${whole(together)}`;
+  const stride = plan.groups === null ? whole(together) : `${plan.groups.count} * ${whole(together)}`;
   const fixed = fixedSteps(body, pass);
+  const sums = pass.scatters.flatMap((_, n) => bound.map((b) => `${n}${endOf(b)}`));
   return code`
     for (var base = ${first}; base < ${whole(count)}; base += ${stride}) {
-      let j${target} = min(base + lane % ${whole(targets)}, ${whole(count - 1)});
-      ${fixed.map((id) => compute(kernel, id, plan.site))}
-      ${pass.scatters.map((_, n) => `var sum${n} = 0f;`)}
+      ${bound.map((b, c) => `let j${target}${endOf(b)} = min(${plus(`base + lane % ${whole(targets)}`, c * targets)}, ${whole(count - 1)});`)}
+      ${fixed.flatMap((id) => bound.map((b) => compute(kernel, id, plan.site, b)))}
+      ${sums.map((n) => `var sum${n} = 0f;`)}
       for (var chunk = 0u; chunk < ${whole(plan.rows)}; chunk += ${whole(size)}) {
         workgroupBarrier();
         ${plan.stage('chunk', size, values)}
         workgroupBarrier();
-        ${pass.scatters.map((_, n) => `var part${n} = 0f;`)}
+        ${sums.map((n) => `var part${n} = 0f;`)}
         let visited = min(${whole(size)}, ${whole(plan.rows)} - chunk);
         for (var r = lane / ${whole(targets)}; r < visited; r += ${whole(plan.parts)}) {
           let own = chunk + r;
@@ -181,16 +211,27 @@ export function transposedPass(kernel: Kernel, pass: Pass, plan: PassPlan): stri
           ${values.map((v, n) => `let ${operand(kernel, v)} = own${Math.floor(n / 4)}.${'xyzw'[n % 4] ?? ''};`)}
           ${chainBody(body, pass, 0, fixed)}
         }
-        ${pass.scatters.map((_, n) => `sum${n} += part${n};`)}
+        ${sums.map((n) => `sum${n} += part${n};`)}
       }
-      ${plan.parts > 1 ? pass.scatters.map((_, n) => `sum${n} = meet(${whole(targets)}, sum${n});`) : ''}
-      if (lane < ${whole(targets)} && base + lane < ${whole(count)}) {
-        ${pass.scatters.map((s, n) => {
-          const table = kernel.tables[s.target.table];
-          invariant(table !== undefined, 'a scatter adds to a table of the kernel');
-          return plan.add(table.name, s.target.column, `j${target}`, `sum${n}`);
-        })}
+      ${
+        plan.parts > 1
+          ? meetSums(
+              sums.map((n) => `sum${n}`),
+              targets,
+            )
+          : ''
       }
+      ${bound.map(
+        (b, c) => code`
+          if (lane < ${whole(targets)} && ${plus('base + lane', c * targets)} < ${whole(count)}) {
+            ${pass.scatters.map((s, n) => {
+              const table = kernel.tables[s.target.table];
+              invariant(table !== undefined, 'a scatter adds to a table of the kernel');
+              return plan.add(table.name, s.target.column, `j${target}${endOf(b)}`, `sum${n}${endOf(b)}`);
+            })}
+          }
+        `,
+      )}
     }
   `;
 }

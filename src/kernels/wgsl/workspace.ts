@@ -1,8 +1,7 @@
 /** Where the sources' banks lie in a leaf's part of `work`. */
 import { invariant } from '../../errors.ts';
-import { whole } from './code.ts';
+import { plus, whole } from './code.ts';
 import type { Shapes } from './shapes.ts';
-import { plus } from './sites.ts';
 
 /** Offsets of banks: component c of row r at bank + c · M + r. */
 export interface WorkShape {

@@ -172,7 +172,7 @@ async function openGpu(
   ]);
   const { device, adapter, lost } = await openGpuDevice(choice);
   return {
-    engine: webGpuEngine(device, adapter, options),
+    engine: await webGpuEngine(device, adapter, options),
     lost,
     loseDevice: () => device.destroy(),
   };

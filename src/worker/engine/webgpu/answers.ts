@@ -1,7 +1,6 @@
 /**
  * What a leaf answers, from the words and numbers that were read back: sums in f64, the gradient in its layout's order.
  */
-import { invariant } from '../../../errors.ts';
 import { blockRows } from '../../../kernels/block.ts';
 import type { Grid, Program } from '../../../kernels/sweep/program.ts';
 import { type Shapes, tailOffset } from '../../../kernels/wgsl/shapes.ts';
@@ -9,9 +8,9 @@ import type { SourceSweep } from '../../../kernels/wgsl/source-shaders.ts';
 import { outParams, outSums } from '../../../kernels/wgsl/term-rows.ts';
 import { workBanks } from '../../../kernels/wgsl/workspace.ts';
 import type { ShardRange } from '../../../partition/plan.ts';
-import { growTree } from '../../../partition/tree.ts';
+import { sumInTree } from '../../../partition/tree.ts';
 import type { Evaluation, NonFinite, Partial } from '../engine.ts';
-import { addSums, type By, reductionsOf, type Sums } from '../reference/sums.ts';
+import { type By, enter, noSums, reductionsOf, type Sums } from '../reference/sums.ts';
 import type { Loaded } from './loaded.ts';
 
 /** What the sources' sweep and the sums over rows left for a leaf. */
@@ -95,36 +94,35 @@ interface Joined {
   readonly params: Float64Array;
 }
 
-/** S and θ̄ of all workgroups of a shard, in the order of the tree. */
+/** S and θ̄ of all workgroups of a shard: sums in the order of the tree, extremes in that of the rows. */
 function joined(shapes: Shapes, by: readonly By[], words: Uint32Array, outWords: number): Joined {
   const units = words.length / outWords;
   const reals = new Float32Array(words.buffer, words.byteOffset, words.length);
-  const tree = growTree<Joined>(units, (left, right) => ({
-    sums: addSums(by, left.sums, right.sums),
-    params: left.params.map((v, n) => v + (right.params[n] ?? 0)),
-  }));
-  for (let unit = 0; unit < units; unit++) {
-    const at = unit * outWords;
-    const sumsAt = at + outSums(shapes);
-    tree.put(
-      {
-        sums: {
-          values: Float64Array.from(by, (_, n) => reals[sumsAt + n] ?? 0),
-          winners: Float64Array.from(by, (b, n) =>
-            b === 'sum' ? -1 : winnerOf(words[sumsAt + by.length + n] ?? 0),
-          ),
-        },
-        params: Float64Array.from(reals.subarray(at + outParams, at + outParams + shapes.paramComponents)),
-      },
-      unit,
-    );
+  const column = new Float64Array(units);
+  const sumOf = (offset: number): number => {
+    for (let unit = 0; unit < units; unit++) column[unit] = reals[unit * outWords + offset] ?? 0;
+    return sumInTree(column);
+  };
+  const sums = noSums(by);
+  const sumsAt = outSums(shapes);
+  for (const [n, reduction] of by.entries()) {
+    if (reduction === 'sum') {
+      sums.values[n] = sumOf(sumsAt + n);
+      continue;
+    }
+    for (let at = sumsAt + n; at < words.length; at += outWords) {
+      const row = words[at + by.length] ?? nobody;
+      if (row !== nobody) enter(sums, by, n, reals[at] ?? 0, row);
+    }
   }
-  const root = tree.root();
-  invariant(root !== null, 'a shard has rows');
-  return root;
+  return {
+    sums,
+    params: Float64Array.from({ length: shapes.paramComponents }, (_, c) => sumOf(outParams + c)),
+  };
 }
 
-const winnerOf = (word: number): number => (word === 0xffff_ffff ? -1 : word);
+/** A workgroup without a row that counts. */
+const nobody = 0xffff_ffff;
 
 /** Where the sources leaf's numbers lie among those read back. */
 export interface ScalarPlaces {
@@ -229,10 +227,12 @@ function gradientOf(
 ): Float64Array {
   const out = new Float64Array(program.layout.gradientLength);
   const { sources } = shapes;
+  const numbers = work?.numbers ?? new Float32Array(0);
   const bank = (name: string): number | null => work?.sweep.work.banks.get(name) ?? null;
-  const plane = (name: string, component: number, row: number): number => {
+  /** A bank of planes of M; 0 where the sweep has none of that name. */
+  const planes = (name: string): ((component: number, row: number) => number) => {
     const at = bank(name);
-    return at === null ? 0 : (work?.numbers[at + component * sources.rows + row] ?? 0);
+    return at === null ? () => 0 : (component, row) => numbers[at + component * sources.rows + row] ?? 0;
   };
   const layout = program.layout.of('sources');
   for (const slot of program.layout.gradient) {
@@ -244,14 +244,15 @@ function gradientOf(
     switch (slot.kind) {
       case 'pairs': {
         const at = bank(workBanks.pairs(slot.field));
-        put((r, c) => (at === null ? 0 : (work?.numbers[at + r * slot.width + c] ?? 0)));
+        put((r, c) => (at === null ? 0 : (numbers[at + r * slot.width + c] ?? 0)));
         break;
       }
       case 'params': {
         const start = layout.param(slot.field);
+        const ofRow = planes(workBanks.params);
         put((_, c) => {
           let sum = params[start + c] ?? 0;
-          for (let r = 0; r < sources.rows; r++) sum += plane(workBanks.params, start + c, r);
+          for (let r = 0; r < sources.rows; r++) sum += ofRow(start + c, r);
           return sum;
         });
         break;
@@ -264,13 +265,14 @@ function gradientOf(
       }
       case 'sources': {
         const { table, column, columns } = layout.row('sources', slot.field, 'now');
-        if (table === 'sources.state') put((r, c) => plane('λ', column + c, r));
-        else {
-          const at = tailOffset(shapes, table);
-          put(
-            (r, c) => (tail[at + r * columns + column + c] ?? 0) + plane(workBanks.constants, column + c, r),
-          );
+        if (table === 'sources.state') {
+          const λ = planes('λ');
+          put((r, c) => λ(column + c, r));
+          break;
         }
+        const at = tailOffset(shapes, table);
+        const own = planes(workBanks.constants);
+        put((r, c) => (tail[at + r * columns + column + c] ?? 0) + own(column + c, r));
         break;
       }
     }

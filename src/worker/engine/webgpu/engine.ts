@@ -6,12 +6,13 @@
 import { SkewflowError } from '../../../errors.ts';
 import type { EngineOptions } from '../discover.ts';
 import type { Engine } from '../engine.ts';
+import { findBuiltIns } from './built-ins.ts';
 import type { Pace } from './gpu.ts';
 import { load } from './loaded.ts';
 import { makeSession } from './session.ts';
 
 /** Incremented whenever a shader or the order of a sum changes bits. */
-const kernelVersion = 1;
+const kernelVersion = 2;
 
 export interface AdapterFacts {
   /** What the device is, as the driver says it. */
@@ -24,7 +25,11 @@ export interface AdapterFacts {
  *
  * @throws SkewflowError('NoDeviceError') for double precision, which WGSL has not
  */
-export function webGpuEngine(device: GPUDevice, adapter: AdapterFacts, options: EngineOptions): Engine {
+export async function webGpuEngine(
+  device: GPUDevice,
+  adapter: AdapterFacts,
+  options: EngineOptions,
+): Promise<Engine> {
   if (options.precision !== 'f32') {
     throw new SkewflowError(
       'NoDeviceError',
@@ -42,6 +47,7 @@ export function webGpuEngine(device: GPUDevice, adapter: AdapterFacts, options: 
   device.addEventListener('uncapturederror', (event) => {
     event.preventDefault();
   });
+  const builtIns = await guarded(device, state, () => findBuiltIns(device));
   // A slow device at first: pieces that are too short cost little, pieces that are too long hold others up.
   const pace: Pace = { visitsPerSecond: 2e9 };
   let turn: Promise<unknown> = Promise.resolve();
@@ -53,10 +59,10 @@ export function webGpuEngine(device: GPUDevice, adapter: AdapterFacts, options: 
   return {
     name: 'webgpu',
     precision: 'f32',
-    numerics: `webgpu/f32/${adapter.description.replaceAll('/', ' ')}/${kernelVersion}`,
+    numerics: `webgpu/f32/${adapter.description.replaceAll('/', ' ')}/${kernelVersion}${builtIns.exp2 ? '+exp2' : ''}`,
     load: (program, plan) =>
       inTurn(async () => {
-        const loaded = await load(device, program);
+        const loaded = await load(device, program, builtIns);
         return makeSession({
           device,
           loaded,

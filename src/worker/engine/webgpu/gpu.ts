@@ -2,7 +2,6 @@
  * What of WebGPU the engine uses: buffers by name, pipelines, dispatches recorded and submitted in short pieces.
  */
 import { SkewflowError } from '../../../errors.ts';
-import { workgroupThreads } from '../../../kernels/wgsl/crew.ts';
 import { groupsPerRow, type JobWords, jobWords, type Shader } from '../../../kernels/wgsl/shader.ts';
 
 /** Flags of the WebGPU specification; Node has no globals for them. */
@@ -31,8 +30,25 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
+/** Which of the device's own functions are good enough to be used as they are. */
+export interface BuiltIns {
+  readonly exp2: boolean;
+}
+
+export const noBuiltIns: BuiltIns = { exp2: false };
+
+/** Constants of a shader that the device decides: those its text declares. */
+function constantsOf({ text }: Shader, { exp2 }: BuiltIns): Record<string, number> {
+  return text.includes('override built_in_exp2') ? { built_in_exp2: Number(exp2) } : {};
+}
+
 /** Compiles a shader. @throws SkewflowError('DeviceError') with the compiler's line: a shader that fails is our bug */
-export async function compile(device: GPUDevice, shader: Shader, formula: string): Promise<Pipeline> {
+export async function compile(
+  device: GPUDevice,
+  shader: Shader,
+  formula: string,
+  builtIns: BuiltIns = noBuiltIns,
+): Promise<Pipeline> {
   const layout = device.createBindGroupLayout({
     label: shader.name,
     entries: [
@@ -55,7 +71,7 @@ export async function compile(device: GPUDevice, shader: Shader, formula: string
     const pipeline = await device.createComputePipelineAsync({
       label: shader.name,
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: 'main' },
+      compute: { module, entryPoint: 'main', constants: constantsOf(shader, builtIns) },
     });
     return { shader, pipeline, layout };
   } catch (cause) {
@@ -240,7 +256,7 @@ export function makeRecorder(
       jobs += 1;
       const slot = Array.from({ length: jobStride / 4 }, () => 0);
       for (const [n, word] of jobWords.entries())
-        slot[n] = word === 'threads' ? workgroupThreads : (job[word] ?? 0);
+        slot[n] = word === 'threads' ? pipeline.shader.threads : (job[word] ?? 0);
       words.push(...slot);
       cost += visits;
       pending.push(() => {

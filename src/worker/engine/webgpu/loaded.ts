@@ -9,7 +9,7 @@ import { type EmittedProgram, emitProgram, shadersOf } from '../../../kernels/wg
 import type { Shader } from '../../../kernels/wgsl/shader.ts';
 import { rowsOf } from '../../../kernels/wgsl/shapes.ts';
 import type { Counters, Evaluation } from '../engine.ts';
-import { compile, type Pipeline } from './gpu.ts';
+import { type BuiltIns, compile, type Pipeline } from './gpu.ts';
 
 export interface Loaded {
   readonly program: Program;
@@ -23,12 +23,17 @@ export interface Loaded {
 }
 
 /** Compiles all shaders of a program, side by side. @throws SkewflowError('DeviceError') when one does not compile */
-export async function load(device: GPUDevice, program: Program): Promise<Loaded> {
-  const emitted = emitProgram(program);
+export async function load(
+  device: GPUDevice,
+  program: Program,
+  builtIns: BuiltIns,
+  rowsForTwo?: number,
+): Promise<Loaded> {
+  const emitted = emitProgram(program, rowsForTwo);
   const pipelines = new Map<Shader, Pipeline>();
   await Promise.all(
     shadersOf(emitted).map(async (s) => {
-      pipelines.set(s, await compile(device, s, formulaOf(program, s)));
+      pipelines.set(s, await compile(device, s, formulaOf(program, s), builtIns));
     }),
   );
   const { shapes } = emitted;

@@ -5,11 +5,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Engine, EvaluationPlan } from '../../../../src/worker/engine/engine.ts';
 import { openReferenceEngine } from '../../../../src/worker/engine/reference/engine.ts';
+import { findBuiltIns } from '../../../../src/worker/engine/webgpu/built-ins.ts';
 import { webGpuEngine } from '../../../../src/worker/engine/webgpu/engine.ts';
 import { load as loadShaders } from '../../../../src/worker/engine/webgpu/loaded.ts';
 import { makeSession } from '../../../../src/worker/engine/webgpu/session.ts';
 import { type Problem, type ProblemText, systemOf } from '../../../kernels/systems.ts';
-import { numbers, rowsOf } from '../cases.ts';
+import { cases, numbers, rowsOf } from '../cases.ts';
 import { expectClose } from '../conformance.ts';
 import { evaluateOn, load, type Options, type Outcome } from '../run.ts';
 import { noDeviceReason, openTestDevice, type TestDevice } from './software-device.ts';
@@ -49,28 +50,33 @@ if (opened === null) {
     it.skip(`never reach the bits (skipped: ${noDeviceReason})`, () => {});
   });
 } else {
-  testTiles(opened);
+  await testTiles(opened);
 }
 
-function testTiles({ device, adapter }: TestDevice): void {
-  const engineWith = (memoryBytes: number): Engine =>
+async function testTiles({ device, adapter }: TestDevice): Promise<void> {
+  const engineWith = (memoryBytes: number): Promise<Engine> =>
     webGpuEngine(device, adapter, { precision: 'f32', threads: 1, memoryBytes });
-  const roomy = engineWith(2 ** 30);
+  const roomy = await engineWith(2 ** 30);
 
-  /** An engine that takes the device for so slow that every step is a dispatch of its own. */
-  const hesitant: Engine = {
-    ...roomy,
-    load: async (program, plan: EvaluationPlan) =>
+  const builtIns = await findBuiltIns(device);
+  const sessionWith =
+    (visitsPerSecond: number, rowsForTwo?: number): Engine['load'] =>
+    async (program, plan: EvaluationPlan) =>
       makeSession({
         device,
-        loaded: await loadShaders(device, program),
+        loaded: await loadShaders(device, program, builtIns, rowsForTwo),
         plan,
         memoryBytes: 2 ** 30,
         allocated: () => {},
-        pace: { visitsPerSecond: 1 },
+        pace: { visitsPerSecond },
         inTurn: (work) => work(),
-      }),
-  };
+      });
+
+  /** An engine that takes the device for so slow that every step is a dispatch of its own. */
+  const hesitant: Engine = { ...roomy, load: sessionWith(1) };
+
+  /** An engine whose threads have two rows each, as they have where there are very many. */
+  const paired: Engine = { ...roomy, load: sessionWith(2e9, 1) };
 
   const few = systemOf(carried(2600, 40));
 
@@ -88,8 +94,10 @@ function testTiles({ device, adapter }: TestDevice): void {
       'with %i bytes on the device',
       { timeout: slow },
       async (memory) => {
-        expect(await bytes(engineWith(memory))).toEqual(await bytes(roomy));
-        expect(await bytes(engineWith(memory), { shards: 3 })).toEqual(await bytes(roomy, { shards: 3 }));
+        expect(await bytes(await engineWith(memory))).toEqual(await bytes(roomy));
+        expect(await bytes(await engineWith(memory), { shards: 3 })).toEqual(
+          await bytes(roomy, { shards: 3 }),
+        );
       },
     );
 
@@ -109,6 +117,22 @@ function testTiles({ device, adapter }: TestDevice): void {
       const found = await evaluateOn(roomy, many, { rows });
       expectClose(found, expected, 5e-5);
       expect(await bytes(hesitant, {}, many)).toEqual(bytesOf(found));
+    });
+  });
+
+  describe('with two rows a thread, agrees with the reference', () => {
+    // So few sources that no lanes share a row, and blocks that are full, and not.
+    it('in every row of a block', { timeout: slow }, async () => {
+      const problem = systemOf(carried(600, 12));
+      const expected = await evaluateOn(openReferenceEngine(), problem, { rows, shards: 2 });
+      expectClose(await evaluateOn(paired, problem, { rows, shards: 2 }), expected, 5e-5);
+    });
+
+    const chosen = cases.filter((c) => /^(euler, (sum|max|argmin|softmax)|ralston, a loss)/.test(c.title));
+    it.each(chosen.map((c) => [c.title, c.text] as const))('%s', { timeout: slow }, async (_, text) => {
+      const problem = systemOf(text);
+      const expected = await evaluateOn(openReferenceEngine(), problem, { rows, shards: 2 });
+      expectClose(await evaluateOn(paired, problem, { rows, shards: 2 }), expected, 5e-5);
     });
   });
 
@@ -134,7 +158,7 @@ function testTiles({ device, adapter }: TestDevice): void {
 
   describe('an evaluation of the WebGPU engine', () => {
     it('refuses a budget that holds no block, with both figures', { timeout: slow }, async () => {
-      await expect(evaluateOn(engineWith(1000), few, {})).rejects.toMatchObject({
+      await expect(evaluateOn(await engineWith(1000), few, {})).rejects.toMatchObject({
         tag: 'MemoryError',
         details: { available: expect.any(Number), needed: expect.any(Number) },
       });
@@ -169,9 +193,8 @@ function testTiles({ device, adapter }: TestDevice): void {
     });
   });
 
-  it('double precision is refused with what to do', () => {
-    expect(() => webGpuEngine(device, adapter, { precision: 'f64', threads: 1, memoryBytes: 1 })).toThrow(
-      /precision: f32.*--engine wasm/,
-    );
+  it('double precision is refused with what to do', async () => {
+    const refused = webGpuEngine(device, adapter, { precision: 'f64', threads: 1, memoryBytes: 1 });
+    await expect(refused).rejects.toThrow(/precision: f32.*--engine wasm/);
   });
 }
