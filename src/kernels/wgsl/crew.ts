@@ -22,15 +22,9 @@ const threadsWanted = 2 ** 17;
 const lanesMax = 16;
 /** A lane with fewer bound rows than this spends its time on meeting the others. */
 const boundRowsMin = 8;
-/** With so many bound rows a lane, meeting the others costs nothing, and twice as many threads as fit hide what they wait for. */
-const boundRowsMany = 256;
-const threadsMany = 2 ** 19;
-
 /** One thread a tracer, more where there are few tracers and enough bound rows. */
 export function tracerCrew(rows: number, boundRows: number): Crew {
-  const few = Math.min(threadsWanted / Math.max(1, rows), boundRows / boundRowsMin);
-  const many = Math.min(threadsMany / Math.max(1, rows), boundRows / boundRowsMany);
-  return crewOf(Math.min(Math.max(few, many), lanesMax));
+  return crewOf(Math.min(threadsWanted / Math.max(1, rows), boundRows / boundRowsMin, lanesMax));
 }
 
 /** Rows from which on a thread has two: fewer would leave the largest devices idle. Four have proved no faster. */

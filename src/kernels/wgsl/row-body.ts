@@ -27,9 +27,9 @@ export interface Site {
 
 /**
  * Four-vectors of a tile of bound rows, or of staged own rows: 14 KiB of the 16 KiB that every device has, less for a small
- * workgroup, since it is the tiles of all workgroups that must fit beside one another.
+ * workgroup, since it is the tiles of all workgroups that must fit beside one another. At least one a thread: sums meet there.
  */
-export const tileVectors = (threads: number): number => Math.min(896, 7 * threads);
+export const tileVectors = (threads: number): number => Math.max(threads, Math.min(896, 7 * threads));
 
 /** Bound rows of a tile when each brings so many four-vectors. */
 export function tileRows(vectors: number, threads: number): number {

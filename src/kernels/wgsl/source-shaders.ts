@@ -58,6 +58,7 @@ export function sweepShaders(shapes: Shapes, text: SweepText, work: WorkShape): 
 
         ${body}
       `,
+      shapes.sourceCrew.threads,
     );
   const start = code`
     fn start(leaf: u32, part: u32) {

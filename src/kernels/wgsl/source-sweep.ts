@@ -9,7 +9,6 @@ import type { Kernel, LoopStep, ValueId } from '../ir/kernel.ts';
 import { lower } from '../lower/lower.ts';
 import type { CombineStatement, Program } from '../sweep/program.ts';
 import { code, plus, whole } from './code.ts';
-import { workgroupThreads } from './crew.ts';
 import { type Body, neededBy, operand, rowSteps, storeVectors, valueNumbered } from './row-body.ts';
 import type { Shapes } from './shapes.ts';
 import { pathAt, sourceSite } from './sites.ts';
@@ -344,7 +343,7 @@ function pairScatters(loop: LoopStep): LoopStep['scatters'] {
 /** `flow_passes(leaf, part, time, source)`: what sources add to one another, to constants and to sets. */
 function passFunction(kernel: Kernel, passes: readonly Pass[], shapes: Shapes, work: Workspace): string {
   const m = shapes.sources.rows;
-  const { lanes } = shapes.sourceCrew;
+  const { lanes, threads } = shapes.sourceCrew;
   // What is the same for all sources is computed here again.
   const shared = readByPasses(kernel).filter((id) => !valueNumbered(kernel, id).varies);
   const body: Body = {
@@ -361,7 +360,7 @@ function passFunction(kernel: Kernel, passes: readonly Pass[], shapes: Shapes, w
       ${passes.map((pass, n) =>
         transposedPass(kernel, pass, {
           site: sourceSite(shapes, 'own'),
-          threads: workgroupThreads,
+          threads,
           parts: lanes,
           each: 1,
           rows: m,

@@ -38,6 +38,7 @@ struct Job {
 @group(0) @binding(6) var<storage, read_write> carry: array<f32>;
 @group(0) @binding(7) var<storage, read_write> gamma: array<f32>;
 
+const workgroup_threads = 256u;
 // The thread in its workgroup.
 var<private> lane: u32;
 
@@ -53,15 +54,15 @@ var<private> carry_at: u32;
 
 fn place(group: u32) {
   block = group / 8u;
-  row = group % 8u * 32u + lane % 32u;
   split = lane / 32u;
+  row = group % 8u * 32u + lane % 32u;
   image_at = plan[block * 3u] * 1536u + row;
   number = plan[block * 3u + 1u] + row;
   present = row < plan[block * 3u + 2u];
   carry_at = block * 2816u + row;
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(workgroup_threads)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) index: u32) {
   lane = index;
   let group = workgroup.x + workgroup.y * 65535u;

@@ -39,6 +39,7 @@ struct Job {
 var<workgroup> values_of: array<f32, 256>;
 var<workgroup> marks_of: array<u32, 256>;
 
+const workgroup_threads = 256u;
 // The thread in its workgroup.
 var<private> lane: u32;
 
@@ -50,7 +51,7 @@ fn sum_all(value: f32) -> f32 {
   workgroupBarrier();
   values_of[lane] = value;
   workgroupBarrier();
-  if (lane < 16u) {
+  if (lane < workgroup_threads / 16u) {
     var sum = 0f;
     for (var n = lane * 16u; n < lane * 16u + 16u; n++) { sum += values_of[n]; }
     values_of[lane * 16u] = sum;
@@ -65,7 +66,7 @@ fn max_all(value: u32) -> u32 {
   workgroupBarrier();
   marks_of[lane] = value;
   workgroupBarrier();
-  if (lane < 16u) {
+  if (lane < workgroup_threads / 16u) {
     var most = 0u;
     for (var n = lane * 16u; n < lane * 16u + 16u; n++) { most = max(most, marks_of[n]); }
     marks_of[lane * 16u] = most;
@@ -88,15 +89,15 @@ var<private> carry_at: u32;
 
 fn place(group: u32) {
   block = group / 8u;
-  row = group % 8u * 32u + lane % 32u;
   split = lane / 32u;
+  row = group % 8u * 32u + lane % 32u;
   image_at = plan[block * 3u] * 1536u + row;
   number = plan[block * 3u + 1u] + row;
   present = row < plan[block * 3u + 2u];
   carry_at = block * 2816u + row;
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(workgroup_threads)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) index: u32) {
   lane = index;
   let group = workgroup.x + workgroup.y * 65535u;
@@ -132,9 +133,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     if (counts && (not_finite(v15))) {
       failed = max(failed, ~(point * 256u + row));
     }
-    total += weight * v15;
+    total += weight * select(0f, v15, counts);
   }
-  let all = sum_all(select(0f, total, counts));
+  let all = sum_all(total);
   if (lane == 0u && job.count > 0u) {
     let sum = plan[job.records + 2u];
     out[group * job.out_words + 4u + sum] = bitcast<u32>(all);

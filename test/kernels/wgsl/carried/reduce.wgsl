@@ -33,10 +33,11 @@ struct Job {
 @group(0) @binding(1) var<storage, read> plan: array<u32>;
 @group(0) @binding(2) var<storage, read_write> gamma: array<f32>;
 
+const workgroup_threads = 256u;
 // The thread in its workgroup.
 var<private> lane: u32;
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(workgroup_threads)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) index: u32) {
   lane = index;
   let group = workgroup.x + workgroup.y * 65535u;

@@ -35,23 +35,26 @@ struct Job {
 @group(0) @binding(3) var<storage, read_write> gamma: array<f32>;
 @group(0) @binding(4) var<storage, read_write> work: array<f32>;
 var<workgroup> tile: array<vec4f, 896>;
-var<workgroup> values_of: array<f32, 256>;
 
+const workgroup_threads = 256u;
 // The thread in its workgroup.
 var<private> lane: u32;
 
+override built_in_exp2 = false;
+
 fn skewflow_exp2(x: f32) -> f32 {
+  if (built_in_exp2) { return exp2(x); }
   let n = clamp(round(x), -126.0, 127.0);
   return exp2(x - n) * bitcast<f32>(u32(i32(n) + 127) << 23u);
 }
 
-fn meet(size: u32, value: f32) -> f32 {
+fn meet_four(size: u32, value: vec4f) -> vec4f {
   workgroupBarrier();
-  values_of[lane] = value;
+  tile[lane] = value;
   workgroupBarrier();
-  var sum = values_of[lane % size];
-  for (var other = lane % size + size; other < 256u; other += size) {
-    sum += values_of[other];
+  var sum = tile[lane % size];
+  for (var other = lane % size + size; other < workgroup_threads; other += size) {
+    sum += tile[other];
   }
   return sum;
 }
@@ -124,15 +127,15 @@ fn flow_vjp(time: f32, source: u32, cotangent: u32, result: u32) {
   var a0_5 = 0f;
   var a0_6 = 0f;
   var a0_7 = 0f;
-  for (var first0 = 0u; first0 < 100u; first0 += 256u) {
+  for (var first0 = 0u; first0 < 100u; first0 += 128u) {
     workgroupBarrier();
-    if (lane < 256u) {
+    if (lane < 128u) {
       let j0 = min(first0 + lane, 99u);
       tile[lane * 2u + 0u] = vec4f(path[source + j0 * 6u + 3u], path[source + j0 * 6u], path[source + j0 * 6u + 1u], path[source + j0 * 6u + 2u]);
       tile[lane * 2u + 1u] = vec4f(path[source + j0 * 6u + 4u], path[source + j0 * 6u + 5u], 0f, 0f);
     }
     workgroupBarrier();
-    let last0 = min(256u, 100u - first0);
+    let last0 = min(128u, 100u - first0);
     for (var l0 = split; l0 < last0; l0 += 2u) {
       let j0 = first0 + l0;
       let w0_0 = tile[l0 * 2u + 0u];
@@ -190,14 +193,16 @@ fn flow_vjp(time: f32, source: u32, cotangent: u32, result: u32) {
       a0_7 += v58;
     }
   }
-  a0_0 = meet(128u, a0_0);
-  a0_1 = meet(128u, a0_1);
-  a0_2 = meet(128u, a0_2);
-  a0_3 = meet(128u, a0_3);
-  a0_4 = meet(128u, a0_4);
-  a0_5 = meet(128u, a0_5);
-  a0_6 = meet(128u, a0_6);
-  a0_7 = meet(128u, a0_7);
+  let a0_0_met = meet_four(128u, vec4f(a0_0, a0_1, a0_2, a0_3));
+  a0_0 = a0_0_met.x;
+  a0_1 = a0_0_met.y;
+  a0_2 = a0_0_met.z;
+  a0_3 = a0_0_met.w;
+  let a0_4_met = meet_four(128u, vec4f(a0_4, a0_5, a0_6, a0_7));
+  a0_4 = a0_4_met.x;
+  a0_5 = a0_4_met.y;
+  a0_6 = a0_4_met.z;
+  a0_7 = a0_4_met.w;
   let v88 = (v1 * a0_6);
   let v89 = (v69 * a0_3);
   let v90 = (v88 - v89);
@@ -348,12 +353,14 @@ fn flow_passes(group: u32, part: u32, time: f32, source: u32) {
       sum4 += part4;
       sum5 += part5;
     }
-    sum0 = meet(128u, sum0);
-    sum1 = meet(128u, sum1);
-    sum2 = meet(128u, sum2);
-    sum3 = meet(128u, sum3);
-    sum4 = meet(128u, sum4);
-    sum5 = meet(128u, sum5);
+    let sum0_met = meet_four(128u, vec4f(sum0, sum1, sum2, sum3));
+    sum0 = sum0_met.x;
+    sum1 = sum0_met.y;
+    sum2 = sum0_met.z;
+    sum3 = sum0_met.w;
+    let sum4_met = meet_four(128u, vec4f(sum4, sum5, 0f, 0f));
+    sum4 = sum4_met.x;
+    sum5 = sum4_met.y;
     if (lane < 128u && base + lane < 100u) {
       work[work_at + 1000u + j0] += sum0;
       work[work_at + 1100u + j0] += sum1;
@@ -438,7 +445,7 @@ fn sum_rows(leaf: u32, part: u32, stage: u32, k: u32) {
   flow_passes(leaf, part, time_of(stage, step_at), source_of(stage, k));
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(workgroup_threads)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) index: u32) {
   lane = index;
   let group = workgroup.x + workgroup.y * 65535u;

@@ -35,8 +35,8 @@ struct Job {
 @group(0) @binding(3) var<storage, read_write> gamma: array<f32>;
 @group(0) @binding(4) var<storage, read_write> work: array<f32>;
 var<workgroup> tile: array<vec4f, 896>;
-var<workgroup> values_of: array<f32, 256>;
 
+const workgroup_threads = 256u;
 // The thread in its workgroup.
 var<private> lane: u32;
 
@@ -44,13 +44,13 @@ fn skewflow_rsqrt(x: f32) -> f32 {
   return select(inverseSqrt(x), 0.0, x == 0.0);
 }
 
-fn meet(size: u32, value: f32) -> f32 {
+fn meet_four(size: u32, value: vec4f) -> vec4f {
   workgroupBarrier();
-  values_of[lane] = value;
+  tile[lane] = value;
   workgroupBarrier();
-  var sum = values_of[lane % size];
-  for (var other = lane % size + size; other < 256u; other += size) {
-    sum += values_of[other];
+  var sum = tile[lane % size];
+  for (var other = lane % size + size; other < workgroup_threads; other += size) {
+    sum += tile[other];
   }
   return sum;
 }
@@ -170,9 +170,10 @@ fn flow_vjp(time: f32, source: u32, cotangent: u32, result: u32) {
       a0_2 += v33;
     }
   }
-  a0_0 = meet(8u, a0_0);
-  a0_1 = meet(8u, a0_1);
-  a0_2 = meet(8u, a0_2);
+  let a0_0_met = meet_four(8u, vec4f(a0_0, a0_1, a0_2, 0f));
+  a0_0 = a0_0_met.x;
+  a0_1 = a0_0_met.y;
+  a0_2 = a0_0_met.z;
   let v47 = (v18 * a0_2);
   let v48 = (v47 + a0_0);
   let v49 = (-v48);
@@ -260,9 +261,10 @@ fn flow_passes(group: u32, part: u32, time: f32, source: u32) {
       sum1 += part1;
       sum2 += part2;
     }
-    sum0 = meet(8u, sum0);
-    sum1 = meet(8u, sum1);
-    sum2 = meet(8u, sum2);
+    let sum0_met = meet_four(8u, vec4f(sum0, sum1, sum2, 0f));
+    sum0 = sum0_met.x;
+    sum1 = sum0_met.y;
+    sum2 = sum0_met.z;
     if (lane < 8u && base + lane < 300u) {
       gamma[group * job.partial + job.tail + 0u + j0 * 1u] += sum0;
       work[work_at + 900u + j0] += sum1;
@@ -326,7 +328,7 @@ fn combine(leaf: u32, part: u32, stage: u32, k: u32) {
   }
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(workgroup_threads)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) index: u32) {
   lane = index;
   let group = workgroup.x + workgroup.y * 65535u;
