@@ -12,7 +12,7 @@ import { metricTable } from '../../src/telemetry/metrics.ts';
 import { built, skewflow } from '../cli/skewflow.ts';
 import { type Fleet, type Service, startFleet } from '../fleet.ts';
 import { describeWithRedis } from '../setup/describe-with.ts';
-import { askedMetrics } from './asked-metrics.ts';
+import { alerts, expressions, type Series, selectorsOf, selects, seriesOf } from './asked-metrics.ts';
 import { type Container, deployFolder, missingKubectl, podsOf, render } from './rendered.ts';
 import { scaledObject, wantedReplicas } from './scaling.ts';
 
@@ -103,9 +103,23 @@ async function probed(
 /** Samples by metric, summed over labels. */
 async function samplesOf(response: Response): Promise<ReadonlyMap<string, number>> {
   const sums = new Map<string, number>();
-  for (const [, name, value] of (await response.text()).matchAll(/^([a-z_]+)(?:\{.*\})? (\S+)$/gm))
-    sums.set(name ?? '', (sums.get(name ?? '') ?? 0) + Number(value));
+  for (const { name, value } of seriesOf(await response.text()))
+    sums.set(name, (sums.get(name) ?? 0) + value);
   return sums;
+}
+
+/** Which of the expressions select something that no process exposes now? */
+async function unansweredBy(
+  processes: readonly { readonly get: (path: string) => Promise<Response> }[],
+  asked: readonly (readonly [where: string, expr: string])[],
+): Promise<readonly string[]> {
+  const texts = await Promise.all(processes.map(async ({ get }) => (await get('/metrics')).text()));
+  const exposed = texts.flatMap((text): readonly Series[] => seriesOf(text));
+  return asked.flatMap(([where, expr]) =>
+    selectorsOf(expr)
+      .filter((selector) => !exposed.some((series) => selects(selector, series)))
+      .map(({ name }) => `${where}: ${name}`),
+  );
 }
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
@@ -147,6 +161,11 @@ describeWithRedis('the processes of the manifests', () => {
         await probed(containers[i]?.readinessProbe, get);
         await probed(containers[i]?.livenessProbe, get);
       }
+      // What wakes somebody is there before it happens, or its first increase would be none.
+      await until('the queues are looked at', async () => {
+        const watched = alerts.map(({ alert, expr }) => [alert, expr] as const);
+        return (await unansweredBy(started, watched)).length === 0;
+      });
       await fleet.job('job.yaml', job);
       const sent = await skewflow(['submit', 'job.yaml', '--wait'], fleet.folder, environment);
       expect(sent.code, sent.stderr).toBe(0);
@@ -154,12 +173,11 @@ describeWithRedis('the processes of the manifests', () => {
       const [coordinator, worker] = await Promise.all(
         started.map(async ({ get }) => await samplesOf(await get('/metrics'))),
       );
-      const exposed = new Set<string>();
-      for (const { get } of started)
-        for (const [, name] of (await (await get('/metrics')).text()).matchAll(/^# TYPE (\S+)/gm))
-          exposed.add(name ?? '');
-      expect(askedMetrics().filter((name) => !exposed.has(name))).toEqual([]);
-      expect(Object.keys(metricTable).filter((name) => !exposed.has(name))).toEqual([]);
+      expect(await unansweredBy(started, expressions)).toEqual([]);
+      const exposed = (
+        await Promise.all(started.map(async ({ get }) => (await get('/metrics')).text()))
+      ).join();
+      expect(Object.keys(metricTable).filter((name) => !exposed.includes(`# TYPE ${name} `))).toEqual([]);
 
       expect(coordinator?.get('skewflow_iterations_total')).toBe(1);
       // Sums, the head, the gradient; and what lies between them.
