@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
+import { compose } from './commands.ts';
 import { deployFolder } from './rendered.ts';
 
 const read = (name: string): string => readFileSync(`${deployFolder}${name}`, 'utf8');
@@ -64,10 +64,7 @@ describe('the Dockerfile', () => {
 });
 
 describe('compose.yaml', () => {
-  const { services, volumes } = parse(read('compose.yaml'), { merge: true }) as {
-    readonly services: Readonly<Record<string, Service>>;
-    readonly volumes: Readonly<Record<string, unknown>>;
-  };
+  const { services, volumes } = compose;
 
   it('has the services that the README names', () => {
     const readme = read('README.md');
@@ -112,10 +109,3 @@ describe('shell scripts', () => {
     },
   );
 });
-
-interface Service {
-  readonly image: string;
-  readonly environment?: Readonly<Record<string, string>>;
-  readonly stop_grace_period?: string;
-  readonly read_only?: boolean;
-}

@@ -7,32 +7,19 @@ import { join } from 'node:path';
 import { QueueKeys } from 'bullmq';
 import { Redis } from 'ioredis';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { exitCodes } from '../../src/errors.ts';
 import { Keys, queueStates, queues } from '../../src/exchange/redis/keys.ts';
 import { metricTable } from '../../src/telemetry/metrics.ts';
 import { built, skewflow } from '../cli/skewflow.ts';
+import { badWorker } from '../faults/drill.ts';
 import { type Fleet, type Service, startFleet } from '../fleet.ts';
 import { describeWithRedis } from '../setup/describe-with.ts';
 import { alerts, expressions, type Series, selectorsOf, selects, seriesOf } from './asked-metrics.ts';
 import { type Container, deployFolder, missingKubectl, podsOf, render } from './rendered.ts';
 import { scaledObject, wantedReplicas } from './scaling.ts';
+import { type Get, job, limits, listening, until } from './started.ts';
 
 const missing = missingKubectl();
-const limits = { timeout: 240_000 };
-
-/** Several iterations of two phases, so that every part of one is timed. */
-const job = `
-name: small
-sources: { q: { uniform: [-1, 1], dim: 2, seed: 1 }, rows: 5 }
-tracers: { x: { uniform: [-1, 1], dim: 2, seed: 3 }, rows: 3000 }
-params: { sigma: 0.7 }
-flow:
-  x: mean(j, exp(-sqdist(x, q[j]) / sigma^2) * (q[j] - x))
-  q: sum(k != j, 0.1 * (q[k] - q))
-integrate: { scheme: rk4, from: 0, to: 1, steps: 8 }
-loss: log(mean(i, sqnorm(x)))
-gradient: [q, sigma]
-shards: 8
-`;
 
 /** Work for minutes, until it is cancelled. */
 const long = job.replace('name: small', 'name: long').replace('rows: 3000', 'rows: 4000000');
@@ -66,7 +53,7 @@ async function startContainer(
   container: Container,
   fleet: Fleet,
   secret: NodeJS.ProcessEnv,
-): Promise<{ readonly service: Service; readonly get: (path: string) => Promise<Response> }> {
+): Promise<{ readonly service: Service; readonly get: Get }> {
   const placed = (text: string): string =>
     text
       .replace(/^\/storage/, fleet.storage)
@@ -79,16 +66,11 @@ async function startContainer(
   for (const [name, value] of Object.entries(config)) environment[name] = placed(value);
   for (const { name, value } of container.env ?? []) environment[name] = value ?? secret[name];
   const service = fleet.start((container.args ?? []).map(placed), environment);
-  await service.says(/status at http/);
-  const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(service.log()) ?? [];
-  return { service, get: (path) => fetch(`${address}${path}`) };
+  return { service, get: await listening(service) };
 }
 
 /** Ask as the kubelet does: at most as often as the probe says before it gives up. */
-async function probed(
-  probe: Container['startupProbe'],
-  get: (path: string) => Promise<Response>,
-): Promise<void> {
+async function probed(probe: Container['startupProbe'], get: Get): Promise<void> {
   const { httpGet, periodSeconds = 10, failureThreshold = 3 } = probe ?? {};
   let said = '';
   for (let tries = 0; tries < failureThreshold; tries++) {
@@ -110,7 +92,7 @@ async function samplesOf(response: Response): Promise<ReadonlyMap<string, number
 
 /** Which of the expressions select something that no process exposes now? */
 async function unansweredBy(
-  processes: readonly { readonly get: (path: string) => Promise<Response> }[],
+  processes: readonly { readonly get: Get }[],
   asked: readonly (readonly [where: string, expr: string])[],
 ): Promise<readonly string[]> {
   const texts = await Promise.all(processes.map(async ({ get }) => (await get('/metrics')).text()));
@@ -120,14 +102,6 @@ async function unansweredBy(
       .filter((selector) => !exposed.some((series) => selects(selector, series)))
       .map(({ name }) => `${where}: ${name}`),
   );
-}
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 90_000; Date.now() < end; ) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`not within 90 s: ${what}`);
 }
 
 describe.skipIf(missing !== null)(
@@ -204,19 +178,39 @@ describeWithRedis('the processes of the manifests', () => {
     },
   );
 
-  test('are not ready while Redis is away, and alive', limits, async () => {
+  test('are not ready while Redis is away, and alive; not alive while they stand still', limits, async () => {
     const fleet = await startFleet();
     onTestFinished(() => fleet[Symbol.asyncDispose]());
     const worker = fleet.worker('--listen', '127.0.0.1:0');
+    const get = await listening(worker);
+    const statusOf = async (path: string): Promise<number> => (await get(path)).status;
     await worker.says(/worker ready/);
-    const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(worker.log()) ?? [];
-    const statusOf = async (path: string): Promise<number> => (await fetch(`${address}${path}`)).status;
     expect(await statusOf('/readyz')).toBe(200);
     await fleet.redis.kill();
     await until('it is not ready', async () => (await statusOf('/readyz')) === 503);
     expect(await statusOf('/livez')).toBe(200);
     await fleet.redis.restart();
     await until('it is ready again', async () => (await statusOf('/readyz')) === 200);
+    worker.kill('SIGSTOP');
+    await expect(get('/livez', { signal: AbortSignal.timeout(500) })).rejects.toThrow(/timeout/);
+    worker.kill('SIGCONT');
+    expect(await statusOf('/livez')).toBe(200);
+  });
+
+  test('never become ready with a device that computes wrongly, and end', limits, async () => {
+    const fleet = await startFleet();
+    onTestFinished(() => fleet[Symbol.asyncDispose]());
+    const worker = badWorker(fleet, 'nan', '--listen', '127.0.0.1:0');
+    const get = await listening(worker);
+    const seen = new Set<number>();
+    // It listens before it has tried its device, and until it has ended.
+    const asked = async (): Promise<number | null> =>
+      (await get('/readyz').catch(() => null))?.status ?? null;
+    for (let status = await asked(); status !== null; status = await asked()) seen.add(status);
+    expect([...seen]).toEqual([503]);
+    expect(await worker.ended).toBe(exitCodes.noDevice);
+    expect(worker.log()).toMatch(/not used: wasm.*: /);
+    expect(worker.log()).not.toMatch(/worker ready/);
   });
 
   test('count what a run takes on its way: rows, a dead child, a lost worker', limits, async () => {
