@@ -70,6 +70,9 @@ describe('compose.yaml', () => {
     const readme = read('README.md');
     for (const name of Object.keys(services)) expect(readme).toContain(`\`${name}\``);
     expect(Object.keys(volumes).sort()).toEqual(['redis', 'storage']);
+    // Compose looks for it from its own file's folder.
+    const [, password] = /:-\.\/(.*)\}$/.exec(compose.secrets['redis-password']?.file ?? '') ?? [];
+    expect(readme).toContain(`> deploy/${password} `);
   });
 
   it('pins its images, and keeps the password in a file', () => {
