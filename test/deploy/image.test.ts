@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { alerts } from './asked-metrics.ts';
 import { compose } from './commands.ts';
 import { deployFolder } from './rendered.ts';
 
@@ -103,12 +104,30 @@ describe('the systemd units', () => {
   );
 });
 
+describe('the README', () => {
+  it('makes every place that the units name', () => {
+    const units = ['skewflow-coordinator.service', 'skewflow-worker@.service']
+      .map((name) => read(`systemd/${name}`))
+      .join();
+    const places = new Set(
+      [...units.matchAll(/\/(?:etc|opt|srv)\/skewflow(?:\/[\w-]+\b(?!\.))?/g)].map(([place]) => place),
+    );
+    expect(places).toContain('/etc/skewflow/redis-password');
+    expect([...places].filter((place) => !read('README.md').includes(place))).toEqual([]);
+  });
+
+  it('says of every alert what it means', () => {
+    const said = [...read('README.md').matchAll(/^\| (Skewflow\w+)/gm)].map(([, name]) => name);
+    expect(said.sort()).toEqual(alerts.map(({ alert }) => alert).sort());
+  });
+});
+
 describe('shell scripts', () => {
   const shellcheck = existsSync('/usr/bin/shellcheck');
   it.skipIf(!shellcheck)(
     `pass shellcheck${shellcheck ? '' : ' (skipped: no shellcheck; it is a package of Debian)'}`,
     () => {
-      execFileSync('/usr/bin/shellcheck', [`${root}.ci/run`], { stdio: 'pipe' });
+      execFileSync('/usr/bin/shellcheck', [`${root}.ci/run`, `${root}bench/gpu/pack.sh`], { stdio: 'pipe' });
     },
   );
 });

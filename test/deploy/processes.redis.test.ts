@@ -164,13 +164,6 @@ describeWithRedis('the processes of the manifests', () => {
         expect(samples?.get('skewflow_pairs_total')).toBeGreaterThan(3000 * 5 * 8);
         expect(samples?.get('skewflow_redis_round_trip_seconds_count')).toBeGreaterThan(0);
       }
-      // Measured every five seconds.
-      for (const { get } of started)
-        await until('bytes are counted', async () => {
-          const samples = await samplesOf(await get('/metrics'));
-          return (samples.get('skewflow_exchange_bytes_total') ?? 0) > 500;
-        });
-
       for (const { service } of started) service.kill('SIGTERM');
       const begun = Date.now();
       expect(await Promise.all(started.map(({ service }) => service.ended))).toEqual([0, 0]);
@@ -237,6 +230,9 @@ describeWithRedis('the processes of the manifests', () => {
     const [child] = (await readFile(children, 'utf8')).trim().split(' ');
     process.kill(Number(child), 'SIGKILL');
     await until('a restart is counted', async () => (await computed('skewflow_child_restarts_total')) === 1);
+    // Measured every five seconds.
+    for (const counted of [carried, computed])
+      await until('bytes are counted', async () => (await counted('skewflow_exchange_bytes_total')) > 500);
 
     worker?.kill('SIGKILL');
     await until('its loss is counted', async () => (await carried('skewflow_workers_lost_total')) === 1);
