@@ -94,6 +94,8 @@ const levels: Readonly<Record<NoticeCode, 'error' | 'info' | 'warn'>> = {
   WORKER_LOST: 'warn',
 };
 
+export const noticeCodes = Object.keys(levels) as readonly NoticeCode[];
+
 /** How loud a notice is. */
 export function levelOf(notice: Notice): 'error' | 'info' | 'warn' {
   return notice.code === 'UNREACHABLE' && notice.forMs === 0 ? 'info' : levels[notice.code];

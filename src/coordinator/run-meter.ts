@@ -6,6 +6,7 @@ import type { Meter } from '../telemetry/meter.ts';
 import { beginSpan, type Span } from '../telemetry/spans.ts';
 import { type Counts, nothingCounted } from './checkpoint.ts';
 import type { Commit, Line, Timing } from './coordinator.ts';
+import { noticeCodes } from './notice.ts';
 
 /** The runs of one coordinator. */
 export class RunMeters {
@@ -16,6 +17,8 @@ export class RunMeters {
     this.#meter = meter;
     this.carried(0);
     this.#meter.set('skewflow_leases', 0, {});
+    // A counter that is first seen at 1 has not increased: the first mismatch of all would wake nobody.
+    for (const code of noticeCodes) this.#meter.count('skewflow_notices_total', 0, { code });
   }
 
   /** So many runs are carried now. */

@@ -140,9 +140,14 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-/** The metrics of a coordinator or a worker; every one of them is there from the start, at zero where it has no labels. */
+/**
+ * The metrics of a coordinator or a worker; every one of them is there from the start, at zero where it has no labels.
+ *
+ * Each sample says by `role` whose it is: both count seats and pairs, and how scrape jobs are named is the operator's choice.
+ */
 export function createMetrics(role: 'coordinator' | 'worker'): Metrics {
   const registry = new Registry();
+  registry.setDefaultLabels({ role });
   collectDefaultMetrics({ register: registry });
   const counters = new Map<string, Counter>();
   const gauges = new Map<string, Gauge>();

@@ -3,6 +3,7 @@
  */
 import type { Meter } from '../telemetry/meter.ts';
 import { beginSpan, type Span } from '../telemetry/spans.ts';
+import { lossCodes } from './child/supervision.ts';
 import type { Answered, Work } from './worker.ts';
 
 /** The seats of one worker. */
@@ -13,6 +14,8 @@ export class SeatMeters {
   constructor(meter: Meter) {
     this.#meter = meter;
     this.#tell();
+    // A counter that is first seen at 1 has not increased.
+    for (const code of lossCodes) this.#meter.count('skewflow_child_restarts_total', 0, { code });
   }
 
   /** Held now. */

@@ -5,7 +5,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
+import { alerts } from './asked-metrics.ts';
+import { compose } from './commands.ts';
 import { deployFolder } from './rendered.ts';
 
 const read = (name: string): string => readFileSync(`${deployFolder}${name}`, 'utf8');
@@ -64,15 +65,15 @@ describe('the Dockerfile', () => {
 });
 
 describe('compose.yaml', () => {
-  const { services, volumes } = parse(read('compose.yaml'), { merge: true }) as {
-    readonly services: Readonly<Record<string, Service>>;
-    readonly volumes: Readonly<Record<string, unknown>>;
-  };
+  const { services, volumes } = compose;
 
   it('has the services that the README names', () => {
     const readme = read('README.md');
     for (const name of Object.keys(services)) expect(readme).toContain(`\`${name}\``);
     expect(Object.keys(volumes).sort()).toEqual(['redis', 'storage']);
+    // Compose looks for it from its own file's folder.
+    const [, password] = /:-\.\/(.*)\}$/.exec(compose.secrets['redis-password']?.file ?? '') ?? [];
+    expect(readme).toContain(`> deploy/${password} `);
   });
 
   it('pins its images, and keeps the password in a file', () => {
@@ -103,19 +104,30 @@ describe('the systemd units', () => {
   );
 });
 
+describe('the README', () => {
+  it('makes every place that the units name', () => {
+    const units = ['skewflow-coordinator.service', 'skewflow-worker@.service']
+      .map((name) => read(`systemd/${name}`))
+      .join();
+    const places = new Set(
+      [...units.matchAll(/\/(?:etc|opt|srv)\/skewflow(?:\/[\w-]+\b(?!\.))?/g)].map(([place]) => place),
+    );
+    expect(places).toContain('/etc/skewflow/redis-password');
+    expect([...places].filter((place) => !read('README.md').includes(place))).toEqual([]);
+  });
+
+  it('says of every alert what it means', () => {
+    const said = [...read('README.md').matchAll(/^\| (Skewflow\w+)/gm)].map(([, name = '']) => name);
+    expect(said.sort()).toEqual(alerts.map(({ alert }) => alert).sort());
+  });
+});
+
 describe('shell scripts', () => {
   const shellcheck = existsSync('/usr/bin/shellcheck');
   it.skipIf(!shellcheck)(
     `pass shellcheck${shellcheck ? '' : ' (skipped: no shellcheck; it is a package of Debian)'}`,
     () => {
-      execFileSync('/usr/bin/shellcheck', [`${root}.ci/run`], { stdio: 'pipe' });
+      execFileSync('/usr/bin/shellcheck', [`${root}.ci/run`, `${root}bench/gpu/pack.sh`], { stdio: 'pipe' });
     },
   );
 });
-
-interface Service {
-  readonly image: string;
-  readonly environment?: Readonly<Record<string, string>>;
-  readonly stop_grace_period?: string;
-  readonly read_only?: boolean;
-}

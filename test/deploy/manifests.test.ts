@@ -115,11 +115,14 @@ describe.skipIf(missing !== null)(`the overlays${missing === null ? '' : ` (skip
     expect(worker?.spec).not.toHaveProperty('replicas');
   });
 
-  it('lets nothing in but scrapers, and out only to DNS, Redis and https', () => {
-    const policies = render('cpu').filter(({ kind }) => kind === 'NetworkPolicy');
-    const types = policies.flatMap(({ spec }) => spec?.['policyTypes'] as string[]);
-    expect(types.sort()).toEqual(['Egress', 'Ingress']);
-  });
+  it.each(['cpu', 'indexed-job'])(
+    '%s lets nothing in but scrapers, and out only to DNS, Redis and https',
+    (overlay) => {
+      const policies = render(overlay).filter(({ kind }) => kind === 'NetworkPolicy');
+      const types = policies.flatMap(({ spec }) => spec?.['policyTypes'] as string[]);
+      expect(types.sort()).toEqual(['Egress', 'Ingress']);
+    },
+  );
 });
 
 function containersOf(overlay: string): readonly Container[] {

@@ -7,32 +7,19 @@ import { join } from 'node:path';
 import { QueueKeys } from 'bullmq';
 import { Redis } from 'ioredis';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { exitCodes } from '../../src/errors.ts';
 import { Keys, queueStates, queues } from '../../src/exchange/redis/keys.ts';
 import { metricTable } from '../../src/telemetry/metrics.ts';
 import { built, skewflow } from '../cli/skewflow.ts';
+import { badWorker } from '../faults/drill.ts';
 import { type Fleet, type Service, startFleet } from '../fleet.ts';
 import { describeWithRedis } from '../setup/describe-with.ts';
-import { askedMetrics } from './asked-metrics.ts';
+import { alerts, expressions, type Series, selectorsOf, selects, seriesOf } from './asked-metrics.ts';
 import { type Container, deployFolder, missingKubectl, podsOf, render } from './rendered.ts';
 import { scaledObject, wantedReplicas } from './scaling.ts';
+import { type Get, job, limits, listening, until } from './started.ts';
 
 const missing = missingKubectl();
-const limits = { timeout: 240_000 };
-
-/** Several iterations of two phases, so that every part of one is timed. */
-const job = `
-name: small
-sources: { q: { uniform: [-1, 1], dim: 2, seed: 1 }, rows: 5 }
-tracers: { x: { uniform: [-1, 1], dim: 2, seed: 3 }, rows: 3000 }
-params: { sigma: 0.7 }
-flow:
-  x: mean(j, exp(-sqdist(x, q[j]) / sigma^2) * (q[j] - x))
-  q: sum(k != j, 0.1 * (q[k] - q))
-integrate: { scheme: rk4, from: 0, to: 1, steps: 8 }
-loss: log(mean(i, sqnorm(x)))
-gradient: [q, sigma]
-shards: 8
-`;
 
 /** Work for minutes, until it is cancelled. */
 const long = job.replace('name: small', 'name: long').replace('rows: 3000', 'rows: 4000000');
@@ -66,7 +53,7 @@ async function startContainer(
   container: Container,
   fleet: Fleet,
   secret: NodeJS.ProcessEnv,
-): Promise<{ readonly service: Service; readonly get: (path: string) => Promise<Response> }> {
+): Promise<{ readonly service: Service; readonly get: Get }> {
   const placed = (text: string): string =>
     text
       .replace(/^\/storage/, fleet.storage)
@@ -79,16 +66,11 @@ async function startContainer(
   for (const [name, value] of Object.entries(config)) environment[name] = placed(value);
   for (const { name, value } of container.env ?? []) environment[name] = value ?? secret[name];
   const service = fleet.start((container.args ?? []).map(placed), environment);
-  await service.says(/status at http/);
-  const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(service.log()) ?? [];
-  return { service, get: (path) => fetch(`${address}${path}`) };
+  return { service, get: await listening(service) };
 }
 
 /** Ask as the kubelet does: at most as often as the probe says before it gives up. */
-async function probed(
-  probe: Container['startupProbe'],
-  get: (path: string) => Promise<Response>,
-): Promise<void> {
+async function probed(probe: Container['startupProbe'], get: Get): Promise<void> {
   const { httpGet, periodSeconds = 10, failureThreshold = 3 } = probe ?? {};
   let said = '';
   for (let tries = 0; tries < failureThreshold; tries++) {
@@ -103,17 +85,23 @@ async function probed(
 /** Samples by metric, summed over labels. */
 async function samplesOf(response: Response): Promise<ReadonlyMap<string, number>> {
   const sums = new Map<string, number>();
-  for (const [, name, value] of (await response.text()).matchAll(/^([a-z_]+)(?:\{.*\})? (\S+)$/gm))
-    sums.set(name ?? '', (sums.get(name ?? '') ?? 0) + Number(value));
+  for (const { name, value } of seriesOf(await response.text()))
+    sums.set(name, (sums.get(name) ?? 0) + value);
   return sums;
 }
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 90_000; Date.now() < end; ) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`not within 90 s: ${what}`);
+/** Which of the expressions select something that no process exposes now? */
+async function unansweredBy(
+  processes: readonly { readonly get: Get }[],
+  asked: readonly (readonly [where: string, expr: string])[],
+): Promise<readonly string[]> {
+  const texts = await Promise.all(processes.map(async ({ get }) => (await get('/metrics')).text()));
+  const exposed = texts.flatMap((text): readonly Series[] => seriesOf(text));
+  return asked.flatMap(([where, expr]) =>
+    selectorsOf(expr)
+      .filter((selector) => !exposed.some((series) => selects(selector, series)))
+      .map(({ name }) => `${where}: ${name}`),
+  );
 }
 
 describe.skipIf(missing !== null)(
@@ -147,6 +135,11 @@ describeWithRedis('the processes of the manifests', () => {
         await probed(containers[i]?.readinessProbe, get);
         await probed(containers[i]?.livenessProbe, get);
       }
+      // What wakes somebody is there before it happens, or its first increase would be none.
+      await until('the queues are looked at', async () => {
+        const watched = alerts.map(({ alert, expr }) => [alert, expr] as const);
+        return (await unansweredBy(started, watched)).length === 0;
+      });
       await fleet.job('job.yaml', job);
       const sent = await skewflow(['submit', 'job.yaml', '--wait'], fleet.folder, environment);
       expect(sent.code, sent.stderr).toBe(0);
@@ -154,12 +147,11 @@ describeWithRedis('the processes of the manifests', () => {
       const [coordinator, worker] = await Promise.all(
         started.map(async ({ get }) => await samplesOf(await get('/metrics'))),
       );
-      const exposed = new Set<string>();
-      for (const { get } of started)
-        for (const [, name] of (await (await get('/metrics')).text()).matchAll(/^# TYPE (\S+)/gm))
-          exposed.add(name ?? '');
-      expect(askedMetrics().filter((name) => !exposed.has(name))).toEqual([]);
-      expect(Object.keys(metricTable).filter((name) => !exposed.has(name))).toEqual([]);
+      expect(await unansweredBy(started, expressions)).toEqual([]);
+      const exposed = (
+        await Promise.all(started.map(async ({ get }) => (await get('/metrics')).text()))
+      ).join();
+      expect(Object.keys(metricTable).filter((name) => !exposed.includes(`# TYPE ${name} `))).toEqual([]);
 
       expect(coordinator?.get('skewflow_iterations_total')).toBe(1);
       // Sums, the head, the gradient; and what lies between them.
@@ -172,13 +164,6 @@ describeWithRedis('the processes of the manifests', () => {
         expect(samples?.get('skewflow_pairs_total')).toBeGreaterThan(3000 * 5 * 8);
         expect(samples?.get('skewflow_redis_round_trip_seconds_count')).toBeGreaterThan(0);
       }
-      // Measured every five seconds.
-      for (const { get } of started)
-        await until('bytes are counted', async () => {
-          const samples = await samplesOf(await get('/metrics'));
-          return (samples.get('skewflow_exchange_bytes_total') ?? 0) > 500;
-        });
-
       for (const { service } of started) service.kill('SIGTERM');
       const begun = Date.now();
       expect(await Promise.all(started.map(({ service }) => service.ended))).toEqual([0, 0]);
@@ -186,19 +171,39 @@ describeWithRedis('the processes of the manifests', () => {
     },
   );
 
-  test('are not ready while Redis is away, and alive', limits, async () => {
+  test('are not ready while Redis is away, and alive; not alive while they stand still', limits, async () => {
     const fleet = await startFleet();
     onTestFinished(() => fleet[Symbol.asyncDispose]());
     const worker = fleet.worker('--listen', '127.0.0.1:0');
+    const get = await listening(worker);
+    const statusOf = async (path: string): Promise<number> => (await get(path)).status;
     await worker.says(/worker ready/);
-    const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(worker.log()) ?? [];
-    const statusOf = async (path: string): Promise<number> => (await fetch(`${address}${path}`)).status;
     expect(await statusOf('/readyz')).toBe(200);
     await fleet.redis.kill();
     await until('it is not ready', async () => (await statusOf('/readyz')) === 503);
     expect(await statusOf('/livez')).toBe(200);
     await fleet.redis.restart();
     await until('it is ready again', async () => (await statusOf('/readyz')) === 200);
+    worker.kill('SIGSTOP');
+    await expect(get('/livez', { signal: AbortSignal.timeout(500) })).rejects.toThrow(/timeout/);
+    worker.kill('SIGCONT');
+    expect(await statusOf('/livez')).toBe(200);
+  });
+
+  test('never become ready with a device that computes wrongly, and end', limits, async () => {
+    const fleet = await startFleet();
+    onTestFinished(() => fleet[Symbol.asyncDispose]());
+    const worker = badWorker(fleet, 'nan', '--listen', '127.0.0.1:0');
+    const get = await listening(worker);
+    const seen = new Set<number>();
+    // It listens before it has tried its device, and until it has ended.
+    const asked = async (): Promise<number | null> =>
+      (await get('/readyz').catch(() => null))?.status ?? null;
+    for (let status = await asked(); status !== null; status = await asked()) seen.add(status);
+    expect([...seen]).toEqual([503]);
+    expect(await worker.ended).toBe(exitCodes.noDevice);
+    expect(worker.log()).toMatch(/not used: wasm.*: /);
+    expect(worker.log()).not.toMatch(/worker ready/);
   });
 
   test('count what a run takes on its way: rows, a dead child, a lost worker', limits, async () => {
@@ -225,6 +230,9 @@ describeWithRedis('the processes of the manifests', () => {
     const [child] = (await readFile(children, 'utf8')).trim().split(' ');
     process.kill(Number(child), 'SIGKILL');
     await until('a restart is counted', async () => (await computed('skewflow_child_restarts_total')) === 1);
+    // Measured every five seconds.
+    for (const counted of [carried, computed])
+      await until('bytes are counted', async () => (await counted('skewflow_exchange_bytes_total')) > 500);
 
     worker?.kill('SIGKILL');
     await until('its loss is counted', async () => (await carried('skewflow_workers_lost_total')) === 1);

@@ -114,7 +114,7 @@ function parentOf(pid: number): number | null {
 const preload = pathToFileURL(fileURLToPath(new URL('./bad-device.js', import.meta.url))).href;
 
 /** A worker whose device misbehaves as `drill` says: see bad-device.js. */
-export function badWorker(fleet: Fleet, drill: string): Service {
+export function badWorker(fleet: Fleet, drill: string, ...more: readonly string[]): Service {
   const environment = { NODE_OPTIONS: `--import ${preload}`, SKEWFLOW_DRILL: drill };
-  return fleet.start(['worker', '--threads', '1', '--engine', 'wasm'], environment);
+  return fleet.start(['worker', '--threads', '1', '--engine', 'wasm', ...more], environment);
 }

@@ -93,10 +93,10 @@ describe('the metrics', () => {
     a.observe('skewflow_iteration_seconds', 0.02, { phase: 'gradient' });
     a.set('skewflow_queue_depth', 4, { queue: 'seats', state: 'waiting' });
     const text = await a.text();
-    expect(text).toContain('skewflow_iterations_total 3');
-    expect(text).toContain('skewflow_notices_total{code="WORKER_LOST"} 1');
-    expect(text).toContain('skewflow_iteration_seconds_count{phase="gradient"} 1');
-    expect(text).toContain('skewflow_queue_depth{queue="seats",state="waiting"} 4');
-    expect(await b.text()).toContain('skewflow_iterations_total 0');
+    expect(text).toContain('skewflow_iterations_total{role="coordinator"} 3');
+    expect(text).toContain('skewflow_notices_total{code="WORKER_LOST",role="coordinator"} 1');
+    expect(text).toContain('skewflow_iteration_seconds_count{role="coordinator",phase="gradient"} 1');
+    expect(text).toContain('skewflow_queue_depth{queue="seats",state="waiting",role="coordinator"} 4');
+    expect(await b.text()).toContain('skewflow_iterations_total{role="coordinator"} 0');
   });
 });

@@ -23,6 +23,14 @@ export type Outcome =
   | { readonly code: 'GPU_LOST'; readonly reason: string }
   | { readonly code: 'OUT_OF_MEMORY'; readonly reason: string; readonly bytes: number | null };
 
+/** Every code of it. */
+export const lossCodes = [
+  'CHILD_CRASHED',
+  'GPU_HUNG',
+  'GPU_LOST',
+  'OUT_OF_MEMORY',
+] as const satisfies readonly Outcome['code'][];
+
 export interface Limits {
   /** Fresh processes for one evaluation. */
   readonly restartsMax: number;
