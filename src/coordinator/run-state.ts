@@ -25,9 +25,10 @@
  * `second-opinions.ts`, what to do when nothing happens in `watch.ts`.
  */
 import type { ParameterDigest } from '../protocol.ts';
-import { hearAll, isEnough, serialOf } from './crew.ts';
+import { authorOf, hearAll, isEnough, serialOf } from './crew.ts';
 import { settle } from './homes.ts';
 import { answer, copyOf, countFrom, isOpen, newLoad, openCount, restartClocks } from './load.ts';
+import { noBlame } from './poison.ts';
 import {
   type Adding,
   type Asking,
@@ -141,7 +142,7 @@ function ask(
     checks: [],
     doubted: new Set(),
     faults: new Map(),
-    blame: new Map(),
+    blame: noBlame,
     answeredAt: null,
   };
   return {
@@ -175,7 +176,7 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
 function answered(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
   const { state } = turn;
   const { leaf, seat, fault } = event;
-  const { crew, serial } = serialOf(state.crew, seat, event.worker);
+  const { crew, serial } = serialOf(state.crew, seat, authorOf(state.crew, event));
   const { load, tookMs } = answer(state.load, leaf, { seat, serial }, state.now);
   const known: Partial<Asking> = {
     crew,
@@ -189,7 +190,7 @@ function answered(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
     const kept = change(after, {}, { kind: 'keep' });
     return isAudited(shape, state.number, state.asked.phase, leaf) ? audit(shape, kept, event) : kept;
   }
-  if (isDoubtful(shape, state, seat)) return doubt(shape, after, event);
+  if (isDoubtful(shape, state, event)) return doubt(shape, after, event);
   return change(after, { faults: new Map(state.faults).set(leaf, fault) });
 }
 
@@ -198,10 +199,11 @@ function learnt({ latencies, asked }: Asking, tookMs: number): Asking['latencies
   return { ...latencies, [asked.phase]: { count: before.count + 1, totalMs: before.totalMs + tookMs } };
 }
 
-/** A seat that has nothing left takes from another at once, where that is worth it. */
+/** A seat that has nothing left takes from another at once, where that is worth it; one that fell silent or is gone does not. */
 function stealNext({ rules }: RunShape, turn: Turn, { seat }: PostedEvent): Turn {
   const { load, crew } = turn.state;
-  const idle = crew.members.size > 1 && load.remaining > 0 && openCount(load, seat) === 0;
+  const here = crew.members.get(seat)?.silent === false;
+  const idle = here && crew.members.size > 1 && load.remaining > 0 && openCount(load, seat) === 0;
   return idle ? stealFor(turn, seat, averageOf(turn.state, 1) ?? 0, rules.stealMs) : turn;
 }
 

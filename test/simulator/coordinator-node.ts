@@ -15,6 +15,7 @@ import type { Desk, DeskEvent, Receipt } from '../../src/exchange/exchange.ts';
 import type { Log } from '../../src/log.ts';
 import type { Chance } from './chance.ts';
 import { coordinationOf, courseOf } from './job.ts';
+import { lawful } from './laws.ts';
 import type { Mutations } from './mutants.ts';
 import type { Node } from './node.ts';
 import type { Scenario } from './scenario.ts';
@@ -145,7 +146,8 @@ class Session {
       signal: new AbortController().signal,
     };
     const shape = { ...shapeOf(run), run: runId, rules: scenario.rules };
-    const office = new Office(run, shape, mutations.parts);
+    const { parts } = mutations;
+    const office = new Office(run, shape, { ...parts, decide: lawful(parts.decide) });
     await office.begin();
     while (office.going) {
       const events = await this.#events();
