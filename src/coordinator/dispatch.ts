@@ -56,7 +56,7 @@ export class Dispatch {
     return { protocolVersion, run: this.#desk.run, epoch: this.#desk.epoch };
   }
 
-  /** A later coordinator holds the run; which one, if that can be told. */
+  /** A later coordinator holds the run; which one, if that can be told. Of a store that forgot the run an event tells. */
   async #fencedIf(receipt: Receipt): Next {
     if (receipt !== 'fenced') return undefined;
     const epoch = (await this.#desk.standing()).iteration?.epoch ?? 0;

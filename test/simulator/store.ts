@@ -116,6 +116,7 @@ export class Store {
   }
 
   #commit(epoch: number, holder: object, what: string, change: () => void): Receipt {
+    if (this.#epoch === 0) return 'gone';
     if (epoch !== this.#epoch && !this.#mutations.skipEpochCheck) return 'fenced';
     if (epoch < this.highestEpoch && this.#epoch === this.highestEpoch) {
       this.onBreach(`${what} under epoch ${epoch} while ${this.highestEpoch} holds the run`);
