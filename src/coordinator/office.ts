@@ -179,7 +179,9 @@ export class Office {
   async #adopt(kept: readonly KeptAnswer[]): Promise<void> {
     const postings = this.#adopted;
     this.#adopted = [];
-    await this.#feed({ kind: 'adopted', copies: copiesOf(postings) });
+    if (kept.length === 0 && postings.length === 0) return;
+    const copies = copiesOf(postings);
+    await this.#feed({ kind: 'adopted', copies });
     const question = questionOf(this.#state, this.desk.run);
     if (question !== null) {
       for (const { leaf, answer, worker } of kept) {
@@ -187,6 +189,8 @@ export class Office {
       }
     }
     for (const posting of postings) await this.#post(posting);
+    // Leaves were given out before it was known which of them are answered.
+    await this.#feed({ kind: 'adopted', copies });
   }
 
   // --- events ---------------------------------------------------------------------------------------------
@@ -293,8 +297,6 @@ export class Office {
     if (!again) this.#lap.published();
     return next;
   }
-
-  // --- checkpoints ------------------------------------------------------------------------------------------
 
   #secure(): Promise<RunEvent | undefined> {
     return this.#keeper.secure(() => this.#checkpoint());

@@ -90,7 +90,7 @@ export type RunState =
   | { readonly kind: 'ended'; readonly end: RunEnd };
 
 export type RunEvent =
-  /** What a coordinator before this one asked of leaves of this stage, beyond their first answers. */
+  /** What a coordinator before this one asked of leaves of this stage, beyond their first answers; seats are told what is left. */
   | { readonly kind: 'adopted'; readonly copies: ReadonlyMap<Leaf, number> }
   | { readonly kind: 'beat'; readonly seat: SeatId }
   /** A seat's worker could not go on. */

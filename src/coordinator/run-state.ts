@@ -46,7 +46,7 @@ import {
 import { broke, emptied, heardAgain, joined, left } from './seating.ts';
 import { audit, checkFor, doubt, isAudited, isDoubtful, opine, replaceCopy } from './second-opinions.ts';
 import { placeOf, type RunShape, stagesOf } from './stage.ts';
-import { assignmentOf, change, conclude, ended, hands, heard, type Turn, turnOf } from './turn.ts';
+import { assignmentOf, change, conclude, ended, hands, heard, move, type Turn, turnOf } from './turn.ts';
 import { averageOf, stealFor, tick } from './watch.ts';
 
 /** One event; an event that means nothing in this state changes nothing. */
@@ -55,7 +55,7 @@ export function decide(shape: RunShape, state: RunState, event: RunEvent): Decis
   switch (event.kind) {
     case 'adopted':
       return state.kind === 'asking'
-        ? unchanged({ ...state, load: countFrom(state.load, event.copies) })
+        ? conclude(move(turnOf(state), countFrom(state.load, event.copies)))
         : unchanged(state);
     case 'beat':
       return beat(shape, state, event);
