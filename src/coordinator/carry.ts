@@ -26,7 +26,14 @@ import type { Root } from '../storage/root.ts';
 import { version } from '../version.ts';
 import { type Checkpoint, checkpointVersion } from './checkpoint.ts';
 import { coordinate } from './coordinator.ts';
-import { type RunSummary, sharedResults, summaryOf, writeShared, writeSummary } from './outcome.ts';
+import {
+  type RunSummary,
+  readFigures,
+  sharedResults,
+  summaryOf,
+  writeShared,
+  writeSummary,
+} from './outcome.ts';
 import { Reporter } from './reporter.ts';
 import { rowsWanted } from './result.ts';
 import { type Rules, watchful } from './rules.ts';
@@ -69,7 +76,7 @@ export async function carry(charge: Charge, means: Means): Promise<void> {
       story.state('accepted');
       await carried(charge, means, meter, story, spool, leave);
     }
-    const summary = await summaryIn(means.root, order.run);
+    const summary = await readFigures(means.root, order.run);
     await over(charge, spool, () => story.end('done', { summary }, leave));
     meter.end(null);
   } catch (error) {
@@ -255,15 +262,6 @@ function inRoom<T>(task: () => Promise<T>, story: Story, signal: AbortSignal): P
     story.state(error === null ? 'active' : 'paused');
   };
   return whenThereIsRoom(task, onFull, signal);
-}
-
-/** What `show` has of results: the figures of `result.json`, and where they lie. */
-async function summaryIn(root: Root, run: string): Promise<Record<string, boolean | number | string | null>> {
-  const key = `${runKeys(run).result}/result.json`;
-  const text = Buffer.from((await root.read(key)) ?? new Uint8Array()).toString('utf8');
-  const all = text === '' ? {} : (JSON.parse(text) as Partial<RunSummary>);
-  const plain = Object.entries(all).filter(([, value]) => typeof value !== 'object' || value === null);
-  return Object.fromEntries(plain) as Record<string, boolean | number | string | null>;
 }
 
 async function opened(open: () => Promise<Job>): Promise<AsyncDisposable & { readonly job: Job }> {
