@@ -55,6 +55,8 @@ export interface Means {
   readonly meters: RunMeters;
   /** Aborting leaves the runs to other coordinators, with a checkpoint each. */
   readonly handOver: AbortSignal;
+  /** Resolves when the store has been out of reach for so long that nothing can be told. */
+  readonly away: () => Promise<void>;
 }
 
 /** A root that does not answer is tried again by whoever takes the run next, but not at once. */
@@ -198,8 +200,8 @@ async function ended(
     } else if (why === 'fenced') {
       log.warn(facts, error instanceof Error ? error.message : String(error));
     } else if (leave.aborted) {
-      await story.settled();
-      await charge.release('again');
+      // What is to go on is on the disk. A store that is away is told nothing: the lease lapses by itself.
+      await Promise.race([story.settled().then(() => charge.release('again')), means.away()]);
     } else if (why === 'cancelled' || cancelled.aborted) {
       await spool.close(order.run, 'cancelled', null);
       await over(charge, spool, () => story.end('cancelled', {}, leave));
