@@ -16,6 +16,8 @@ export interface Member {
   readonly heardAt: number;
   /** Not heard of for longer than it should; what it had to do is with others. */
   readonly silent: boolean;
+  /** What its work waits for until somebody mends it; null: nothing. */
+  readonly waits: string | null;
   /** Leaves it was at when it fell silent. */
   readonly suspects: readonly Leaf[];
   /** Time a leaf takes here, as a multiple of what it took all seats on average. */
@@ -73,7 +75,7 @@ export function returns(crew: Crew, worker: WorkerId): boolean {
 export function admit(crew: Crew, { seat, worker, numerics, threads }: Join, now: number): Crew {
   const serial = crew.serials + 1;
   const who = { seat, worker, numerics, threads, serial };
-  const member: Member = { ...who, heardAt: now, silent: false, suspects: [], pace: 1 };
+  const member: Member = { ...who, heardAt: now, silent: false, waits: null, suspects: [], pace: 1 };
   return {
     ...crew,
     members: new Map(crew.members).set(seat, member),

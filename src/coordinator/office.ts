@@ -138,7 +138,7 @@ export class Office {
     switch (event.kind) {
       case 'beat':
         if (this.#ledger.beat(event.beat)) this.#run.onProgress(this.#ledger.progress());
-        return this.#feed({ kind: 'beat', seat: event.beat.seat });
+        return this.#feed({ kind: 'beat', seat: event.beat.seat, waits: event.beat.waits ?? null });
       case 'broke':
         return this.#feed({ ...event, final: isFinal(event.error) });
       case 'emptied':

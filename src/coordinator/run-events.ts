@@ -92,7 +92,8 @@ export type RunState =
 export type RunEvent =
   /** What a coordinator before this one asked of leaves of this stage, beyond their first answers; seats are told what is left. */
   | { readonly kind: 'adopted'; readonly copies: ReadonlyMap<Leaf, number> }
-  | { readonly kind: 'beat'; readonly seat: SeatId }
+  /** A worker is heard of; and what its work waits for until somebody mends it, if it does. */
+  | { readonly kind: 'beat'; readonly seat: SeatId; readonly waits: string | null }
   /** A seat's worker could not go on. */
   | { readonly kind: 'broke'; readonly seat: SeatId; readonly error: ErrorReport; readonly final: boolean }
   | { readonly kind: 'cancel' }

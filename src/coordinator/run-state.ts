@@ -25,9 +25,10 @@
  * `second-opinions.ts`, what to do when nothing happens in `watch.ts`.
  */
 import type { ParameterDigest } from '../protocol.ts';
-import { authorOf, hearAll, isEnough, serialOf } from './crew.ts';
+import { amend, authorOf, hearAll, isEnough, serialOf } from './crew.ts';
 import { settle } from './homes.ts';
 import { answer, copyOf, countFrom, isOpen, newLoad, openCount, restartClocks } from './load.ts';
+import type { Notice } from './notice.ts';
 import { noBlame } from './poison.ts';
 import {
   type Adding,
@@ -209,11 +210,15 @@ function stealNext({ rules }: RunShape, turn: Turn, { seat }: PostedEvent): Turn
 
 // --- the rest ---------------------------------------------------------------------------------------------
 
-function beat(shape: RunShape, state: Going, { seat }: Extract<RunEvent, { kind: 'beat' }>): Decision {
+function beat(shape: RunShape, state: Going, { seat, waits }: Extract<RunEvent, { kind: 'beat' }>): Decision {
   const member = state.crew.members.get(seat);
-  const after = { ...state, crew: heard(state.crew, seat, state.now) };
-  const again = member?.silent === true && after.kind === 'asking';
-  return again ? heardAgain(shape, after, member) : unchanged(after);
+  if (member === undefined) return unchanged(state);
+  const after = { ...state, crew: amend(heard(state.crew, seat, state.now), seat, { waits }) };
+  const { state: next, effects } =
+    member.silent && after.kind === 'asking' ? heardAgain(shape, after, member) : unchanged(after);
+  if (member.waits === waits) return { state: next, effects };
+  const notice: Notice = { code: 'WORKER_WAITS', who: { seat, worker: member.worker }, why: waits };
+  return { state: next, effects: [...effects, { kind: 'say', notice }] };
 }
 
 function handedOver({ number }: Going): Decision {

@@ -38,7 +38,7 @@ export const move = (letter: string): RunEvent => ({ kind: 'move', digest: diges
 export const left = (seat: SeatId): RunEvent => ({ kind: 'left', seat, lost: false });
 export const lost = (seat: SeatId): RunEvent => ({ kind: 'left', seat, lost: true });
 export const tick = (now: number): RunEvent => ({ kind: 'tick', now });
-export const beat = (seat: SeatId): RunEvent => ({ kind: 'beat', seat });
+export const beat = (seat: SeatId, waits: string | null = null): RunEvent => ({ kind: 'beat', seat, waits });
 
 export interface Answer {
   readonly seat?: SeatId;
