@@ -9,7 +9,7 @@ import { SkewflowError } from '../errors.ts';
 import { isFinal, reportOf } from '../exchange/error-report.ts';
 import type { Desk, DeskEvent, Standing } from '../exchange/exchange.ts';
 import { blocksOf } from '../partition/plan.ts';
-import type { ParameterDigest, Posting, RowsWanted } from '../protocol.ts';
+import type { Join, ParameterDigest, Posting, RowsWanted } from '../protocol.ts';
 import { Answers } from './answers.ts';
 import {
   type Checkpoint,
@@ -34,7 +34,7 @@ import { plannedFrom, type RunEffect, type RunEvent, type RunState } from './run
 import { decide } from './run-state.ts';
 import { isCompared } from './second-opinions.ts';
 import type { RunShape, Stage } from './stage.ts';
-import { adoptable, before, copiesOf, crewOf, questionOf, resumable } from './takeover.ts';
+import { adoptable, before, copiesOf, crewOf, questionOf, remembered, resumable } from './takeover.ts';
 import { type AnswersOf, Worksheet } from './worksheet.ts';
 
 /** What an office is made of. */
@@ -107,7 +107,7 @@ export class Office {
     const unkept = await this.#secure();
     if (unkept !== undefined) return this.#feed(unkept);
     await this.tick();
-    for (const join of standing.joins) await this.receive({ kind: 'joined', join });
+    await this.#greet(standing.joins);
     const { resume } = this.#run;
     await this.#feed({ kind: 'inputs', digest: digestOf(this.#sheet.given) });
     this.#standing = null;
@@ -142,6 +142,9 @@ export class Office {
       case 'broke':
         return this.#feed({ ...event, final: isFinal(event.error) });
       case 'emptied':
+        await this.#feed(event);
+        // Somebody else may have been sooner to open the run again, and seats may have been taken since.
+        return this.going ? this.#greet((await this.desk.standing()).joins) : undefined;
       case 'left':
       case 'unreachable':
         return this.#feed(event);
@@ -154,6 +157,10 @@ export class Office {
       case 'posted':
         return this.#post(event.posting);
     }
+  }
+
+  async #greet(joins: readonly Join[]): Promise<void> {
+    for (const join of joins) await this.receive({ kind: 'joined', join });
   }
 
   /** What the run came to; throws what it failed for. */
@@ -303,7 +310,6 @@ export class Office {
   }
 
   #checkpoint(): Checkpoint {
-    const { numerics, classes, quarantined, dismissed } = this.#crew;
     return {
       version: checkpointVersion,
       epoch: this.desk.epoch,
@@ -312,10 +318,7 @@ export class Office {
       ...this.#sheet.record(),
       course: this.#run.course.record(),
       answers: this.#sheet.begun ? this.#sheet.kept() : resumable(this.#run.resume, this.#asked),
-      numerics,
-      classes,
-      quarantined: [...quarantined],
-      dismissed: [...dismissed],
+      ...remembered(this.#crew),
       counts: this.#ledger.counts(),
     };
   }

@@ -164,8 +164,9 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
     return unchanged(state);
   const turn = turnOf(state);
   const first = event.copy === copyOf(load, event.leaf) && isOpen(load, event.leaf);
-  if (state.crew.dismissed.has(event.seat)) {
-    // The store took it before the seat was dismissed, and takes no other for this copy.
+  const { crew } = state;
+  if (crew.dismissed.has(event.seat) || crew.quarantined.has(authorOf(crew, event))) {
+    // The store took it before the seat was dismissed, or its worker was sent away; and it takes no other for this copy.
     return first ? conclude(replaceCopy(shape, turn, event.leaf)) : unchanged(state);
   }
   if (first) return conclude(stealNext(shape, answered(shape, turn, event), event));

@@ -69,6 +69,16 @@ describe('a worker that is doubted', () => {
     expect(kinds(effects)).toEqual(['keep', 'add']);
   });
 
+  it('is not heard any more once it is sent away, from whichever seat it had', () => {
+    const left: RunEvent = { kind: 'left', seat: a, lost: false };
+    const { state } = having(shape, ...three, posted(0, { fault }), left, posted(0, { seat: b, copy: 1 }));
+    const late = from(shape, state, posted(1, { fault }));
+    expect(kinds(late.effects)).toEqual(['assign']);
+    const rest = [2, 3].map((leaf) => posted(leaf, { seat: c }));
+    const { effects } = from(shape, late.state, ...rest, posted(1, { seat: c, copy: 1 }));
+    expect(kinds(effects)).toEqual(['keep', 'add']);
+  });
+
   it('is doubted also when it is gone, and when nobody here knows it', () => {
     const gone = having(shape, ...three, lost(a), posted(0, { fault }));
     expect(again(gone.effects)).toMatchObject({ b: [{ leaf: 0, copy: 1 }] });

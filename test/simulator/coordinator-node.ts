@@ -113,6 +113,8 @@ class Session {
   readonly #inbox: DeskEvent[] = [];
   #wake: (() => void) | null = null;
   #lastHeard = 0;
+  /** Of its desk: what the store told of another is not heard here. */
+  #epoch = 0;
 
   constructor(node: Node, court: Court) {
     this.#node = node;
@@ -160,19 +162,31 @@ class Session {
 
   /** Events come in order, some time later; postings perhaps twice. */
   hear(event: DeskEvent): void {
+    const { store, mutations } = this.#court;
+    const epoch = this.#epoch;
     const at = Math.max(this.#lastHeard, this.#node.now + this.#court.chance.within(1, 12));
     this.#lastHeard = at;
-    this.#node.later(at - this.#node.now, () => this.hearAtOnce(event));
+    const another = event.kind !== 'emptied' && store.epoch !== epoch && !mutations.skipEpochCheck;
+    const told: DeskEvent = another ? { kind: 'fenced' } : event;
+    this.#node.later(at - this.#node.now, () => this.#hearOf(epoch, told));
     if (event.kind === 'posted' && this.#court.chance.happens(0.05)) {
-      this.#node.later(this.#court.chance.within(20, 2000), () => this.hearAtOnce(event));
+      this.#node.later(this.#court.chance.within(20, 2000), () => this.#hearOf(epoch, told));
     }
   }
 
-  hearAtOnce(event: DeskEvent): void {
-    if (this.#node.isCut && event.kind !== 'unreachable') {
-      this.#node.later(100, () => this.hearAtOnce(event));
+  /** What a desk tells; nothing any more when it has been given up for another, or over a link that is cut, later. */
+  #hearOf(epoch: number, event: DeskEvent): void {
+    if (epoch !== this.#epoch) return;
+    if (this.#node.isCut) {
+      this.#node.later(100, () => this.#hearOf(epoch, event));
       return;
     }
+    // Somebody else was sooner to open the run again.
+    const lost = event.kind === 'emptied' && this.#court.store.epoch !== 0;
+    this.hearAtOnce(lost ? { kind: 'fenced' } : event);
+  }
+
+  hearAtOnce(event: DeskEvent): void {
     this.#inbox.push(event);
     this.#ring();
   }
@@ -219,6 +233,8 @@ class Session {
   async #open(epochMin: number): Promise<Desk> {
     const { store } = this.#court;
     const epoch = await this.#call(() => store.open(epochMin));
+    this.#epoch = epoch;
+    this.#inbox.length = 0;
     const tell = (request: () => Receipt): Promise<Receipt> => this.#call(request);
     return {
       run: runId,

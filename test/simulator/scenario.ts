@@ -158,6 +158,7 @@ function troublesOf(chance: Chance, kind: Scenario['kind'], count: number): Scen
     case 'quiet':
       return [];
     case 'broken':
+      return honestTroubles(chance, count).map(at);
     case 'data':
     case 'liar':
       // Nobody who could tell right from wrong goes away.

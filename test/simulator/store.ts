@@ -101,6 +101,11 @@ export class Store {
     });
   }
 
+  /** Under which the run is held; 0: it is not known here. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
   get ended(): RunEnd | null {
     return this.#end;
   }
