@@ -10,7 +10,6 @@ import { isFinal, reportOf } from '../exchange/error-report.ts';
 import type { Desk, DeskEvent, Standing } from '../exchange/exchange.ts';
 import { blocksOf } from '../partition/plan.ts';
 import type { Join, ParameterDigest, Posting, RowsWanted } from '../protocol.ts';
-import { Answers } from './answers.ts';
 import {
   type Checkpoint,
   checkpointVersion,
@@ -35,7 +34,7 @@ import { decide } from './run-state.ts';
 import { isCompared } from './second-opinions.ts';
 import type { RunShape, Stage } from './stage.ts';
 import { adoptable, before, copiesOf, crewOf, questionOf, remembered, resumable } from './takeover.ts';
-import { type AnswersOf, Worksheet } from './worksheet.ts';
+import { type AnswersOf, answersOf, Worksheet } from './worksheet.ts';
 
 /** What an office is made of. */
 export interface Parts {
@@ -43,10 +42,7 @@ export interface Parts {
   readonly answersOf: AnswersOf;
 }
 
-const sound: Parts = {
-  decide,
-  answersOf: (leaves, entries, retain) => new Answers(leaves, entries, retain),
-};
+const sound: Parts = { decide, answersOf };
 
 /** The desk of one run with everything on it. */
 export class Office {
