@@ -235,6 +235,8 @@ class Session {
     const epoch = await this.#call(() => store.open(epochMin));
     this.#epoch = epoch;
     this.#inbox.length = 0;
+    // What befell the store before this desk was known here, its first look finds.
+    if (store.epoch !== epoch) this.hearAtOnce({ kind: store.epoch === 0 ? 'emptied' : 'fenced' });
     const tell = (request: () => Receipt): Promise<Receipt> => this.#call(request);
     return {
       run: runId,
