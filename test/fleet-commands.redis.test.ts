@@ -126,7 +126,7 @@ describeWithRedis('the commands of a fleet', () => {
     await fleet.redis.kill();
     const begun = Date.now();
     for (const process of [coordinator, worker]) process.kill('SIGTERM');
-    expect([await coordinator.ended.then((x)=>{console.log('C',Date.now()-begun);return x;}), await worker.ended.then((x)=>{console.log('W',Date.now()-begun);return x;})]).toEqual([0, 0]);
+    expect([await coordinator.ended, await worker.ended]).toEqual([0, 0]);
     expect(Date.now() - begun).toBeLessThan(25_000);
   });
 

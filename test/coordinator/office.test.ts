@@ -179,6 +179,21 @@ describe('a run that is carried to its end', () => {
   });
 });
 
+describe('a coordinator that is to leave', () => {
+  it('waits for no answer of a store that is away, and keeps what it has', async () => {
+    const leave = new AbortController();
+    const told: Told = { what: [], published: [], plans: [], end: null };
+    const away: Desk = { ...deskOf(1, told), assign: () => new Promise(() => {}) };
+    const stuck = officeOf({ handOver: leave.signal, desk: away });
+    const begun = stuck.office.begin();
+    leave.abort();
+    await begun;
+    await stuck.office.handOver();
+    expect(stuck.kept.at(-1)).toMatchObject({ number: 0, epoch: 1 });
+    expect(() => stuck.office.result()).toThrow('the run was handed over');
+  });
+});
+
 describe('a run that is taken up', () => {
   /** The checkpoint of a coordinator that leaves when these leaves of the given stage are answered. */
   async function handedOver(stages: readonly (readonly Leaf[])[]): Promise<Checkpoint> {

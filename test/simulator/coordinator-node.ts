@@ -113,6 +113,7 @@ class Session {
   readonly #inbox: DeskEvent[] = [];
   #wake: (() => void) | null = null;
   #lastHeard = 0;
+  readonly #told: { readonly epoch: number; readonly event: DeskEvent }[] = [];
   /** Of its desk: what the store told of another is not heard here. */
   #epoch = 0;
 
@@ -174,16 +175,24 @@ class Session {
     }
   }
 
-  /** What a desk tells; nothing any more when it has been given up for another, or over a link that is cut, later. */
+  /** What a desk tells, in order, and over a link that is cut, later. */
   #hearOf(epoch: number, event: DeskEvent): void {
-    if (epoch !== this.#epoch) return;
+    this.#told.push({ epoch, event });
+    this.#hearTold();
+  }
+
+  #hearTold(): void {
     if (this.#node.isCut) {
-      this.#node.later(100, () => this.#hearOf(epoch, event));
+      this.#node.later(100, () => this.#hearTold());
       return;
     }
-    // Somebody else was sooner to open the run again.
-    const lost = event.kind === 'emptied' && this.#court.store.epoch !== 0;
-    this.hearAtOnce(lost ? { kind: 'fenced' } : event);
+    for (const { epoch, event } of this.#told.splice(0)) {
+      // Of a desk that was given up for another nothing is heard any more.
+      if (epoch !== this.#epoch) continue;
+      // Somebody else was sooner to open the run again.
+      const lost = event.kind === 'emptied' && this.#court.store.epoch !== 0;
+      this.hearAtOnce(lost ? { kind: 'fenced' } : event);
+    }
   }
 
   hearAtOnce(event: DeskEvent): void {
