@@ -2,9 +2,11 @@
  * How does one event of a stage end? With a plan if anything moved, and with the next thing when the last leaf is answered.
  */
 import type { Leaf } from '../partition/seats.ts';
-import type { Again, ErrorReport, Fault, RunEnd, SeatId, WorkerId } from '../protocol.ts';
+import type { Again, RunEnd, SeatId, WorkerId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
+import { firstOf, nonFinite } from './faults.ts';
 import { adopt, isOpen, type Load, planOf } from './load.ts';
+import { isSuspect, tryAlone } from './poison.ts';
 import { type Asking, type Decision, memoryOf, type RunEffect } from './run-events.ts';
 import type { RunShape } from './stage.ts';
 
@@ -34,19 +36,27 @@ export function hands(crew: Crew): readonly Member[] {
   return [...crew.members.values()].filter(({ silent }) => !silent);
 }
 
-/** What no seat holds goes to whoever is there, unless fewer are there than there should be. */
+/** Of those, the ones that have missed no beat; all of them where nobody was heard of lately. */
+export function lively({ rules }: RunShape, { crew, now }: Pick<Asking, 'crew' | 'now'>): readonly Member[] {
+  const all = hands(crew);
+  const heardLately = all.filter(({ heardAt }) => now - heardAt < rules.livelyMs);
+  return heardLately.length > 0 ? heardLately : all;
+}
+
+/**
+ * What no seat holds goes to whoever is there, unless fewer are there than there should be; a leaf under suspicion waits until
+ * it can be alone.
+ */
 export function giveOut(shape: RunShape, turn: Turn): Turn {
   const { crew, load, blame, now } = turn.state;
   if (load.orphans.length === 0 || !isEnough(shape.rules, crew)) return turn;
-  const able = hands(crew);
+  const able = lively(shape, turn.state);
   if (able.length === 0) return turn;
-  const after = adopt(
-    load,
-    able.map(({ seat }) => seat),
-    new Set(blame.keys()),
-    now,
-  );
-  return move(turn, after);
+  const suspects = load.orphans.filter((leaf) => isOpen(load, leaf) && isSuspect(shape.rules, blame, leaf));
+  const seats = able.map(({ seat }) => seat);
+  const adopted = adopt(load, seats, { last: new Set(blame.victims.keys()), not: new Set(suspects) }, now);
+  const after = tryAlone(adopted, blame, suspects, able, now);
+  return after === load ? turn : move(turn, after);
 }
 
 export function conclude(turn: Turn): Decision {
@@ -74,7 +84,7 @@ export function assignmentOf({ load, checks }: Pick<Asking, 'checks' | 'load'>):
 
 function finish({ state, effects }: Turn): Decision {
   const { number, stage, asked, load, faults } = state;
-  const [first] = [...faults.values()].sort(earlier);
+  const first = firstOf(faults.values());
   return {
     state: {
       ...memoryOf(state),
@@ -123,43 +133,8 @@ export function heard(crew: Crew, seat: SeatId, now: number): Crew {
   return amend(crew, seat, { heardAt: now, silent: false, suspects: [] });
 }
 
-/** Whom to blame: these leaves were being computed when this worker was lost. */
-export function blamed(
-  { blame, load }: Asking,
-  worker: WorkerId,
-  leaves: readonly Leaf[],
-): ReadonlyMap<Leaf, ReadonlySet<WorkerId>> {
-  const next = new Map(blame);
-  for (const leaf of leaves.filter((l) => isOpen(load, l))) {
-    next.set(leaf, new Set([...(next.get(leaf) ?? []), worker]));
-  }
-  return next;
-}
-
 // --- ends -------------------------------------------------------------------------------------------------
 
 export function ended(end: RunEnd, before: readonly RunEffect[] = []): Decision {
   return { state: { kind: 'ended', end }, effects: [...before, { kind: 'end', end }] };
-}
-
-const whatOrder = { state: 0, loss: 1, gradient: 2 } as const;
-
-/** In the run's own time: states before losses before gradients, earlier steps first, sources first, lower rows first. */
-function earlier(a: Fault, b: Fault): number {
-  return (
-    whatOrder[a.what] - whatOrder[b.what] ||
-    a.step - b.step ||
-    Number(a.group === 'tracers') - Number(b.group === 'tracers') ||
-    a.row - b.row
-  );
-}
-
-/** The fault as an error; the coordinator adds the time of the step and the names. */
-function nonFinite(fault: Fault): ErrorReport {
-  const { group, what, row, step } = fault;
-  return {
-    tag: 'NonFiniteError',
-    message: `the ${what} is not finite: ${group} row ${row}, step ${step}`,
-    details: { group, what, row, step },
-  };
 }
