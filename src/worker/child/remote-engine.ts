@@ -94,15 +94,22 @@ class Remote {
   /** The generation of the child that has been brought to the state above. */
   #restored = -1;
   #sessionsMade = 0;
+  /** Halved when the device did not give it: tiles become smaller, and no bit depends on them. */
+  #memoryBytes: number;
   #closed = false;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ChildEngineOptions) {
     const { device, environment = {}, log, onRestart = () => {} } = options;
     const limits = options.limits ?? (device.engine === 'reference' ? patientLimits : defaultLimits);
+    const restarted = (code: string): void => {
+      if (code === 'OUT_OF_MEMORY') this.#memoryBytes /= 2;
+      onRestart(code);
+    };
     const name = device.engine === 'webgpu' ? (device.adapter ?? device.engine) : device.engine;
     this.#options = options;
-    this.#supervisor = new Supervisor({ device: name, environment, limits, log, onRestart });
+    this.#memoryBytes = options.memoryBytes;
+    this.#supervisor = new Supervisor({ device: name, environment, limits, log, onRestart: restarted });
   }
 
   get pid(): number | undefined {
@@ -176,7 +183,8 @@ class Remote {
   }
 
   #openMessage(request: number): ReturnType<Question['message']> {
-    const { device, precision, threads, memoryBytes } = this.#options;
+    const { device, precision, threads } = this.#options;
+    const memoryBytes = this.#memoryBytes;
     return { header: { kind: 'open', request, device, precision, threads, memoryBytes }, arrays: [] };
   }
 

@@ -38,7 +38,11 @@ export function makeSession({
   const run = async (request: Evaluation, sink: EvaluationSink, signal?: AbortSignal): Promise<void> => {
     signal?.throwIfAborted();
     residents ??= settleImages();
-    const recorder = makeRecorder(device, buffers, groups, pace, () => signal?.throwIfAborted());
+    const recorder = makeRecorder(device, buffers, groups, pace, () => {
+      signal?.throwIfAborted();
+      // A sweep of the sources counts no block, and is a sign of life all the same.
+      sink.progress?.(0);
+    });
     await evaluate(
       {
         device,
