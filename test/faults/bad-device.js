@@ -1,12 +1,18 @@
 /**
- * Which device misbehaves? Loaded into a worker's compute child before anything else, it changes what the child says as
- * SKEWFLOW_DRILL wants it:
+ * Which device misbehaves? Loaded into a worker's compute child before anything else, it changes what the child says, or what
+ * it has, as SKEWFLOW_DRILL wants it:
  *
- *   lie        the lowest bit of the first number of every gradient is flipped
- *   nan        every answer is that a state is not finite
- *   poison N   the process is killed when it would answer shard N
- *   slow MS    every answer takes that much longer
+ *   lie         the lowest bit of the first number of every gradient is flipped
+ *   nan         every answer is that a state is not finite
+ *   die         the process is killed when it would answer
+ *   poison N    the process is killed when it would answer shard N
+ *   slow MS     every answer takes that much longer
+ *   lose PATH   the GPU's device is destroyed when an answer is sent
+ *   full PATH   a GPU has not the memory that is asked of it
+ *
+ * The last two happen once: unless the file is there, which is made.
  */
+import { writeFileSync } from 'node:fs';
 import { pack, unpack } from 'msgpackr';
 
 const [what, value] = (process.env['SKEWFLOW_DRILL'] ?? '').split(' ');
@@ -19,6 +25,7 @@ if (send !== undefined && process.argv[1]?.endsWith('host.js')) {
 function changed(message) {
   const [packed, loss, sums, winners, gradient, ...others] = message;
   const header = unpack(packed);
+  if (what === 'full' && header.kind === 'opened') fill();
   if (header.kind !== 'partial' || header.leaf === 'sources') return message;
   switch (what) {
     case 'lie': {
@@ -31,13 +38,44 @@ function changed(message) {
       const { request, leaf } = header;
       return [pack({ kind: 'fault', request, leaf, group: 'tracers', what: 'state', row: 7, step: 2 })];
     }
+    case 'die':
+      process.kill(process.pid, 'SIGKILL');
+      return message;
     case 'poison':
       if (header.leaf === Number(value)) process.kill(process.pid, 'SIGKILL');
       return message;
     case 'slow':
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(value));
       return message;
+    case 'lose':
+      if (isFirst()) process.emit('message', [pack({ kind: 'lose-device' })]);
+      return message;
+    case 'full':
+      return message;
     default:
       throw new Error(`no such drill: ${what}`);
   }
+}
+
+/** Whether this is the first process to whom it happens. */
+function isFirst() {
+  try {
+    writeFileSync(value, '', { flag: 'wx' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** With a buffer it is asked for the largest texture that its limits allow, which no memory holds: the error is the driver's own. */
+function fill() {
+  const { createBuffer } = GPUDevice.prototype;
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    if (isFirst()) {
+      const { maxTextureDimension2D: edge, maxTextureArrayLayers: layers } = this.limits;
+      const usage = GPUTextureUsage.COPY_DST;
+      this.createTexture({ size: [edge, edge, layers], format: 'rgba32float', usage });
+    }
+    return createBuffer.call(this, descriptor);
+  };
 }

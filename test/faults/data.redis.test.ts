@@ -1,6 +1,6 @@
 /** What becomes of a run whose data or devices are wrong, whose workers do not belong together, whose disk is full. */
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
@@ -10,13 +10,15 @@ import { describeWithRedis } from '../setup/describe-with.ts';
 import {
   badWorker,
   expectBitsOfRun,
+  gradientJob,
+  iterated,
   limits,
-  longIteration,
   manyIterations,
-  shortJob,
+  oneGradient,
+  over,
   show,
+  slowWorker,
   submit,
-  until,
 } from './drill.ts';
 
 beforeAll(built);
@@ -29,19 +31,15 @@ describeWithRedis('a run', () => {
     const coordinator = fleet.coordinator();
     fleet.worker();
     fleet.worker();
-    const id = await submit(
-      fleet,
-      longIteration.replace('* p[j])\n  q:', '* p[j]) + 90 * sqnorm(x) * x\n  q:'),
-      '--workers',
-      '2..2',
-    );
-    expect((await fleet.run('follow', id)).code).toBe(1);
+    const text = gradientJob(4000, 10).replace('* p[j])\n  q:', '* p[j]) + 90 * sqnorm(x) * x\n  q:');
+    const id = await submit(fleet, text, { workers: { min: 2, max: 2 } });
+    expect(await over(fleet, id)).toBe('failed');
     expect(coordinator.log()).toMatch(
       /NON_FINITE shard \d+ rows \d+\.\.\d+ iteration \d+: another worker finds the same: it is the data/,
     );
     expect(coordinator.log()).not.toMatch(/quarantined/);
     expect((await show(fleet, id)).error?.message).toMatch(/stopped being finite/);
-    await expectBitsOfRun(fleet, await submit(fleet, shortJob));
+    await expectBitsOfRun(fleet, await submit(fleet, oneGradient));
   });
 
   test(
@@ -52,7 +50,7 @@ describeWithRedis('a run', () => {
       const coordinator = fleet.coordinator();
       badWorker(fleet, 'nan');
       fleet.worker();
-      const id = await submit(fleet, longIteration, '--workers', '2..2');
+      const id = await submit(fleet, oneGradient, { workers: { min: 2, max: 2 } });
       await coordinator.says(/NON_FINITE shard .* it is the device.*quarantined/s);
       fleet.worker();
       await expectBitsOfRun(fleet, id);
@@ -68,7 +66,7 @@ describeWithRedis('a run', () => {
       const liar = badWorker(fleet, 'lie');
       fleet.worker();
       fleet.worker();
-      await submit(fleet, manyIterations(400), '--workers', '3..3');
+      await submit(fleet, manyIterations(400), { workers: { min: 3, max: 3 } });
       await coordinator.says(/AUDIT_MISMATCH: shard \d+ rows \d+\.\.\d+ iteration \d+/);
       await coordinator.says(/quarantined: /);
       expect(coordinator.log()).toMatch(new RegExp(`quarantined: [^:]+:${liar.pid}:`));
@@ -78,8 +76,8 @@ describeWithRedis('a run', () => {
   test('refuses a worker of another numerics class by name, and the others go on', limits, async () => {
     await using fleet = await startFleet();
     const coordinator = fleet.coordinator();
-    fleet.worker();
-    const id = await submit(fleet, manyIterations(150));
+    slowWorker(fleet, 40);
+    const id = await submit(fleet, manyIterations(8));
     await coordinator.says(/worker joined/);
     const other = fleet.start(['worker', '--engine', 'reference'], {});
     await coordinator.says(new RegExp(`worker refused: [^:]+:${other.pid}:.*its numerics class is`));
@@ -89,19 +87,18 @@ describeWithRedis('a run', () => {
   test('says "equal within tolerance" where classes may be mixed', limits, async () => {
     await using fleet = await startFleet();
     const coordinator = fleet.coordinator();
-    fleet.worker();
-    const id = await submit(fleet, manyIterations(60), '--allow-mixed');
+    slowWorker(fleet, 40);
+    await submit(fleet, manyIterations(60), { allowMixed: true });
     await coordinator.says(/worker joined/);
     fleet.start(['worker', '--engine', 'reference'], {});
     await coordinator.says(/numerics classes are mixed, results are equal within tolerance/);
-    expect((await fleet.run('cancel', id)).code).toBe(0);
   });
 
   test('refuses a worker of another version by name, and the others go on', limits, async () => {
     await using fleet = await startFleet();
     const coordinator = fleet.coordinator();
-    fleet.worker();
-    const id = await submit(fleet, manyIterations(100));
+    slowWorker(fleet, 40);
+    const id = await submit(fleet, manyIterations(8));
     await coordinator.says(/worker joined/);
     const script = await otherVersion(fleet);
     const other = fleet.start(['worker', '--threads', '1', '--engine', 'wasm'], {}, script);
@@ -109,32 +106,41 @@ describeWithRedis('a run', () => {
     await expectBitsOfRun(fleet, id);
   });
 
-  test('fails before any work when an input was changed after it was submitted', limits, async () => {
+  test.each([
+    ['is read where it lies', '--root', /INPUT_CHANGED/],
+    ['was copied to the storage root', '--storage', /INPUT_C/],
+  ])('fails before any work when an input that %s was changed meanwhile', limits, async (_, option, says) => {
     await using fleet = await startFleet();
-    const rows = Array.from({ length: 3000 }, (_, i) => `${Math.sin(i)},${Math.cos(3 * i)}`);
+    const rows = Array.from({ length: 30_000 }, (_, i) => `${Math.sin(i)},${Math.cos(3 * i)}`);
     const input = join(fleet.folder, 'inputs', 'x.csv');
     await mkdir(join(fleet.folder, 'inputs'));
     await writeFile(input, rows.join('\n'));
-    const text = shortJob
-      .replace('x: { uniform: [-1, 1], dim: 2, seed: 3 }', 'x: inputs/x.csv')
-      .replace('rows: 4000', 'rows: 3000');
-    const id = await submit(fleet, text, '--root', fleet.folder);
-    await writeFile(input, rows.with(7, '0.1,0.2').join('\n'));
-    fleet.coordinator('--root', fleet.folder);
-    fleet.worker('--root', fleet.folder);
-    expect((await fleet.run('follow', id)).code).toBe(1);
-    expect((await show(fleet, id)).error?.message).toMatch(/INPUT_CHANGED/);
+    const name = await fleet.job(
+      'job.yaml',
+      oneGradient
+        .replace('x: { uniform: [-1, 1], dim: 2, seed: 3 }', 'x: inputs/x.csv')
+        .replace('rows: 4000', 'rows: 30000'),
+    );
+    const where = option === '--root' ? ['--root', fleet.folder] : [];
+    const { stdout } = await fleet.run('submit', name, '--json', ...where);
+    const { id } = JSON.parse(stdout) as { id: string };
+    if (option === '--root') await writeFile(input, rows.with(7, '0.1,0.2').join('\n'));
+    else await flipOneBit(join(fleet.storage, 'inputs'));
+    fleet.coordinator(...where);
+    fleet.worker(...where);
+    expect(await over(fleet, id)).toBe('failed');
+    expect((await show(fleet, id)).error?.message).toMatch(says);
   });
 
   test('is one, however often it is submitted', limits, async () => {
     await using fleet = await startFleet();
     fleet.coordinator();
     fleet.worker();
-    const ids = [await submit(fleet, shortJob), await submit(fleet, shortJob)];
+    const ids = [await submit(fleet, oneGradient), await submit(fleet, oneGradient)];
     expect(ids[1]).toBe(ids[0]);
     await expectBitsOfRun(fleet, ids[0] as string);
-    expect(await submit(fleet, shortJob)).toBe(ids[0]);
-    expect(await submit(fleet, shortJob, '--key', 'another')).not.toBe(ids[0]);
+    expect(await submit(fleet, oneGradient)).toBe(ids[0]);
+    expect(await submit(fleet, oneGradient, { key: 'another' })).not.toBe(ids[0]);
   });
 
   (canMount() ? test : test.skip)(
@@ -146,9 +152,9 @@ describeWithRedis('a run', () => {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', fleet.storage]);
       try {
         const coordinator = fleet.coordinator();
-        fleet.worker();
-        const id = await submit(fleet, manyIterations(100));
-        await until(async () => (await show(fleet, id)).iteration > 3, 'iterations');
+        slowWorker(fleet, 30);
+        const id = await submit(fleet, manyIterations(10));
+        await iterated(fleet, id, 3);
         const filler = join(fleet.storage, 'filler');
         await writeFile(filler, Buffer.alloc(8 << 20)).catch(() => {});
         await coordinator.says(/paused: .*storage.*runs/);
@@ -162,6 +168,18 @@ describeWithRedis('a run', () => {
     },
   );
 });
+
+/** Of the one file there. */
+async function flipOneBit(folder: string): Promise<void> {
+  const names = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = names.filter((entry) => entry.isFile());
+  expect(files).toHaveLength(1);
+  const path = join(files[0]?.parentPath ?? '', files[0]?.name ?? '');
+  const bytes = await readFile(path);
+  const at = Math.floor(bytes.length / 2);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  await writeFile(path, bytes);
+}
 
 /** The package under another version; its script. */
 async function otherVersion(fleet: Fleet): Promise<string> {
