@@ -182,8 +182,17 @@ const never = new Promise<GpuLoss>(() => {});
 
 // --- the channel ------------------------------------------------------------------------------------------
 
+/** What is to be told when this turn of the event loop is over. */
+let untold: Message<FromChild>[] = [];
+
 function tell(message: Message<FromChild>): void {
-  process.send?.(encode(message));
+  if (untold.length === 0) process.nextTick(tellAll);
+  untold.push(message);
+}
+
+function tellAll(): void {
+  process.send?.(encode(untold));
+  untold = [];
 }
 
 function done(request: number): void {
@@ -212,9 +221,10 @@ function tellFailure(request: number, error: unknown): void {
 function serve(): void {
   const host = new Host();
   process.on('message', (received) => {
-    const message = decodeToChild(received);
-    const request = 'request' in message.header ? message.header.request : 0;
-    host.answer(message).catch((error: unknown) => tellFailure(request, error));
+    for (const message of decodeToChild(received)) {
+      const request = 'request' in message.header ? message.header.request : 0;
+      host.answer(message).catch((error: unknown) => tellFailure(request, error));
+    }
   });
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
   // Ctrl-C goes to all processes of a terminal: it is the supervisor that says what it means.

@@ -2,8 +2,9 @@
  * What do a supervisor and its compute child say to each other? A small header, packed and checked by its schema, and behind
  * it the numbers as typed arrays, in an order that the header's kind fixes.
  *
- * The two speak over the child's IPC channel with structured clone, which keeps typed arrays and copies them once. Both are
- * of one version and one machine; the schema is there so that a slip is an error at the door and not a wrong number.
+ * The two speak over the child's IPC channel. What is said in one turn of the event loop travels together, as one packed list of
+ * headers and one block of bytes: a wave of a GPU ends with hundreds of small answers. Both are of one version and one machine;
+ * the schema is there so that a slip is an error at the door and not a wrong number.
  */
 import { Packr } from 'msgpackr';
 import { z } from 'zod';
@@ -159,18 +160,44 @@ export type FromChild = z.infer<typeof FromChild>;
 
 const packr = new Packr({ useRecords: false });
 
-/** What is handed to the channel: the packed header, then the numbers. */
-export function encode<Header extends FromChild | ToChild>({ header, arrays }: Message<Header>): unknown[] {
-  return [packr.pack(header), ...arrays];
+/** How an array lies in the block of bytes: its type and its length. Arrays begin at multiples of eight. */
+const types = { f32: Float32Array, f64: Float64Array, u8: Uint8Array } as const;
+const Layout = z.tuple([z.enum(['f32', 'f64', 'u8']), z.int().nonnegative()]);
+type Layout = z.infer<typeof Layout>;
+
+const aligned = (bytes: number): number => Math.ceil(bytes / 8) * 8;
+
+/** What is handed to the channel: the packed headers with the layouts of their numbers, then all numbers as bytes. */
+export function encode<Header extends FromChild | ToChild>(messages: readonly Message<Header>[]): unknown[] {
+  const all = messages.flatMap((m) => m.arrays);
+  const block = new Uint8Array(all.reduce((n, a) => n + aligned(a.byteLength), 0));
+  let at = 0;
+  for (const a of all) {
+    block.set(new Uint8Array(a.buffer, a.byteOffset, a.byteLength), at);
+    at += aligned(a.byteLength);
+  }
+  const headers = messages.map(({ header, arrays }) => [header, arrays.map(layoutOf)]);
+  return [packr.pack(headers), block];
 }
 
-export const decodeToChild = (received: unknown): Message<ToChild> => decode(ToChild, received);
-export const decodeFromChild = (received: unknown): Message<FromChild> => decode(FromChild, received);
+function layoutOf(array: Numbers): Layout {
+  if (array instanceof Float64Array) return ['f64', array.length];
+  return [array instanceof Float32Array ? 'f32' : 'u8', array.length];
+}
 
-function decode<Header>(schema: z.ZodType<Header>, received: unknown): Message<Header> {
-  const [packed, ...arrays] = Array.isArray(received) ? (received as readonly unknown[]) : [];
-  if (!(packed instanceof Uint8Array) || !arrays.every(isNumbers))
-    throw new SkewflowError('ProtocolError', 'a message between supervisor and child has no header');
+const Received = <Header extends z.ZodType>(header: Header) => z.array(z.tuple([header, z.array(Layout)]));
+const ToChildList = Received(ToChild);
+const FromChildList = Received(FromChild);
+
+export const decodeToChild = (received: unknown): readonly Message<ToChild>[] =>
+  decode(ToChildList, received);
+export const decodeFromChild = (received: unknown): readonly Message<FromChild>[] =>
+  decode(FromChildList, received);
+
+function decode<Header>(schema: z.ZodType<[Header, Layout[]][]>, received: unknown): Message<Header>[] {
+  const [packed, block] = Array.isArray(received) ? (received as readonly unknown[]) : [];
+  if (!(packed instanceof Uint8Array) || !(block instanceof Uint8Array))
+    throw new SkewflowError('ProtocolError', 'what supervisor and child say has no header');
   const parsed = schema.safeParse(packr.unpack(packed));
   if (!parsed.success) {
     throw new SkewflowError(
@@ -178,9 +205,15 @@ function decode<Header>(schema: z.ZodType<Header>, received: unknown): Message<H
       `a message between supervisor and child is malformed: ${parsed.error.message}`,
     );
   }
-  return { header: parsed.data, arrays };
-}
-
-function isNumbers(value: unknown): value is Numbers {
-  return value instanceof Float32Array || value instanceof Float64Array || value instanceof Uint8Array;
+  // What the channel gives may begin anywhere in a buffer; arrays of numbers may not.
+  const { buffer } = new Uint8Array(block);
+  let at = 0;
+  return parsed.data.map(([header, layouts]) => ({
+    header,
+    arrays: layouts.map(([type, length]) => {
+      const array = new types[type](buffer, at, length);
+      at += aligned(array.byteLength);
+      return array;
+    }),
+  }));
 }

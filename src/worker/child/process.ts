@@ -47,7 +47,7 @@ export function startChild(environment: NodeJS.ProcessEnv, listener: ChildListen
     listener.ended(exitCode, signal);
   };
   child.on('message', (received) => {
-    if (!ended) listener.message(decodeFromChild(received));
+    for (const message of decodeFromChild(received)) if (!ended) listener.message(message);
   });
   child.on('exit', end);
   // It could not be started, or not be sent something: the latter ends with its exit.
@@ -58,7 +58,7 @@ export function startChild(environment: NodeJS.ProcessEnv, listener: ChildListen
   return {
     pid: child.pid,
     send: (message) => {
-      if (child.connected) child.send(encode(message) as never, () => {});
+      if (child.connected) child.send(encode([message]) as never, () => {});
     },
     kill: () => {
       // Whoever kills waits for the end.
