@@ -6,7 +6,7 @@ const cores = availableParallelism();
 /** Tests whose processes mostly wait for leases and deadlines: their own, over a Redis. */
 const processes = ['test/**/*.redis.test.ts', 'test/faults/*.test.ts'];
 
-const common = { testTimeout: 60_000, hookTimeout: 60_000, pool: 'forks' } as const;
+const common = { testTimeout: 60_000, hookTimeout: 120_000, pool: 'forks' } as const;
 
 export default defineConfig({
   test: {

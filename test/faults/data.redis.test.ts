@@ -16,7 +16,6 @@ import {
   manyIterations,
   oneGradient,
   over,
-  show,
   slowWorker,
   submit,
 } from './drill.ts';
@@ -33,12 +32,13 @@ describeWithRedis('a run', () => {
     fleet.worker();
     const text = gradientJob(4000, 10).replace('* p[j])\n  q:', '* p[j]) + 90 * sqnorm(x) * x\n  q:');
     const id = await submit(fleet, text, { workers: { min: 2, max: 2 } });
-    expect(await over(fleet, id)).toBe('failed');
+    const { state, error } = await over(fleet, id);
+    expect(state).toBe('failed');
     expect(coordinator.log()).toMatch(
       /NON_FINITE shard \d+ rows \d+\.\.\d+ iteration \d+: another worker finds the same: it is the data/,
     );
     expect(coordinator.log()).not.toMatch(/quarantined/);
-    expect((await show(fleet, id)).error?.message).toMatch(/stopped being finite/);
+    expect(error?.message).toMatch(/stopped being finite/);
     await expectBitsOfRun(fleet, await submit(fleet, oneGradient));
   });
 
@@ -128,8 +128,9 @@ describeWithRedis('a run', () => {
     else await flipOneBit(join(fleet.storage, 'inputs'));
     fleet.coordinator(...where);
     fleet.worker(...where);
-    expect(await over(fleet, id)).toBe('failed');
-    expect((await show(fleet, id)).error?.message).toMatch(says);
+    const { state, error } = await over(fleet, id);
+    expect(state).toBe('failed');
+    expect(error?.message).toMatch(says);
   });
 
   test('is one, however often it is submitted', limits, async () => {

@@ -3,7 +3,6 @@
  * misbehaves or takes its time, and the comparison with `skewflow run`, byte for byte.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect } from 'vitest';
@@ -63,16 +62,21 @@ export function iterated(fleet: Fleet, id: string, iterations: number): Promise<
   );
 }
 
-/** Wait until a run is over: its end is written into the storage root, whatever Redis does meanwhile. */
-export async function over(fleet: Fleet, id: string): Promise<string> {
-  const path = join(fleet.storage, 'runs', id, 'end.json');
-  await until(() => access(path).then(yes, no), `the end of run ${id}`, 90_000);
-  return (JSON.parse(readFileSync(path, 'utf8')) as { state: string }).state;
+/** Wait until a run is over, whatever Redis does meanwhile; how it ended. */
+export async function over(fleet: Fleet, id: string): Promise<RunStatus> {
+  const run = fleet.client.run(id);
+  const told: { status: RunStatus | null } = { status: null };
+  const ended = async (): Promise<boolean> => {
+    told.status = await run.status().catch(() => null);
+    return told.status !== null && ['cancelled', 'done', 'failed'].includes(told.status.state);
+  };
+  await until(ended, `the end of run ${id}`, 90_000);
+  return told.status as RunStatus;
 }
 
 /** Wait for the end of a run; its loss and its gradient are those of `skewflow run`, byte for byte. */
 export async function expectBitsOfRun(fleet: Fleet, id: string, engine = 'wasm'): Promise<void> {
-  expect(await over(fleet, id)).toBe('done');
+  expect((await over(fleet, id)).state).toBe('done');
   const { loss } = await fleet.client.run(id).fetch({ out: join(fleet.folder, id) });
   const expected = await bitsOfRun(fleet, engine);
   expect(loss).toBe(expected.loss);
@@ -122,9 +126,6 @@ export async function until(
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-const yes = (): boolean => true;
-const no = (): boolean => false;
-
 /** Processes that a process started: a worker's compute children. */
 export function childrenOf(parent: number): readonly number[] {
   return readdirSync('/proc')
@@ -149,10 +150,9 @@ export function badDevice(drill: string): NodeJS.ProcessEnv {
   return { NODE_OPTIONS: `--import ${preload}`, SKEWFLOW_DRILL: drill };
 }
 
-/** A worker whose device misbehaves. */
-export function badWorker(fleet: Fleet, drill: string, environment: NodeJS.ProcessEnv = {}): Service {
-  const all = { ...badDevice(drill), ...environment };
-  return fleet.start(['worker', '--threads', '1', '--engine', 'wasm'], all);
+/** A worker whose device misbehaves, with further options of the command. */
+export function badWorker(fleet: Fleet, drill: string, ...more: readonly string[]): Service {
+  return fleet.start([...onProcessor, ...more], badDevice(drill));
 }
 
 /**
@@ -160,5 +160,8 @@ export function badWorker(fleet: Fleet, drill: string, environment: NodeJS.Proce
  * needs, and leaves the processors to others.
  */
 export function slowWorker(fleet: Fleet, ms: number, environment: NodeJS.ProcessEnv = {}): Service {
-  return badWorker(fleet, `slow ${ms}`, environment);
+  return fleet.start(onProcessor, { ...badDevice(`slow ${ms}`), ...environment });
 }
+
+/** What starts a worker that computes in one thread. */
+export const onProcessor = ['worker', '--threads', '1', '--engine', 'wasm'] as const;

@@ -9,6 +9,7 @@ import {
   iterated,
   limits,
   manyIterations,
+  onProcessor,
   pause,
   slowWorker,
   submit,
@@ -33,12 +34,7 @@ for (const [what, linkTo, config, missing] of kinds) {
       await using link = await linkTo(fleet.redis.port);
       const coordinator = fleet.coordinator();
       slowWorker(fleet, 40);
-      const away = beyond(
-        fleet,
-        link,
-        ['worker', '--threads', '1', '--engine', 'wasm'],
-        badDevice('slow 40'),
-      );
+      const away = beyond(fleet, link, onProcessor, badDevice('slow 40'));
       const id = await submit(fleet, manyIterations(16));
       await coordinator.says(/worker joined.*worker joined/s);
       link.cut();

@@ -71,6 +71,6 @@ describeWithRedis('a run whose Redis fails', () => {
     const id = await submit(fleet, oneGradient);
     await coordinator.says(/NO_WORKERS for 30 s: no seat is taken; queue seats waits for any worker/);
     fleet.worker();
-    expect(await over(fleet, id)).toBe('done');
+    expect((await over(fleet, id)).state).toBe('done');
   });
 });

@@ -82,7 +82,7 @@ describeWithRedis('a run whose workers fail', () => {
       const coordinator = fleet.coordinator();
       const bad = [1, 2, 3].map(() => badWorker(fleet, 'poison 7'));
       const id = await submit(fleet, manyIterations(3));
-      expect(await over(fleet, id)).toBe('failed');
+      expect((await over(fleet, id)).state).toBe('failed');
       expect(coordinator.log()).toMatch(
         /POISON_SHARD: shard 7 rows [\d.]+ iteration \d+ took 3 workers along/,
       );
