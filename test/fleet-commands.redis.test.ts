@@ -109,12 +109,13 @@ describeWithRedis('the commands of a fleet', () => {
     await fleet.job('job.yaml', job);
     await fleet.redis.kill();
     const begun = Date.now();
-    for (const args of [['submit', 'job.yaml'], ['ls'], ['show', 'x'], ['worker'], ['coordinator']]) {
-      const { code, stderr } = await fleet.run(...args);
-      expect({ args, code }, stderr).toEqual({ args, code: 4 });
+    const commands = [['submit', 'job.yaml'], ['ls'], ['show', 'x'], ['worker'], ['coordinator']];
+    const outcomes = await Promise.all(commands.map((args) => fleet.run(...args)));
+    for (const [i, { code, stderr }] of outcomes.entries()) {
+      expect({ args: commands[i], code }, stderr).toEqual({ args: commands[i], code: 4 });
       expect(stderr).toMatch(/redis/i);
     }
-    expect(Date.now() - begun).toBeLessThan(100_000);
+    expect(Date.now() - begun).toBeLessThan(60_000);
   });
 
   test('processes end within 25 seconds when asked to, with Redis dead', limits, async () => {

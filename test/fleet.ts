@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Client } from '../src/index.ts';
 import { type Outcome, skewflow } from './cli/skewflow.ts';
 import { type RedisOptions, type RedisServer, startRedis } from './setup/redis-server.ts';
 
@@ -26,8 +27,18 @@ export interface Fleet extends AsyncDisposable {
   /** Where commands run and results go. */
   readonly folder: string;
   readonly storage: string;
-  /** Start a command that stays; `environment` goes over the fleet's own, `script` stands for the command's. */
-  readonly start: (args: readonly string[], environment?: NodeJS.ProcessEnv, script?: string) => Service;
+  /** A client in this process, where a test is not about the commands: a look costs no process. */
+  readonly client: Client;
+  /**
+   * Start a command that stays; `environment` goes over the fleet's own, `script` stands for the command's, `under` is a command
+   * that runs it in its own place.
+   */
+  readonly start: (
+    args: readonly string[],
+    environment?: NodeJS.ProcessEnv,
+    script?: string,
+    under?: readonly string[],
+  ) => Service;
   readonly coordinator: (...args: readonly string[]) => Service;
   readonly worker: (...args: readonly string[]) => Service;
   /** Run a command to its end. */
@@ -43,10 +54,12 @@ export async function startFleet(options: RedisOptions = {}): Promise<Fleet> {
   const folder = await mkdtemp(join(tmpdir(), 'skewflow-fleet-'));
   const storage = join(folder, 'storage');
   const environment = { REDIS_URL: redis.url, SKEWFLOW_STORAGE: storage, SKEWFLOW_LOG: '' };
+  const client = new Client({ redis: redis.url, storage, log: unheard });
   const services = new Set<Service & { readonly child: ChildProcess }>();
 
-  const start: Fleet['start'] = (args, more = {}, entry = script) => {
-    const child = spawn(process.execPath, [entry, ...args], {
+  const start: Fleet['start'] = (args, more = {}, entry = script, under = []) => {
+    const [command = '', ...rest] = [...under, process.execPath, entry, ...args];
+    const child = spawn(command, rest, {
       cwd: folder,
       env: { ...process.env, ...environment, ...more },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -88,6 +101,7 @@ export async function startFleet(options: RedisOptions = {}): Promise<Fleet> {
     redis,
     folder,
     storage,
+    client,
     start,
     coordinator: (...args) => start(['coordinator', ...args]),
     worker: (...args) => start(['worker', '--threads', '1', '--engine', 'wasm', ...args]),
@@ -103,8 +117,12 @@ export async function startFleet(options: RedisOptions = {}): Promise<Fleet> {
         child.kill('SIGKILL');
       }
       await Promise.all([...services].map(({ ended }) => ended));
+      await client[Symbol.asyncDispose]();
       await redis.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
 }
+
+const ignore = (): void => {};
+const unheard = { error: ignore, warn: ignore, info: ignore, debug: ignore };

@@ -1,35 +1,50 @@
 /**
- * Which device misbehaves? Loaded into a worker's compute child before anything else, it changes what the child says as
- * SKEWFLOW_DRILL wants it:
+ * Which device misbehaves? Loaded into a worker's compute child before anything else, it changes what the child says, or what
+ * it has, as SKEWFLOW_DRILL wants it:
  *
- *   lie        the lowest bit of the first number of every gradient is flipped
- *   nan        every answer is that a state is not finite
- *   poison N   the process is killed when it would answer shard N
- *   slow MS    every answer takes that much longer
+ *   lie         the lowest bit of the first number of every gradient is flipped
+ *   nan         every answer is that a state is not finite
+ *   die         the process is killed when it would answer
+ *   poison N    the process is killed when it would answer shard N
+ *   slow MS     every answer takes that much longer
+ *   lose PATH   the GPU's device is destroyed when an answer is sent
+ *   full PATH   a GPU has not the memory that is asked of it
+ *
+ * The last two happen once: unless the file is there, which is made.
  */
-import { pack, unpack } from 'msgpackr';
+import { writeFileSync } from 'node:fs';
+import { decodeFromChild, encode } from '../../dist/worker/child/messages.js';
 
 const [what, value] = (process.env['SKEWFLOW_DRILL'] ?? '').split(' ');
 const send = process.send?.bind(process);
 
 if (send !== undefined && process.argv[1]?.endsWith('host.js')) {
-  process.send = (message, ...rest) => send(changed(message), ...rest);
+  process.send = (told, ...rest) => send(encode(decodeFromChild(told).map(changed)), ...rest);
 }
 
+/** What is said instead of a message. */
 function changed(message) {
-  const [packed, loss, sums, winners, gradient, ...others] = message;
-  const header = unpack(packed);
+  const { header, arrays } = message;
+  if (what === 'full' && header.kind === 'opened') fill();
   if (header.kind !== 'partial' || header.leaf === 'sources') return message;
   switch (what) {
+    case 'die':
+      process.kill(process.pid, 'SIGKILL');
+      return message;
+    case 'full':
+      return message;
     case 'lie': {
-      if (gradient.length === 0) return message;
-      const bytes = new Uint8Array(gradient.slice().buffer);
-      bytes[0] ^= 1;
-      return [packed, loss, sums, winners, new gradient.constructor(bytes.buffer), ...others];
+      const [, , , gradient] = arrays;
+      if (gradient.length > 0) new Uint8Array(gradient.buffer, gradient.byteOffset, 1)[0] ^= 1;
+      return message;
     }
+    case 'lose':
+      if (isFirst()) process.emit('message', encode([{ header: { kind: 'lose-device' }, arrays: [] }]));
+      return message;
     case 'nan': {
       const { request, leaf } = header;
-      return [pack({ kind: 'fault', request, leaf, group: 'tracers', what: 'state', row: 7, step: 2 })];
+      const fault = { kind: 'fault', request, leaf, group: 'tracers', what: 'state', row: 7, step: 2 };
+      return { header: fault, arrays: [] };
     }
     case 'poison':
       if (header.leaf === Number(value)) process.kill(process.pid, 'SIGKILL');
@@ -40,4 +55,27 @@ function changed(message) {
     default:
       throw new Error(`no such drill: ${what}`);
   }
+}
+
+/** Whether this is the first process to whom it happens. */
+function isFirst() {
+  try {
+    writeFileSync(value, '', { flag: 'wx' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** With a buffer it is asked for the largest texture that its limits allow, which no memory holds: the error is the driver's own. */
+function fill() {
+  const { createBuffer } = Object.getOwnPropertyDescriptors(GPUDevice.prototype);
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    if (isFirst()) {
+      const { maxTextureDimension2D: edge, maxTextureArrayLayers: layers } = this.limits;
+      const usage = GPUTextureUsage.COPY_DST;
+      this.createTexture({ size: [edge, edge, layers], format: 'rgba32float', usage });
+    }
+    return createBuffer.value.call(this, descriptor);
+  };
 }

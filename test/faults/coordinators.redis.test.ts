@@ -5,14 +5,22 @@ import { beforeAll, expect, test } from 'vitest';
 import { built } from '../cli/skewflow.ts';
 import { type Fleet, type Service, startFleet } from '../fleet.ts';
 import { describeWithRedis } from '../setup/describe-with.ts';
-import { expectBitsOfRun, limits, manyIterations, show, submit, until } from './drill.ts';
+import {
+  expectBitsOfRun,
+  iterated,
+  limits,
+  manyIterations,
+  oneGradient,
+  slowWorker,
+  submit,
+} from './drill.ts';
 
 beforeAll(built);
 
 describeWithRedis('a run whose coordinator fails', () => {
   test('is taken over when it is killed, from the iteration it had come to', limits, async () => {
     await using fleet = await startFleet();
-    const { first, id } = await underWay(fleet, 60);
+    const { first, id } = await underWay(fleet);
     const standby = fleet.coordinator();
     await standby.says(/coordinator ready/);
     first.kill('SIGKILL');
@@ -22,7 +30,7 @@ describeWithRedis('a run whose coordinator fails', () => {
 
   test('has one at a time: one that was frozen is fenced and drops the run', limits, async () => {
     await using fleet = await startFleet();
-    const { first, id } = await underWay(fleet, 200);
+    const { first, id } = await underWay(fleet);
     const standby = fleet.coordinator();
     await standby.says(/coordinator ready/);
     first.kill('SIGSTOP');
@@ -32,7 +40,7 @@ describeWithRedis('a run whose coordinator fails', () => {
     await expectBitsOfRun(fleet, id);
     // It goes on with other runs.
     standby.kill('SIGKILL');
-    const next = await submit(fleet, manyIterations(2));
+    const next = await submit(fleet, oneGradient);
     await first.says(new RegExp(`taking (over )?run ${next}`));
     await expectBitsOfRun(fleet, next);
   });
@@ -42,7 +50,7 @@ describeWithRedis('a run whose coordinator fails', () => {
     ['torn', (path: string): Promise<void> => truncate(path, 100)],
   ])('goes on from the checkpoint before one that is %s', limits, async (_, spoil) => {
     await using fleet = await startFleet();
-    const { first, id } = await underWay(fleet, 60);
+    const { first, id } = await underWay(fleet);
     first.kill('SIGKILL');
     await first.ended;
     const folder = join(fleet.storage, 'runs', id, 'checkpoints');
@@ -57,16 +65,13 @@ describeWithRedis('a run whose coordinator fails', () => {
 });
 
 /** A coordinator, two workers, and a run that has been going on for some iterations. */
-async function underWay(
-  fleet: Fleet,
-  iterations: number,
-): Promise<{ readonly first: Service; readonly id: string }> {
+async function underWay(fleet: Fleet): Promise<{ readonly first: Service; readonly id: string }> {
   const first = fleet.coordinator();
-  fleet.worker();
-  fleet.worker();
+  slowWorker(fleet, 20);
+  slowWorker(fleet, 20);
   await first.says(/coordinator ready/);
-  const id = await submit(fleet, manyIterations(iterations));
-  await until(async () => (await show(fleet, id)).iteration > 3, 'iterations');
+  const id = await submit(fleet, manyIterations(16));
+  await iterated(fleet, id, 4);
   return { first, id };
 }
 

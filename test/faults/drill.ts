@@ -1,16 +1,19 @@
 /**
- * What do the drills of the fault table share? Two jobs of a second or two whose sums f32 does not hold exactly, workers whose
- * device misbehaves, a link that can be cut, and the comparison with `skewflow run`, byte for byte.
+ * What do the drills of the fault table share? Jobs of little work whose sums f32 does not hold exactly, workers whose device
+ * misbehaves or takes its time, and the comparison with `skewflow run`, byte for byte.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect } from 'vitest';
+import type { RunStatus, SubmitOptions } from '../../src/index.ts';
 import type { Fleet, Service } from '../fleet.ts';
 
 /** Longest that one drill may take: generous, since machines differ. */
 export const limits = { timeout: 120_000 };
 
-const system = (rows: number, steps: number): string => `
+/** Issue 301 with coupled sources, in 16 shards. */
+export const gradientJob = (rows: number, steps: number): string => `
 name: drill
 sources: { q: { uniform: [-1, 1], dim: 2, seed: 1 }, p: { normal: [0, 0.3], dim: 2, seed: 2 }, rows: 20 }
 tracers: { x: { uniform: [-1, 1], dim: 2, seed: 3 }, goal: { uniform: [-1, 1], dim: 2, seed: 4 }, rows: ${rows} }
@@ -26,56 +29,81 @@ gradient: [q, p, sigma]
 shards: 16
 `;
 
-/** One gradient: one long iteration of about two seconds. */
-export const longIteration = system(400_000, 40);
+/** A job that ends soon, unless the workers take their time: one gradient, which is one iteration. */
+export const oneGradient = gradientJob(4000, 5);
 
-/** The same with shards of half a second, during which progress is told. */
-export const longShards = system(1_600_000, 40);
-
-/** Many iterations of some 25 ms each. */
-export const manyIterations = (iterations: number): string => `${system(20_000, 10)}
+/** Many iterations, of some 25 ms each where nobody takes his time. */
+export const manyIterations = (iterations: number): string => `${gradientJob(20_000, 10)}
 optimize: { over: [p], method: lbfgs, iterations: ${iterations}, gradientTolerance: 0, decreaseTolerance: 0 }
 `;
 
-/** A job that ends soon. */
-export const shortJob = system(4000, 5);
-
 /** Hours of work. */
-export const endless = system(40_000_000, 400);
+export const endless = gradientJob(40_000_000, 400);
 
 /** Give a job to the fleet; the id of its run. */
-export async function submit(fleet: Fleet, text: string, ...more: readonly string[]): Promise<string> {
+export async function submit(fleet: Fleet, text: string, options: SubmitOptions = {}): Promise<string> {
   const name = await fleet.job('job.yaml', text);
-  const { stdout, stderr, code } = await fleet.run('submit', name, '--json', ...more);
-  expect(code, stderr).toBe(0);
-  return (JSON.parse(stdout) as { id: string }).id;
+  const { id } = await fleet.client.submit(join(fleet.folder, name), options);
+  return id;
 }
 
-export interface Shown {
-  readonly state: string;
-  readonly iteration: number;
-  readonly error: { readonly message: string } | null;
-  readonly summary: Readonly<Record<string, unknown>> | null;
+/** How a run stands. */
+export async function show(fleet: Fleet, id: string): Promise<RunStatus> {
+  const status = await fleet.client.run(id).status();
+  if (status === null) throw new Error(`nobody knows run ${id}`);
+  return status;
 }
 
-export async function show(fleet: Fleet, id: string): Promise<Shown> {
-  const { stdout, stderr, code } = await fleet.run('show', id, '--json');
-  expect(code, stderr).toBe(0);
-  return JSON.parse(stdout) as Shown;
+/** Wait until so many iterations of a run are made. */
+export function iterated(fleet: Fleet, id: string, iterations: number): Promise<void> {
+  return until(
+    async () => ((await show(fleet, id)).progress?.iteration ?? 0) >= iterations,
+    `${iterations} iterations`,
+  );
+}
+
+/** Wait until a run is over, whatever Redis does meanwhile; how it ended. */
+export async function over(fleet: Fleet, id: string): Promise<RunStatus> {
+  const run = fleet.client.run(id);
+  const told: { status: RunStatus | null } = { status: null };
+  const ended = async (): Promise<boolean> => {
+    told.status = await run.status().catch(() => null);
+    return told.status !== null && ['cancelled', 'done', 'failed'].includes(told.status.state);
+  };
+  await until(ended, `the end of run ${id}`, 90_000);
+  return told.status as RunStatus;
 }
 
 /** Wait for the end of a run; its loss and its gradient are those of `skewflow run`, byte for byte. */
-export async function expectBitsOfRun(fleet: Fleet, id: string): Promise<void> {
-  const followed = await fleet.run('follow', id);
-  expect(followed.code, followed.stderr).toBe(0);
-  const fetched = await fleet.run('fetch', id, '--out', id, '--json');
-  expect(fetched.code, fetched.stderr).toBe(0);
-  const ran = await fleet.run('run', 'job.yaml', '--out', 'by-run', '--engine', 'wasm', '--json', '--force');
+export async function expectBitsOfRun(fleet: Fleet, id: string, engine = 'wasm'): Promise<void> {
+  expect((await over(fleet, id)).state).toBe('done');
+  const { loss } = await fleet.client.run(id).fetch({ out: join(fleet.folder, id) });
+  const expected = await bitsOfRun(fleet, engine);
+  expect(loss).toBe(expected.loss);
+  expect((await fleet.file(id, 'gradient.npz')).equals(expected.gradient)).toBe(true);
+}
+
+interface Bits {
+  readonly loss: number;
+  readonly gradient: Buffer;
+}
+
+/** By job: drills of one file share jobs. */
+const known = new Map<string, Promise<Bits>>();
+
+/** What `skewflow run` makes of the job that was submitted last. */
+async function bitsOfRun(fleet: Fleet, engine: string): Promise<Bits> {
+  const text = `${engine}${(await fleet.file('job.yaml')).toString()}`;
+  const bits = known.get(text) ?? computed(fleet, engine);
+  known.set(text, bits);
+  return bits;
+}
+
+async function computed(fleet: Fleet, engine: string): Promise<Bits> {
+  const ran = await fleet.run('run', 'job.yaml', '--out', 'by-run', '--engine', engine, '--json', '--force');
   expect(ran.code, ran.stderr).toBe(0);
-  const [ours, theirs] = [fetched, ran].map(({ stdout }) => JSON.parse(stdout) as { loss: number });
-  expect(ours?.loss).toBe(theirs?.loss);
-  const bytes = [await fleet.file(id, 'gradient.npz'), await fleet.file('by-run', 'gradient.npz')] as const;
-  expect(bytes[0].equals(bytes[1])).toBe(true);
+  const { loss } = JSON.parse(ran.stdout) as { loss: number };
+  return { loss, gradient: await fleet.file('by-run', 'gradient.npz') };
 }
 
 /** How often something was logged. */
@@ -84,10 +112,14 @@ export function count(service: Service, pattern: RegExp): number {
 }
 
 /** Wait until a condition holds. */
-export async function until(condition: () => Promise<boolean> | boolean, what: string): Promise<void> {
-  const end = Date.now() + 60_000;
+export async function until(
+  condition: () => Promise<boolean> | boolean,
+  what: string,
+  mostMs = 60_000,
+): Promise<void> {
+  const end = Date.now() + mostMs;
   while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`within a minute: ${what}`);
+    if (Date.now() > end) throw new Error(`within ${mostMs / 1000} s: ${what}`);
     await pause(50);
   }
 }
@@ -113,8 +145,23 @@ function parentOf(pid: number): number | null {
 
 const preload = pathToFileURL(fileURLToPath(new URL('./bad-device.js', import.meta.url))).href;
 
-/** A worker whose device misbehaves as `drill` says: see bad-device.js. */
-export function badWorker(fleet: Fleet, drill: string, ...more: readonly string[]): Service {
-  const environment = { NODE_OPTIONS: `--import ${preload}`, SKEWFLOW_DRILL: drill };
-  return fleet.start(['worker', '--threads', '1', '--engine', 'wasm', ...more], environment);
+/** What makes a device misbehave as `drill` says: see bad-device.js. */
+export function badDevice(drill: string): NodeJS.ProcessEnv {
+  return { NODE_OPTIONS: `--import ${preload}`, SKEWFLOW_DRILL: drill };
 }
+
+/** A worker whose device misbehaves, with further options of the command. */
+export function badWorker(fleet: Fleet, drill: string, ...more: readonly string[]): Service {
+  return fleet.start([...onProcessor, ...more], badDevice(drill));
+}
+
+/**
+ * A worker whose device takes so long over every answer, and does nothing meanwhile: an iteration lasts for as long as a drill
+ * needs, and leaves the processors to others.
+ */
+export function slowWorker(fleet: Fleet, ms: number, environment: NodeJS.ProcessEnv = {}): Service {
+  return fleet.start(onProcessor, { ...badDevice(`slow ${ms}`), ...environment });
+}
+
+/** What starts a worker that computes in one thread. */
+export const onProcessor = ['worker', '--threads', '1', '--engine', 'wasm'] as const;

@@ -147,3 +147,15 @@ export function expectNear(actual: readonly number[], expected: readonly number[
   expect(actual.length).toBe(expected.length);
   for (const [n, value] of actual.entries()) expect(value).toBeCloseTo(expected[n]!, 12);
 }
+
+/** Runs `act`; any error must be one about the formula, with its place. */
+export function isAnswered(act: () => unknown): void {
+  try {
+    act();
+  } catch (e) {
+    if (!isSkewflowError(e, 'FormulaError')) throw e;
+    expect(e.details['line']).toBeGreaterThanOrEqual(1);
+    expect(e.details['column']).toBeGreaterThanOrEqual(1);
+    expect(e.message).toMatch(/\^/u);
+  }
+}

@@ -2,7 +2,13 @@
 import { type OpName, opNamed } from '../../../src/kernels/ops/table.ts';
 import { code } from '../../../src/kernels/wgsl/code.ts';
 import { entry, shader } from '../../../src/kernels/wgsl/shader.ts';
-import { compile, makeBindGroups, makeBuffers, makeRecorder, usage } from '../../../src/worker/engine/webgpu/gpu.ts';
+import {
+  compile,
+  makeBindGroups,
+  makeBuffers,
+  makeRecorder,
+  usage,
+} from '../../../src/worker/engine/webgpu/gpu.ts';
 
 /** The op at each point; one column an argument. */
 export async function opOnDevice(

@@ -85,17 +85,14 @@ function settled(control: Int32Array, word: number, satisfies: (value: number) =
 // --- shared sweeps over the sources -----------------------------------------------------------------------
 
 /** Waits for the last unit. The first thread decides for all, since an abort may come between two looks. */
-function sweepsFollow({ control, task }: Station): boolean {
+function sweepsFollow(station: Station): boolean {
+  const { control, task } = station;
   Atomics.add(control, controlWords.idle, 1);
   Atomics.notify(control, controlWords.idle);
   const { undecided, follow, dropped } = sweepsState;
   if (task.thread === 0) {
     settled(control, controlWords.idle, (idle) => idle === task.threads);
-    settle(
-      control,
-      controlWords.sweeps,
-      Atomics.load(control, controlWords.aborted) === 0 ? follow : dropped,
-    );
+    settle(control, controlWords.sweeps, isAborted(station) ? dropped : follow);
   }
   return settled(control, controlWords.sweeps, (state) => state !== undecided) === follow;
 }
@@ -161,8 +158,11 @@ interface Unit {
   readonly blocks: number;
 }
 
-function nextUnit({ control, task }: Station): Unit | null {
-  if (Atomics.load(control, controlWords.aborted) !== 0) return null;
+const isAborted = ({ control }: Station): boolean => Atomics.load(control, controlWords.aborted) !== 0;
+
+function nextUnit(station: Station): Unit | null {
+  if (isAborted(station)) return null;
+  const { control, task } = station;
   const n = Atomics.add(control, controlWords.nextUnit, 1) * 3;
   const [leaf, first, blocks] = task.units.subarray(n, n + 3);
   return leaf === undefined || first === undefined || blocks === undefined ? null : { leaf, first, blocks };
@@ -176,7 +176,10 @@ function runUnit(station: Station, unit: Unit, post: Post): void {
     post({ kind: 'leaf', leaf: unit.leaf, partial: evaluateSourcesLeaf(station, stackAt(station, 0)) });
     return;
   }
-  const root = climb(station, shard, unit, runBlocks(station, shard, unit));
+  const partial = runBlocks(station, shard, unit);
+  // Blocks may be missing, and nobody wants the others.
+  if (isAborted(station)) return;
+  const root = climb(station, shard, unit, partial);
   post({ kind: 'progress', blocks: unit.blocks });
   // Where sweeps are shared, a shard is finished after all units.
   if (root !== null && !station.task.keepsPartials)
@@ -189,6 +192,8 @@ function runBlocks(station: Station, shard: ShardTask, { first, blocks }: Unit):
   const target = shard.firstPartial === -1 ? stackAt(station, 0) : unitPartial(station, shard, unitNumber);
   const sum = (begin: number, count: number, depth: number): number => {
     const at = depth === 0 ? target : stackAt(station, depth);
+    // A unit may take minutes: an abort is heeded between blocks.
+    if (isAborted(station)) return at;
     if (count === 1) {
       const failure = evaluateBlock(station, shard, begin, at);
       if (failure !== null) recordFailure(station, shard, failure);

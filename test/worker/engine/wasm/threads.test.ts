@@ -84,6 +84,28 @@ describe('an evaluation of the WASM engine', () => {
     expect(Number.isFinite((await loaded.evaluate()).loss)).toBe(true);
   });
 
+  it('stops in the middle of a shard when it is aborted', async () => {
+    await using engine = openWasmEngine({ precision: 'f32' });
+    const problem = systemOf(carried(12_800, 100));
+    await using loaded = await load(engine, problem, { shards: 1 });
+    const visits = (): number =>
+      [...loaded.session.counters().pairs.values()].reduce((sum, count) => sum + count, 0);
+    const request: Evaluation = {
+      inputs: { grid: loaded.grid, fields: problem.fields },
+      leaves: [0],
+      want: 'gradient',
+      seeds: null,
+      sums: null,
+      rows: { gradient: [], final: false, trajectory: [], values: false },
+    };
+    const signal = AbortSignal.timeout(20);
+    await expect(loaded.session.evaluate(request, { partial: () => {} }, signal)).rejects.toThrow('timeout');
+    const before = visits();
+    await loaded.evaluate();
+    // One thread has a shard in four units.
+    expect(before).toBeLessThan((visits() - before) / 4);
+  });
+
   it('refuses rows that are not as many as the shard has', async () => {
     await using engine = openWasmEngine({ precision: 'f32' });
     await using loaded = await load(engine, systemOf(carried(10, 3)));
