@@ -122,7 +122,7 @@ export async function loadJob(
     import('./job/load.ts'),
     import('./config.ts'),
   ]);
-  const reach = { allowHosts, s3: readConfig(process.env).s3 };
+  const reach = { allowHosts, publicHosts: true, s3: readConfig(process.env).s3 };
   return load({ ...(typeof job === 'string' ? { path: job } : { object: job }), sets: set, reach });
 }
 

@@ -3,14 +3,19 @@
  * it is complete.
  */
 import { copyFile, mkdir, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { createResultFolder, type ResultFolder } from './arrays/result-folder.ts';
+import { zarrGroup } from './arrays/zarr-group.ts';
 import { type Results, type RunSummary, writeShared, writeSummary } from './coordinator/outcome.ts';
 import type { Tensor, Tensors } from './coordinator/result.ts';
+import { describeGroup } from './coordinator/zarr-outcome.ts';
 import type { Job } from './job/job.ts';
 import type { S3Settings } from './objects/s3-settings.ts';
 import type { RowsWanted } from './protocol.ts';
+import { rowArrays } from './row-arrays.ts';
+import { arrayOfRows, elementOf } from './worker/root-rows.ts';
 import {
+  type FileRowStore,
   fileRows,
   type HeldRows,
   holdRows,
@@ -19,7 +24,7 @@ import {
   type RowStore,
   sharedRows,
 } from './worker/rows.ts';
-import { zarrIn } from './zarr-results.ts';
+import { zarrRows } from './worker/zarr-rows.ts';
 
 /** Where one run's results go. Disposing of a place that is not finished leaves nothing behind. */
 export interface ResultPlace extends AsyncDisposable {
@@ -44,8 +49,7 @@ export async function openPlace(
   wanted: RowsWanted,
   out: OutputFolder | null,
 ): Promise<ResultPlace> {
-  const layout = layoutOf(job);
-  return out === null ? resultsInMemory(layout) : resultsInFolder(job, wanted, layout, out);
+  return out === null ? resultsInMemory(layoutOf(job)) : resultsInFolder(job, wanted, out);
 }
 
 /** Where the folder is to be, and whether one that is there is replaced. */
@@ -77,13 +81,15 @@ export interface MeetingPlace {
  */
 export async function openPartPlace(
   job: Job,
+  wanted: RowsWanted,
   meeting: MeetingPlace,
   out: OutputFolder | null,
 ): Promise<ResultPlace> {
   const rowsFolder = join(meeting.folder, 'rows');
-  const store = sharedRows(layoutOf(job), job.precision, async (kind, file) => {
-    await mkdir(join(rowsFolder, kind), { recursive: true });
-    return join(rowsFolder, kind, file);
+  const store = rowsIn(job, sharedRows, async (...parts) => {
+    const path = join(rowsFolder, ...parts);
+    await mkdir(dirname(path), { recursive: true });
+    return path;
   });
   const folder = meeting.writes && out !== null ? await beginFolder(out) : null;
   return {
@@ -92,10 +98,9 @@ export async function openPartPlace(
     finish: async (shared, summarise) => {
       await store.close();
       if (folder === null) return { results: shared, summary: summarise() };
-      for (const kind of await namesIn(rowsFolder)) {
-        for (const file of await namesIn(join(rowsFolder, kind)))
-          await copyFile(join(rowsFolder, kind, file), await folder.path(kind, file));
-      }
+      for (const path of await filesIn(rowsFolder))
+        await copyFile(join(rowsFolder, path), await folder.path(...path.split(sep)));
+      await describeRows(folder, job, wanted, shared);
       await writeShared(folder, job, shared);
       const summary = summarise();
       await writeSummary(folder, summary);
@@ -112,9 +117,34 @@ export async function openPartPlace(
   };
 }
 
-/** Names in a folder; none where there is no such folder. */
-async function namesIn(folder: string): Promise<readonly string[]> {
-  return readdir(folder).catch(() => []);
+/** Files anywhere in a folder, from there on; none where there is no such folder. */
+async function filesIn(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+}
+
+/** The tracers' results in the format of the job: a file an array, or the chunks of one group. */
+function rowsIn(
+  job: Job,
+  npyRows: typeof fileRows,
+  path: (...parts: readonly string[]) => Promise<string>,
+): FileRowStore {
+  return job.output.format === 'npy'
+    ? npyRows(layoutOf(job), job.precision, path)
+    : zarrRows(elementOf(job), arrayOfRows(job), (file) => path(zarrGroup, ...file.split('/')));
+}
+
+/** What there is to say of rows that are all written. */
+async function describeRows(
+  folder: ResultFolder,
+  job: Job,
+  wanted: RowsWanted,
+  shared: Results,
+): Promise<void> {
+  if (job.output.format === 'npy') return;
+  await describeGroup(folder, job, rowArrays(job, wanted), shared.trajectory['t']?.data ?? null);
 }
 
 function resultsInMemory(layout: RowLayout): ResultPlace {
@@ -151,21 +181,15 @@ function resultsInMemory(layout: RowLayout): ResultPlace {
  *
  * @throws UsageError when the folder exists and may not be replaced
  */
-async function resultsInFolder(
-  job: Job,
-  wanted: RowsWanted,
-  layout: RowLayout,
-  out: OutputFolder,
-): Promise<ResultPlace> {
+async function resultsInFolder(job: Job, wanted: RowsWanted, out: OutputFolder): Promise<ResultPlace> {
   const folder = await beginFolder(out);
-  const zarr = job.output.format === 'zarr' ? zarrIn(folder, job, wanted) : null;
-  const store = zarr?.rows ?? fileRows(layout, job.precision, folder.path);
+  const store = rowsIn(job, fileRows, folder.path);
   return {
     rows: store,
     folder: folder.target,
     finish: async (shared, summarise) => {
       await store.close();
-      await zarr?.describe(shared.trajectory['t']?.data ?? null);
+      await describeRows(folder, job, wanted, shared);
       await writeShared(folder, job, shared);
       const summary = summarise();
       await writeSummary(folder, summary);

@@ -140,7 +140,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const out = folderOf(job, settings);
   const meeting = part === null ? null : meetingOf(prepared, part);
   await using place =
-    meeting === null ? await openPlace(job, wanted, out) : await openPartPlace(job, meeting, out);
+    meeting === null ? await openPlace(job, wanted, out) : await openPartPlace(job, wanted, meeting, out);
   const optimization = await openOptimization(prepared, wanted, {
     // A part finds in the folder where it meets the others what was answered.
     checkpoints: place.folder === null || part !== null ? null : checkpointsOf(place.folder, job.digest),
@@ -255,7 +255,7 @@ interface Meeting extends MeetingPlace {
   readonly part: Part;
 }
 
-/** @throws UsageError for a part that is none, or that would have nothing to do; for results that parts cannot write together */
+/** @throws UsageError for a part that is none, or that would have nothing to do */
 function meetingOf(
   { job, shards }: Prepared,
   { index, count, meet }: NonNullable<Settings['part']>,
@@ -264,8 +264,6 @@ function meetingOf(
     throw new SkewflowError('UsageError', `part ${index} of ${count}: the first is 0, the last ${count - 1}`);
   if (count > shards.length)
     throw new SkewflowError('UsageError', `${count} parts for ${shards.length} shards: at most one for each`);
-  if (job.output.format === 'zarr')
-    throw new SkewflowError('UsageError', 'parts write .npy files: `output.format: zarr` is not for them');
   return { folder: join(resolve(meet), job.digest), writes: index === 0, part: { index, count } };
 }
 
@@ -314,7 +312,7 @@ function settle(options: RunOptions): Settings {
     threads,
     memoryBytes,
     set: options.set ?? [],
-    reach: { allowHosts: options.allowHosts ?? [], s3: config.s3 },
+    reach: { allowHosts: options.allowHosts ?? [], publicHosts: true, s3: config.s3 },
     part: options.part ?? null,
     onProgress: options.onProgress ?? (() => {}),
     onWarning: options.onWarning ?? (() => {}),

@@ -42,6 +42,11 @@ export interface SubmitOptions {
   readonly engine?: EngineChoice;
   /** Whether workers of several numerics classes may compute it together; the result is then equal within tolerance only. */
   readonly allowMixed?: boolean;
+  /**
+   * Hosts its inputs may lie on although they are private or plain http: `host` or `host:port`. The workers read no URL on a
+   * host that they were not told to allow. Default: none.
+   */
+  readonly allowHosts?: readonly string[];
 }
 
 /** One job of a batch: a file or an object, and what is changed in it. */
@@ -163,6 +168,7 @@ export class Client implements AsyncDisposable {
       workers = null,
       engine = 'auto',
       allowMixed = false,
+      allowHosts = [],
     } = options;
     const root = await this.#storage();
     const wanted = {
@@ -174,6 +180,8 @@ export class Client implements AsyncDisposable {
       batch,
       root,
       roots: this.#options.roots ?? [],
+      allowHosts,
+      s3: readConfig(process.env).s3,
     };
     const drafts = [];
     for (const { job, set = [] } of jobs)
@@ -199,7 +207,7 @@ export class Client implements AsyncDisposable {
     const text = this.#options.storage ?? readConfig(process.env).storage;
     if (text === null) return null;
     const { openRoot } = await import('../storage/root.ts');
-    this.#root ??= openRoot(text);
+    this.#root ??= openRoot(text, readConfig(process.env).s3);
     this.#root.catch(() => (this.#root = null));
     return this.#root;
   }

@@ -16,31 +16,41 @@ import type { Job } from '../job/job.ts';
 import { closeJob } from '../job/load.ts';
 import type { Log } from '../log.ts';
 import { openOptimization } from '../optimization.ts';
-import { jobOfOrder } from '../order.ts';
+import { jobOfOrder, type SubmittedReach } from '../order.ts';
 import { type Prepared, prepare } from '../prepare.ts';
+import type { RowsWanted } from '../protocol.ts';
+import { rowArrays } from '../row-arrays.ts';
 import { checkpointsOf } from '../storage/checkpoints.ts';
 import { runKeys } from '../storage/keys.ts';
 import { assembleResult } from '../storage/results.ts';
-import { whenThereIsRoom } from '../storage/room.ts';
+import { isFull, whenThereIsRoom } from '../storage/room.ts';
 import type { Root } from '../storage/root.ts';
 import { version } from '../version.ts';
 import { type Checkpoint, checkpointVersion } from './checkpoint.ts';
 import { coordinate } from './coordinator.ts';
-import { type RunSummary, sharedResults, summaryOf, writeShared, writeSummary } from './outcome.ts';
+import {
+  type Results,
+  type RunSummary,
+  sharedResults,
+  summaryOf,
+  writeShared,
+  writeSummary,
+} from './outcome.ts';
 import { Reporter } from './reporter.ts';
 import { rowsWanted } from './result.ts';
 import { type Rules, watchful } from './rules.ts';
 import type { RunMeter, RunMeters } from './run-meter.ts';
 import { Spool } from './spool.ts';
 import { Story } from './story.ts';
+import { describeGroup } from './zarr-outcome.ts';
 
 /** What a coordinator carries runs with. */
 export interface Means {
   readonly exchange: Exchange;
   readonly register: Register;
   readonly root: Root;
-  /** Folders whose files a submitted job may name. */
-  readonly roots: readonly string[];
+  /** What a submitted job may name beside what lies in the root. */
+  readonly reach: SubmittedReach;
   readonly admission: AdmissionLimits;
   /** How patient it is; for tests. */
   readonly rules: Partial<Rules>;
@@ -90,7 +100,7 @@ async function carried(
   const { order, cancelled } = charge;
   const { root, exchange } = means;
   const clock = new Clock();
-  await using open = await opened(() => jobOfOrder(order, means));
+  await using open = await opened(() => jobOfOrder(order, { root, ...means.reach }));
   const prepared = await prepare(open.job);
   const { job, program, grid, times, shards } = prepared;
   refuseBeyond(admissionOf(job, grid.times.length - 1), means.admission);
@@ -136,7 +146,7 @@ async function carried(
           seconds: clock.seconds(),
           timings: { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() },
         });
-      await inRoom(() => results(root, order.run, prepared, shared, summarise), story, leave);
+      await inRoom(() => results(root, order.run, prepared, { wanted, shared, summarise }), story, leave);
       await spool.close(order.run, 'done', null);
     },
     retain: true,
@@ -162,11 +172,17 @@ async function carried(
 function results(
   root: Root,
   run: string,
-  { job }: Prepared,
-  shared: ReturnType<typeof sharedResults>,
-  summarise: () => RunSummary,
+  { job, shards }: Prepared,
+  {
+    wanted,
+    shared,
+    summarise,
+  }: { readonly wanted: RowsWanted; readonly shared: Results; readonly summarise: () => RunSummary },
 ): Promise<void> {
-  return assembleResult(root, run, async (folder) => {
+  const arrays = rowArrays(job, wanted);
+  const { format } = job.output;
+  return assembleResult(root, run, { arrays, shards, format }, async (folder) => {
+    if (format === 'zarr') await describeGroup(folder, job, arrays, shared.trajectory['t']?.data ?? null);
     await writeShared(folder, job, shared);
     await writeSummary(folder, summarise());
   });
@@ -250,8 +266,8 @@ function recorded(text: string | null): NonNullable<Parameters<typeof openOptimi
 /** Do it, waiting for room on the disk if there is none: the run is paused meanwhile, and says where. */
 function inRoom<T>(task: () => Promise<T>, story: Story, signal: AbortSignal): Promise<T> {
   const onFull = (error: Error | null): void => {
-    if (error === null) story.notice('info', 'DISK_HAS_ROOM', 'there is room on the disk again: going on');
-    else story.notice('error', 'DISK_FULL', `paused: ${error.message}`);
+    if (error === null) story.notice('info', 'STORAGE_BACK', 'the storage can be written again: going on');
+    else story.notice('error', isFull(error) ? 'DISK_FULL' : 'STORAGE_AWAY', `paused: ${error.message}`);
     story.state(error === null ? 'active' : 'paused');
   };
   return whenThereIsRoom(task, onFull, signal);
@@ -259,8 +275,8 @@ function inRoom<T>(task: () => Promise<T>, story: Story, signal: AbortSignal): P
 
 /** What `show` has of results: the figures of `result.json`, and where they lie. */
 async function summaryIn(root: Root, run: string): Promise<Record<string, boolean | number | string | null>> {
-  const key = `${runKeys(run).result}/result.json`;
-  const text = Buffer.from((await root.read(key)) ?? new Uint8Array()).toString('utf8');
+  const bytes = await root.read(runKeys(run).resultFile);
+  const text = Buffer.from(bytes ?? new Uint8Array()).toString('utf8');
   const all = text === '' ? {} : (JSON.parse(text) as Partial<RunSummary>);
   const plain = Object.entries(all).filter(([, value]) => typeof value !== 'object' || value === null);
   return Object.fromEntries(plain) as Record<string, boolean | number | string | null>;

@@ -70,7 +70,11 @@ const orderEvaluationsMax = 64;
 /** Check a job; documented where it is exported, in `index.ts`. */
 export async function check(what: JobObject | string, options: CheckOptions = {}): Promise<CheckReport> {
   const sets = options.set ?? [];
-  const reach = { allowHosts: options.allowHosts ?? [], s3: readConfig(process.env).s3 };
+  const reach = {
+    allowHosts: options.allowHosts ?? [],
+    publicHosts: true,
+    s3: readConfig(process.env).s3,
+  };
   const job = await loadJob({
     ...(typeof what === 'string' ? { path: what } : { object: what }),
     sets,
