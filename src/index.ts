@@ -10,6 +10,7 @@ import type { Explanation } from './inspect/explain.ts';
 import type { ExplainOptions } from './inspect/explain-job.ts';
 import type { Job } from './job/job.ts';
 import type { JobObject } from './job/schema.ts';
+import type { PlotOptions } from './plot/folder.ts';
 import type { RunOptions, RunResult } from './run.ts';
 
 export type { GeneratorSpec } from './arrays/generators.ts';
@@ -55,6 +56,7 @@ export type { JobObject } from './job/schema.ts';
 export type { Facts, Log } from './log.ts';
 export type { OptimizationSummary } from './optimization.ts';
 export type { Part } from './partition/parts.ts';
+export type { PlotOptions } from './plot/folder.ts';
 export {
   Coordinator,
   type CoordinatorOptions,
@@ -184,14 +186,15 @@ export async function devices(): Promise<readonly DeviceReport[]> {
  * @param folder - a folder that `run` wrote
  * @returns the paths written
  * @throws InputError when it is no folder of results, or holds nothing to draw
+ * @throws UsageError when PNGs are wanted and cannot be drawn: sharp, or a font, is missing
  *
  * @example
  * await run('job.yaml', { out: 'out' });
  * await plot('out'); // ['out/final.svg', 'out/gradient.svg']
  */
-export async function plot(folder: string): Promise<readonly string[]> {
+export async function plot(folder: string, options: PlotOptions = {}): Promise<readonly string[]> {
   const { plotFolder } = await import('./plot/folder.ts');
-  return plotFolder(folder);
+  return plotFolder(folder, options);
 }
 
 /** The examples that come with the package: name and first sentence. */
