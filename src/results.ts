@@ -9,6 +9,7 @@ import { zarrGroup } from './arrays/zarr-group.ts';
 import { type Results, type RunSummary, writeShared, writeSummary } from './coordinator/outcome.ts';
 import type { Tensor, Tensors } from './coordinator/result.ts';
 import { describeGroup } from './coordinator/zarr-outcome.ts';
+import { lockFolder } from './folder-lock.ts';
 import type { Job } from './job/job.ts';
 import type { S3Settings } from './objects/s3-settings.ts';
 import type { RowsWanted } from './protocol.ts';
@@ -60,10 +61,29 @@ export interface OutputFolder {
   readonly s3: S3Settings;
 }
 
-async function beginFolder({ target, force, s3 }: OutputFolder): Promise<ResultFolder> {
-  if (!/^s3:\/\//iu.test(target)) return createResultFolder(target, force);
-  const { createS3ResultFolder } = await import('./arrays/s3-result-folder.ts');
-  return createS3ResultFolder(target, s3, force);
+/** A folder that is being filled, by nobody else as long as it is not disposed of. */
+interface HeldFolder extends AsyncDisposable {
+  readonly folder: ResultFolder;
+}
+
+async function beginFolder({ target, force, s3 }: OutputFolder): Promise<HeldFolder> {
+  if (/^s3:\/\//iu.test(target)) {
+    const { createS3ResultFolder } = await import('./arrays/s3-result-folder.ts');
+    const folder = await createS3ResultFolder(target, s3, force);
+    return { folder, [Symbol.asyncDispose]: folder.discard };
+  }
+  const folder = await createResultFolder(target, force);
+  try {
+    const lock = await lockFolder(target);
+    const dispose = async (): Promise<void> => {
+      await folder.discard();
+      await lock[Symbol.asyncDispose]();
+    };
+    return { folder, [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await folder.discard();
+    throw error;
+  }
 }
 
 /** Where the parts of one job meet, and whether this one writes the results. */
@@ -91,7 +111,8 @@ export async function openPartPlace(
     await mkdir(dirname(path), { recursive: true });
     return path;
   });
-  const folder = meeting.writes && out !== null ? await beginFolder(out) : null;
+  const held = meeting.writes && out !== null ? await beginFolder(out) : null;
+  const folder = held?.folder ?? null;
   return {
     rows: store,
     folder: folder?.target ?? null,
@@ -111,7 +132,7 @@ export async function openPartPlace(
       try {
         await store.close();
       } finally {
-        await folder?.discard();
+        await held?.[Symbol.asyncDispose]();
       }
     },
   };
@@ -182,7 +203,8 @@ function resultsInMemory(layout: RowLayout): ResultPlace {
  * @throws UsageError when the folder exists and may not be replaced
  */
 async function resultsInFolder(job: Job, wanted: RowsWanted, out: OutputFolder): Promise<ResultPlace> {
-  const folder = await beginFolder(out);
+  const held = await beginFolder(out);
+  const { folder } = held;
   const store = rowsIn(job, fileRows, folder.path);
   return {
     rows: store,
@@ -200,7 +222,7 @@ async function resultsInFolder(job: Job, wanted: RowsWanted, out: OutputFolder):
       try {
         await store.close();
       } finally {
-        await folder.discard();
+        await held[Symbol.asyncDispose]();
       }
     },
   };
