@@ -20,13 +20,15 @@ import type { Job } from './job/job.ts';
 import { closeJob, loadJob } from './job/load.ts';
 import type { JobObject } from './job/schema.ts';
 import { type Log, logTo } from './log.ts';
+import { opening } from './opening.ts';
 import { type Optimization, openOptimization } from './optimization.ts';
 import { isOwnLeaf, type Part } from './partition/parts.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { type LeafName, protocolVersion, type RowsWanted, RunId, WorkerId } from './protocol.ts';
 import { type MeetingPlace, type OutputFolder, openPartPlace, openPlace } from './results.ts';
 import { assignmentOf, roomForRows } from './worker/assignment.ts';
-import { chooseStations, type EngineChoice } from './worker/engine/discover.ts';
+import { chooseStations, type EngineChoice, type Station } from './worker/engine/discover.ts';
+import type { Engine } from './worker/engine/engine.ts';
 import type { RowStore } from './worker/rows.ts';
 import { serveOneRun } from './worker/worker.ts';
 
@@ -51,6 +53,11 @@ export interface RunOptions {
   readonly engine?: EngineChoice;
   /** Numbers of the GPUs to use, as `devices` lists them. Default: every hardware GPU. */
   readonly devices?: readonly number[];
+  /**
+   * Go on with an optimisation that an engine of another numerics class began: the result is equal to others within tolerance
+   * only. Default: false, and it is refused by name.
+   */
+  readonly allowMixed?: boolean;
   /** Worker threads. Default: `SKEWFLOW_THREADS`, else one per core. The results have the same bits with any number. */
   readonly threads?: number;
   /** Bytes the run may take. Default: three quarters of the machine's memory. A job that needs more is refused before it starts. */
@@ -130,8 +137,8 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
 
   refuseAborted(settings.signal);
   tell({ phase: 'reading', iteration: 1, blocksDone: 0, blocksTotal: 0 });
-  await using open = await openJob(what, settings);
-  const { job } = open;
+  await using opened = await openJob(what, settings);
+  const { job } = opened;
   const prepared = await prepare(job);
   const wanted = rowsWanted(job.system, job.output, prepared.grid);
   refuseAborted(settings.signal);
@@ -141,10 +148,12 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const meeting = part === null ? null : meetingOf(prepared, part);
   await using place =
     meeting === null ? await openPlace(job, wanted, out) : await openPartPlace(job, wanted, meeting, out);
+  const classes = new Set<string>();
   const optimization = await openOptimization(prepared, wanted, {
     // A part finds in the folder where it meets the others what was answered.
     checkpoints: place.folder === null || part !== null ? null : checkpointsOf(place.folder, job.digest),
     fresh: settings.fresh,
+    numerics: () => [...classes],
     seconds: () => clock.seconds(),
   });
   latest = optimization.latest;
@@ -154,7 +163,8 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   }
   const prepareSeconds = clock.lap();
 
-  const work = { prepared, wanted, course, rows: place.rows, meeting };
+  const open = opening(optimization.numericsBefore, classes, settings.allowMixed);
+  const work = { prepared, wanted, course, rows: place.rows, meeting, open };
   const evaluated = await evaluate(work, settings, tell).catch((error: unknown) => {
     throw optimization.explain(error);
   });
@@ -164,7 +174,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const shared = sharedResults(prepared, wanted, evaluated, optimization);
   const summarise = (): RunSummary => {
     const timings = { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() };
-    return summaryOf(prepared, evaluated, shared, optimization.summary(), {
+    return summaryOf(prepared, evaluated, shared, optimization, {
       seconds: clock.seconds(),
       timings,
     });
@@ -184,11 +194,13 @@ interface Work {
   readonly rows: RowStore;
   /** Where the other parts are; null: there are none. */
   readonly meeting: Meeting | null;
+  /** Opens the engine of a station, if it may take part. */
+  readonly open: (station: Station) => Promise<Engine>;
 }
 
 /** One coordinator and a worker for each device meet on an exchange of their own. */
 async function evaluate(
-  { prepared, wanted, course, rows, meeting }: Work,
+  { prepared, wanted, course, rows, meeting, open }: Work,
   settings: Settings,
   tell: (event: Progress) => void,
 ): Promise<Evaluated> {
@@ -219,7 +231,7 @@ async function evaluate(
   const serving = stations.map((station) =>
     serveOneRun({
       exchange,
-      engine: station.open,
+      engine: () => open(station),
       open: async () => assignment,
       worker: WorkerId.parse(`${hostname()}:${process.pid}`),
       threads,
@@ -238,7 +250,7 @@ async function evaluate(
       shards,
       rows: wanted,
       // A device that fails leaves its shards to the others.
-      rules: { ...inOneProcess.rules, breakagesMax: stations.length - 1 },
+      rules: { ...inOneProcess.rules, breakagesMax: stations.length - 1, allowMixed: settings.allowMixed },
       log,
       onProgress: tell,
       signal,
@@ -282,6 +294,7 @@ interface Settings {
   readonly fresh: boolean;
   readonly engine: EngineChoice;
   readonly devices: readonly number[] | null;
+  readonly allowMixed: boolean;
   readonly threads: number;
   readonly memoryBytes: number;
   readonly set: readonly string[];
@@ -309,6 +322,7 @@ function settle(options: RunOptions): Settings {
     fresh: options.fresh ?? false,
     engine: options.engine ?? 'auto',
     devices: options.devices ?? null,
+    allowMixed: options.allowMixed ?? false,
     threads,
     memoryBytes,
     set: options.set ?? [],

@@ -116,6 +116,8 @@ async function carried(
   const optimization = await openOptimization(prepared, wanted, {
     checkpoints: resume === null ? null : recorded(resume.course),
     fresh: false,
+    // Who may take part in a run that is taken up is settled by its own checkpoint.
+    numerics: () => [],
     seconds: () => clock.seconds(),
   });
   const prepareSeconds = clock.lap();
@@ -142,7 +144,7 @@ async function carried(
       const evaluateSeconds = clock.lap();
       const shared = sharedResults(prepared, wanted, evaluated, optimization);
       const summarise = (): RunSummary =>
-        summaryOf(prepared, evaluated, shared, optimization.summary(), {
+        summaryOf(prepared, evaluated, shared, optimization, {
           seconds: clock.seconds(),
           timings: { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() },
         });
@@ -260,7 +262,8 @@ function understood(checkpoint: Checkpoint | null): Checkpoint | null {
 
 /** What a course remembered, as an optimisation takes it up. */
 function recorded(text: string | null): NonNullable<Parameters<typeof openOptimization>[2]['checkpoints']> {
-  return { folder: 'the checkpoint', latest: async () => text, save: async () => {}, remove: async () => {} };
+  const kept = text === null ? null : { text, numerics: [] };
+  return { folder: 'the checkpoint', latest: async () => kept, save: async () => {}, remove: async () => {} };
 }
 
 /** Do it, waiting for room on the disk if there is none: the run is paused meanwhile, and says where. */

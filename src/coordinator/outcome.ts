@@ -98,7 +98,7 @@ export function summaryOf(
   { job, shards }: Prepared,
   evaluated: Evaluated,
   shared: Results,
-  optimization: OptimizationSummary | null,
+  optimization: Pick<Optimization, 'numericsBefore' | 'summary'>,
   spent: Pick<RunSummary, 'seconds' | 'timings'>,
 ): RunSummary {
   const { loss, iterations, pairs, bytesPerIteration, workersLost, redone, joins } = evaluated;
@@ -109,14 +109,16 @@ export function summaryOf(
     loss,
     gradientNorms: norms(shared.gradient),
     engine: join.engine,
-    numerics: [...new Set(joins.map(({ numerics }) => numerics))].join(' + '),
+    numerics: [...new Set([...optimization.numericsBefore, ...joins.map(({ numerics }) => numerics)])].join(
+      ' + ',
+    ),
     precision: job.precision,
     threads: [...new Map(joins.map(({ worker, threads }) => [worker, threads])).values()].reduce(
       (a, b) => a + b,
     ),
     shards: shards.length,
     iterations,
-    optimization,
+    optimization: optimization.summary(),
     ...spent,
     pairs,
     pairsPerSecond: pairs / spent.timings.evaluate,
