@@ -27,6 +27,7 @@ export {
   type RunFilter,
   type RunStatus,
   type SubmitOptions,
+  type SubmittedBatch,
 } from './client/client.ts';
 export type { FetchedResult, ResultOptions, RunHandle } from './client/handle.ts';
 export { sweepsOf } from './client/sweep.ts';
@@ -197,7 +198,12 @@ export async function plot(folder: string, options: PlotOptions = {}): Promise<r
   return plotFolder(folder, options);
 }
 
-/** The examples that come with the package: name and first sentence. */
+/**
+ * The examples that come with the package: name and first sentence.
+ *
+ * @example
+ * for (const { name, title } of await listExamples()) console.log(name, title);
+ */
 export async function listExamples(): Promise<readonly Example[]> {
   const { listExamples: list } = await import('./examples.ts');
   return list();

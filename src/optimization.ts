@@ -20,9 +20,11 @@ import type { RowsWanted } from './protocol.ts';
 
 /** How an optimisation ended; in `result.json`. */
 export interface OptimizationSummary {
+  /** Its name in job files. */
   readonly method: Optimize['method'];
-  /** Steps taken, and evaluations of the loss that led them; the one at the optimum for the results is not counted. */
+  /** Steps taken. */
   readonly iterations: number;
+  /** Evaluations of the loss that led them; the one at the optimum for the results is not counted. */
   readonly evaluations: number;
   /**
    * Why it is over: the gradient, or the decrease of the loss, is below its tolerance; nothing lower can be told at this

@@ -95,8 +95,9 @@ export interface ProgressEvent {
   readonly iteration: number;
   /** The last step of an optimisation; null before the first, and without optimisation. */
   readonly step: HistoryRow | null;
-  /** Blocks of 256 tracers done in this phase, and in all. */
+  /** Blocks of 256 tracers done in this phase. */
   readonly blocksDone: number;
+  /** Blocks of this phase in all. */
   readonly blocksTotal: number;
   /** Seconds since `run` was called. */
   readonly seconds: number;

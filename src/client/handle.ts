@@ -27,9 +27,11 @@ interface Parts {
 
 /** One run of a fleet; it goes on whether or not anybody holds it. */
 export class RunHandle {
+  /** What `show`, `fetch` and `Client.run` know the run by. */
   readonly id: string;
   /** As it was submitted here; null: it was found by its id. */
   readonly submitted: {
+    /** The job's name. */
     readonly name: string;
     /** Whether it was there already: queued, going on or done. */
     readonly known: boolean;

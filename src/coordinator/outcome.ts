@@ -29,16 +29,21 @@ export interface Results {
 
 /** What `result.json` holds. */
 export interface RunSummary {
+  /** The job's name. */
   readonly name: string;
   /** L; null when the job has no loss. */
   readonly loss: number | null;
   /** ‖∂L/∂·‖₂ of every source, set, pair and param field in `gradient`. */
   readonly gradientNorms: Readonly<Record<string, number>>;
+  /** What computed: `wasm`, `webgpu` or `reference`. */
   readonly engine: string;
   /** Runs of one job with equal numerics classes have equal bits. */
   readonly numerics: string;
+  /** Of the states and the tracers’ arrays; sums are in double precision whatever it says. */
   readonly precision: 'f32' | 'f64';
+  /** Threads of all workers. */
   readonly threads: number;
+  /** Parts that the tracers were cut into. */
   readonly shards: number;
   /** Evaluations of the loss; those before an optimisation was interrupted included. */
   readonly iterations: number;
@@ -47,17 +52,27 @@ export interface RunSummary {
   /** From the call of `run` to the result. */
   readonly seconds: number;
   /** Seconds spent reading and compiling the job, evaluating it, and writing the folder. */
-  readonly timings: { readonly prepare: number; readonly evaluate: number; readonly write: number };
-  /** Own row × bound row visits, forward and backward, and how many a second of evaluation. */
+  readonly timings: {
+    /** Reading and compiling the job. */
+    readonly prepare: number;
+    /** Evaluating it. */
+    readonly evaluate: number;
+    /** Writing its results. */
+    readonly write: number;
+  };
+  /** Own row × bound row visits, forward and backward. */
   readonly pairs: number;
+  /** `pairs` a second of evaluation. */
   readonly pairsPerSecond: number;
   /** Bytes the shards were given and answered with, an iteration. */
   readonly bytesPerIteration: number;
+  /** Workers whose shards went to others. */
   readonly workersLost: number;
   /** Shards computed again because their worker was lost. */
   readonly redone: number;
   /** SHA-256 of everything that reaches the numbers. */
   readonly jobDigest: string;
+  /** Of the package that coordinated. */
   readonly version: string;
 }
 

@@ -19,7 +19,9 @@ export interface CheckOptions {
   readonly engine?: EngineChoice;
   /** Number of the GPU that is checked, the first of several. Default: the first hardware GPU. */
   readonly devices?: readonly number[];
+  /** Threads to compute with. Default: as for `run`. */
   readonly threads?: number;
+  /** Bytes it may take. Default: as for `run`. */
   readonly memoryBytes?: number;
   /** Changes to the job, as `--set`. */
   readonly set?: readonly string[];
@@ -27,11 +29,13 @@ export interface CheckOptions {
   readonly allowHosts?: readonly string[];
   /** Told what the choice of a device leaves to be desired, a sentence. Default: nobody. */
   readonly onWarning?: (sentence: string) => void;
+  /** Aborting stops it with AbortedError. */
   readonly signal?: AbortSignal;
 }
 
 /** What a check found. All errors are relative: ‖difference‖₂ / ‖reference‖₂. */
 export interface CheckReport {
+  /** The job's name. */
   readonly name: string;
   /** Numerics class of the engine under test. */
   readonly numerics: string;
@@ -40,16 +44,28 @@ export interface CheckReport {
   /** Relative difference of the oracle's loss from the plain reference; null where the reference would take too long. */
   readonly oracleError: number | null;
   /** Tracers taken of all. */
-  readonly rows: { readonly taken: number; readonly all: number };
+  readonly rows: {
+    /** Evenly spread. */
+    readonly taken: number;
+    /** N. */
+    readonly all: number;
+  };
+  /** The engine's loss against the oracle's. */
   readonly loss: {
+    /** The engine’s loss over the rows taken. */
     readonly value: number;
+    /** Relative difference. */
     readonly error: number;
+    /** What it may be. */
     readonly tolerance: number;
+    /** Whether it is no more. */
     readonly passed: boolean;
   };
+  /** A line for each field of the gradient. */
   readonly gradients: readonly GradientLine[];
   /** Null for a job without a flow. */
   readonly order: OrderReport | null;
+  /** Whether everything is within its tolerance. */
   readonly passed: boolean;
 }
 
