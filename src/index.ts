@@ -155,7 +155,7 @@ export async function explain(job: JobObject | string, options: ExplainOptions =
  * that part of the gradient, and may be 1e-6 in f64 and 1e-3 in f32. `checkText` makes the report readable.
  *
  * @param job - path of a job file (YAML or JSON), or the same document as an object
- * @throws UsageError for a job without a loss; what `run` throws for a job that cannot be run
+ * @throws UsageError for a job without a loss; what `run` throws for a job that cannot be run, MemoryError among it
  *
  * @example
  * const { passed, gradients } = await check('job.yaml', { engine: 'wasm' });

@@ -5,6 +5,7 @@ import { SkewflowError } from '../errors.ts';
 import type { Job } from '../job/job.ts';
 import { closeJob, loadJob } from '../job/load.ts';
 import type { JobObject } from '../job/schema.ts';
+import { memoryNeed, refuseBeyondMemory } from '../partition/memory.ts';
 import { type EngineChoice, openEngine } from '../worker/engine/discover.ts';
 import type { Engine } from '../worker/engine/engine.ts';
 import { type Answer, type Evaluator, evaluatorOn } from './evaluator.ts';
@@ -110,6 +111,7 @@ async function checked(job: Job, options: CheckOptions): Promise<CheckReport> {
   const problem = await takeRows(job, rowsMax);
   const threads = options.threads ?? availableParallelism();
   const memoryBytes = options.memoryBytes ?? Math.floor(totalmem() * 0.75);
+  if (options.engine !== 'reference') refuseTooLarge(problem, threads, memoryBytes);
   const { precision } = job;
   const signal = options.signal === undefined ? {} : { signal: options.signal };
 
@@ -152,6 +154,17 @@ async function checked(job: Job, options: CheckOptions): Promise<CheckReport> {
     order,
     passed: loss.passed && gradients.every((g) => g.passed) && !tooLow(order),
   };
+}
+
+/**
+ * The rows taken are one shard, all steps are held, and the oracle has double precision.
+ *
+ * @throws MemoryError with both figures, before anything is computed
+ */
+function refuseTooLarge({ program, grid, rows }: Problem, threads: number, memoryBytes: number): void {
+  const steps = Math.max(1, grid.times.length - 1);
+  const plan = { program, grid, precision: 'f64', segmentSteps: steps, threads } as const;
+  refuseBeyondMemory(memoryNeed({ ...plan, shardRows: [rows.length] }), memoryBytes);
 }
 
 interface Asked {
