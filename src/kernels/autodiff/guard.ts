@@ -55,29 +55,25 @@ function guardIn(e: Expr): Guarded | null {
   }
   if (e.kind !== 'apply') return null;
   const [a, b = a, c = a] = e.args as readonly [Expr, Expr?, Expr?];
-  switch (e.op) {
-    case 'select':
-      if (isZero(c)) return { condition: a, holds: true, inner: b };
-      return isZero(b) ? { condition: a, holds: false, inner: c } : null;
-    case 'neg':
-    case 'div': {
-      const inside = guardedIn(a);
-      return inside && { ...inside, inner: apply(e.op, inside.inner, ...e.args.slice(1)) };
-    }
-    case 'mul': {
-      const right = guardedIn(b);
-      if (right !== null) return { ...right, inner: apply('mul', a, right.inner) };
-      const left = guardedIn(a);
-      return left && { ...left, inner: apply('mul', left.inner, b) };
-    }
-    case 'add':
-    case 'sub': {
-      const [left, right] = [guardedIn(a), guardedIn(b)];
-      if (left === null || right === null) return null;
-      if (left.condition !== right.condition || left.holds !== right.holds) return null;
-      return { ...left, inner: apply(e.op, left.inner, right.inner) };
-    }
-    default:
-      return null;
+  if (e.op === 'select') {
+    if (isZero(c)) return { condition: a, holds: true, inner: b };
+    return isZero(b) ? { condition: a, holds: false, inner: c } : null;
   }
+  if (e.op === 'neg' || e.op === 'div') {
+    const inside = guardedIn(a);
+    return inside && { ...inside, inner: apply(e.op, inside.inner, ...e.args.slice(1)) };
+  }
+  if (e.op === 'mul') {
+    const right = guardedIn(b);
+    if (right !== null) return { ...right, inner: apply('mul', a, right.inner) };
+    const left = guardedIn(a);
+    return left && { ...left, inner: apply('mul', left.inner, b) };
+  }
+  if (e.op === 'add' || e.op === 'sub') {
+    const [left, right] = [guardedIn(a), guardedIn(b)];
+    if (left === null || right === null) return null;
+    if (left.condition !== right.condition || left.holds !== right.holds) return null;
+    return { ...left, inner: apply(e.op, left.inner, right.inner) };
+  }
+  return null;
 }
