@@ -37,7 +37,7 @@ module.exports = {
     only(room('job'), [room('kernels'), room('arrays')]),
     only(room('partition'), [room('kernels'), room('job')]),
     only(file('protocol'), [room('kernels'), room('job'), room('partition')]),
-    only(room('storage'), [room('arrays')]),
+    only(room('storage'), [room('arrays'), room('objects')]),
     only(room('exchange'), [file('protocol'), file('config'), file('log'), room('job'), room('partition')]),
     only(room('coordinator'), [
       room('kernels'),
@@ -48,6 +48,7 @@ module.exports = {
       room('arrays'),
       room('telemetry'),
       room('storage'),
+      file('row-arrays'),
       file('order'),
       file('connect'),
       file('optimization'),
@@ -65,6 +66,8 @@ module.exports = {
       room('arrays'),
       room('telemetry'),
       room('storage'),
+      room('objects'),
+      file('row-arrays'),
       file('order'),
       file('connect'),
       file('prepare'),
@@ -88,10 +91,18 @@ module.exports = {
     // What a process tells of itself; it knows nothing of runs.
     only(room('telemetry'), []),
     only(file('connect'), [room('exchange'), file('config'), file('log')]),
-    only(file('order'), [room('exchange'), room('job'), room('storage')]),
+    only(file('order'), [room('exchange'), room('job'), room('storage'), room('objects')]),
+    only(file('row-arrays'), [
+      room('arrays'),
+      room('job'),
+      room('kernels'),
+      room('partition'),
+      file('protocol'),
+    ]),
     // What a user of a fleet does: jobs out, results back.
     only(room('client'), [
       room('arrays'),
+      room('objects'),
       room('job'),
       room('exchange'),
       room('storage'),

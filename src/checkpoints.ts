@@ -8,38 +8,48 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { writeWhole } from './arrays/whole-file.ts';
 import { SkewflowError } from './errors.ts';
+import { parseS3Url } from './objects/s3-settings.ts';
+
+/** How far an optimisation is, and what has computed it so far. */
+export interface Kept {
+  readonly text: string;
+  /** Numerics classes, in the order they came. */
+  readonly numerics: readonly string[];
+}
 
 export interface Checkpoints {
   /** The folder, absolute. */
   readonly folder: string;
-  /** The text of the latest checkpoint that is whole; null when there is none. */
-  readonly latest: () => Promise<string | null>;
-  /** Resolves when the text is on the disk. */
-  readonly save: (number: number, text: string) => Promise<void>;
+  /** The latest checkpoint that is whole; null when there is none. */
+  readonly latest: () => Promise<Kept | null>;
+  /** Resolves when it is on the disk. */
+  readonly save: (number: number, kept: Kept) => Promise<void>;
   readonly remove: () => Promise<void>;
 }
 
-/** First line of a file: what it is, the SHA-256 of the rest, the job. */
-const heading = 'skewflow checkpoint 1';
+/** First line of a file: what it is, the SHA-256 of the rest, the job. The second: what computed. */
+const heading = 'skewflow checkpoint 2';
 const suffix = '.checkpoint';
-const kept = 2;
+const keptFiles = 2;
+const separator = ' + ';
 
 /**
- * The checkpoints of the run whose results go to `target`.
+ * The checkpoints of the run whose results go to `target`: of those in a bucket, in the current folder.
  *
  * `latest` throws UsageError when they are another job's, and JobFailedError when none of them is whole; `save` throws
  * JobFailedError when the disk does not take one, and then leaves those before it as they are.
  */
 export function checkpointsOf(target: string, jobDigest: string): Checkpoints {
-  const full = resolve(target);
+  const bucket = parseS3Url(target);
+  const full = resolve(bucket === null ? target : [bucket.bucket, ...bucket.prefix.split('/')].join('-'));
   const folder = join(dirname(full), `.${basename(full)}${suffix}`);
   return {
     folder,
     latest: async () => {
       const names = await checkpointNames(folder);
       for (const name of names) {
-        const text = await readWhole(join(folder, name), folder, jobDigest);
-        if (text !== null) return text;
+        const kept = await readWhole(join(folder, name), folder, jobDigest);
+        if (kept !== null) return kept;
       }
       if (names.length === 0) return null;
       throw new SkewflowError(
@@ -47,10 +57,11 @@ export function checkpointsOf(target: string, jobDigest: string): Checkpoints {
         `${folder}: no checkpoint in it is whole; start anew with \`--fresh\``,
       );
     },
-    save: async (number, text) => {
+    save: async (number, { text, numerics }) => {
+      const body = `${numerics.join(separator)}\n${text}`;
       try {
-        await writeWhole(join(folder, nameOf(number)), `${heading} ${sha256(text)} ${jobDigest}\n${text}`);
-        for (const name of (await checkpointNames(folder)).slice(kept))
+        await writeWhole(join(folder, nameOf(number)), `${heading} ${sha256(body)} ${jobDigest}\n${body}`);
+        for (const name of (await checkpointNames(folder)).slice(keptFiles))
           await rm(join(folder, name), { force: true });
       } catch (cause) {
         const why = cause instanceof Error ? cause.message : String(cause);
@@ -84,20 +95,25 @@ async function checkpointNames(folder: string): Promise<readonly string[]> {
     .reverse();
 }
 
-/** The text of a checkpoint; null when the file is torn. */
-async function readWhole(path: string, folder: string, jobDigest: string): Promise<string | null> {
+/** A checkpoint; null when the file is torn. */
+async function readWhole(path: string, folder: string, jobDigest: string): Promise<Kept | null> {
   const content = await readFile(path, 'utf8');
   const end = content.indexOf('\n');
-  const match = /^skewflow checkpoint 1 ([0-9a-f]{64}) ([0-9a-f]{64})$/u.exec(content.slice(0, end));
-  const text = content.slice(end + 1);
-  if (match === null || match[1] !== sha256(text)) return null;
+  const match = /^skewflow checkpoint 2 ([0-9a-f]{64}) ([0-9a-f]{64})$/u.exec(content.slice(0, end));
+  const body = content.slice(end + 1);
+  if (match === null || match[1] !== sha256(body)) return null;
   if (match[2] !== jobDigest) {
     throw new SkewflowError(
       'UsageError',
       `${folder} holds checkpoints of another job: take up that job, give \`--out\` another folder, or start anew with \`--fresh\``,
     );
   }
-  return text;
+  const line = body.indexOf('\n');
+  const numerics = body
+    .slice(0, line)
+    .split(separator)
+    .filter((name) => name !== '');
+  return { text: body.slice(line + 1), numerics };
 }
 
 function sha256(text: string): string {

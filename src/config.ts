@@ -1,6 +1,7 @@
 /**
  * What does the environment say? Every variable the project reads, parsed once at the door.
  */
+import { readFileSync } from 'node:fs';
 import { SkewflowError } from './errors.ts';
 import { readS3Settings, type S3Environment, type S3Settings } from './objects/s3-settings.ts';
 
@@ -9,7 +10,7 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** `SKEWFLOW_THREADS`: worker threads where no option says otherwise; null: one per core. */
   readonly threads: number | null;
-  /** `AWS_ACCESS_KEY_ID` … `AWS_ENDPOINT_URL_S3`: the storage behind `s3://`. */
+  /** `AWS_ACCESS_KEY_ID` … `AWS_PROFILE`: the storage behind `s3://`. */
   readonly s3: S3Settings;
   /** `REDIS_URL`: where Redis is, with its password; null: not said. */
   readonly redisUrl: string | null;
@@ -43,7 +44,7 @@ export function readConfig(environment: Environment): Config {
   return Object.freeze({
     logLevel: levelOf(environment.SKEWFLOW_LOG),
     threads: countOf('SKEWFLOW_THREADS', environment.SKEWFLOW_THREADS),
-    s3: readS3Settings(environment),
+    s3: readS3Settings(environment, textIn),
     redisUrl: textOf(environment.REDIS_URL),
     redisPasswordFile: textOf(environment.SKEWFLOW_REDIS_PASSWORD_FILE),
     storage: textOf(environment.SKEWFLOW_STORAGE),
@@ -59,6 +60,15 @@ function levelOf(text: string | undefined): LogLevel {
     'UsageError',
     `SKEWFLOW_LOG: expected one of ${logLevels.join(', ')}, got \`${text}\``,
   );
+}
+
+/** The text of a file that need not be there. */
+function textIn(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
 }
 
 /** An empty variable is one that is not set. */

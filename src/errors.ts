@@ -47,12 +47,19 @@ export const errorTable = {
 /** What kind of error it is: `ShapeError`, `InputError`, … Each has one remedy and one exit code. */
 export type ErrorTag = keyof typeof errorTable;
 
-/** An error a caller can act on. `message` says what was expected, what came and what to do. */
+/**
+ * An error a caller can act on. `message` says what was expected, what came and what to do.
+ *
+ * @example
+ * run('job.yaml').catch((e) => isSkewflowError(e, 'FormulaError') && console.log(e.details['line'], e.message));
+ */
 export class SkewflowError extends Error {
+  /** Which kind of error it is: what to match on. */
   readonly tag: ErrorTag;
   /** Figures behind the message, e.g. `{ needed, available }` in bytes, `{ line, column }`. */
   readonly details: Readonly<Record<string, boolean | number | string | null>>;
 
+  /** The cause, where there is one, is in `options`. */
   constructor(
     tag: ErrorTag,
     message: string,
@@ -66,7 +73,20 @@ export class SkewflowError extends Error {
   }
 }
 
-/** Whether `e` is an error of this project, and of that tag when one is given. */
+/**
+ * Whether `e` is an error of this project, and of that tag when one is given.
+ *
+ * @param e - whatever was thrown
+ * @param tag - the kind that is asked for
+ *
+ * @example
+ * try {
+ *   await run('job.yaml');
+ * } catch (e) {
+ *   if (!isSkewflowError(e, 'MemoryError')) throw e;
+ *   console.log(e.details['needed'], e.details['available']); // bytes
+ * }
+ */
 export function isSkewflowError(e: unknown, tag?: ErrorTag): e is SkewflowError {
   if (!(e instanceof Error) || !('tag' in e) || typeof e.tag !== 'string' || !(e.tag in errorTable))
     return false;

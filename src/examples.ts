@@ -6,6 +6,7 @@ import { SkewflowError } from './errors.ts';
 
 /** An example that comes with the package. */
 export interface Example {
+  /** What `createExample` and `skewflow init` know it by. */
   readonly name: string;
   /** The first sentence of its job file. */
   readonly title: string;

@@ -10,6 +10,7 @@ import type { Explanation } from './inspect/explain.ts';
 import type { ExplainOptions } from './inspect/explain-job.ts';
 import type { Job } from './job/job.ts';
 import type { JobObject } from './job/schema.ts';
+import type { PlotOptions } from './plot/folder.ts';
 import type { RunOptions, RunResult } from './run.ts';
 
 export type { GeneratorSpec } from './arrays/generators.ts';
@@ -26,6 +27,7 @@ export {
   type RunFilter,
   type RunStatus,
   type SubmitOptions,
+  type SubmittedBatch,
 } from './client/client.ts';
 export type { FetchedResult, ResultOptions, RunHandle } from './client/handle.ts';
 export { sweepsOf } from './client/sweep.ts';
@@ -55,6 +57,7 @@ export type { JobObject } from './job/schema.ts';
 export type { Facts, Log } from './log.ts';
 export type { OptimizationSummary } from './optimization.ts';
 export type { Part } from './partition/parts.ts';
+export type { PlotOptions } from './plot/folder.ts';
 export {
   Coordinator,
   type CoordinatorOptions,
@@ -122,7 +125,7 @@ export async function loadJob(
     import('./job/load.ts'),
     import('./config.ts'),
   ]);
-  const reach = { allowHosts, s3: readConfig(process.env).s3 };
+  const reach = { allowHosts, publicHosts: true, s3: readConfig(process.env).s3 };
   return load({ ...(typeof job === 'string' ? { path: job } : { object: job }), sets: set, reach });
 }
 
@@ -152,7 +155,7 @@ export async function explain(job: JobObject | string, options: ExplainOptions =
  * that part of the gradient, and may be 1e-6 in f64 and 1e-3 in f32. `checkText` makes the report readable.
  *
  * @param job - path of a job file (YAML or JSON), or the same document as an object
- * @throws UsageError for a job without a loss; what `run` throws for a job that cannot be run
+ * @throws UsageError for a job without a loss; what `run` throws for a job that cannot be run, MemoryError among it
  *
  * @example
  * const { passed, gradients } = await check('job.yaml', { engine: 'wasm' });
@@ -184,17 +187,23 @@ export async function devices(): Promise<readonly DeviceReport[]> {
  * @param folder - a folder that `run` wrote
  * @returns the paths written
  * @throws InputError when it is no folder of results, or holds nothing to draw
+ * @throws UsageError when PNGs are wanted and cannot be drawn: sharp, or a font, is missing
  *
  * @example
  * await run('job.yaml', { out: 'out' });
  * await plot('out'); // ['out/final.svg', 'out/gradient.svg']
  */
-export async function plot(folder: string): Promise<readonly string[]> {
+export async function plot(folder: string, options: PlotOptions = {}): Promise<readonly string[]> {
   const { plotFolder } = await import('./plot/folder.ts');
-  return plotFolder(folder);
+  return plotFolder(folder, options);
 }
 
-/** The examples that come with the package: name and first sentence. */
+/**
+ * The examples that come with the package: name and first sentence.
+ *
+ * @example
+ * for (const { name, title } of await listExamples()) console.log(name, title);
+ */
 export async function listExamples(): Promise<readonly Example[]> {
   const { listExamples: list } = await import('./examples.ts');
   return list();

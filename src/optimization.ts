@@ -2,7 +2,7 @@
  * How is the loss of a job minimised in this process? By a course from where it was stopped, if it was, with a checkpoint
  * after every step when there is a folder for results.
  */
-import type { Checkpoints } from './checkpoints.ts';
+import type { Checkpoints, Kept } from './checkpoints.ts';
 import { type Course, once } from './coordinator/course.ts';
 import {
   type Descent,
@@ -20,9 +20,11 @@ import type { RowsWanted } from './protocol.ts';
 
 /** How an optimisation ended; in `result.json`. */
 export interface OptimizationSummary {
+  /** Its name in job files. */
   readonly method: Optimize['method'];
-  /** Steps taken, and evaluations of the loss that led them; the one at the optimum for the results is not counted. */
+  /** Steps taken. */
   readonly iterations: number;
+  /** Evaluations of the loss that led them; the one at the optimum for the results is not counted. */
   readonly evaluations: number;
   /**
    * Why it is over: the gradient, or the decrease of the loss, is below its tolerance; nothing lower can be told at this
@@ -41,6 +43,8 @@ export interface Optimization {
   /** The last step; null before the first, and without optimisation. */
   readonly latest: () => HistoryRow | null;
   readonly resumedFrom: number | null;
+  /** Numerics classes that took it so far before it was interrupted. */
+  readonly numericsBefore: readonly string[];
   readonly history: () => readonly HistoryRow[];
   /** The fields in `over` at the optimum; {} without optimisation. */
   readonly optimum: () => Tensors;
@@ -56,6 +60,8 @@ export interface OptimizationOptions {
   readonly checkpoints: Checkpoints | null;
   /** Whether checkpoints that are there are thrown away. */
   readonly fresh: boolean;
+  /** Numerics classes that compute in this process, as far as they are known. */
+  readonly numerics: () => readonly string[];
   /** Seconds since the run began. */
   readonly seconds: () => number;
 }
@@ -68,17 +74,21 @@ export interface OptimizationOptions {
 export async function openOptimization(
   { job, program, fields }: Prepared,
   wanted: RowsWanted,
-  { checkpoints, fresh, seconds }: OptimizationOptions,
+  { checkpoints, fresh, numerics, seconds }: OptimizationOptions,
 ): Promise<Optimization> {
   const { optimize, precision } = job;
   if (optimize === null) return evaluatedOnce(fields);
   if (fresh) await checkpoints?.remove();
-  const resume = await resumable(checkpoints);
+  const kept = (await checkpoints?.latest()) ?? null;
+  const resume = resumable(kept, checkpoints);
+  const before = kept?.numerics ?? [];
   const descent = descend({ optimize, precision }, program, fields, {
     rows: wantsRows(wanted),
     resume,
     save: async (state, taken) => {
-      if (taken !== null) await checkpoints?.save(taken.iteration, encodeDescent(state));
+      if (taken === null) return;
+      const classes = [...new Set([...before, ...numerics()])];
+      await checkpoints?.save(taken.iteration, { text: encodeDescent(state), numerics: classes });
     },
     seconds,
   });
@@ -88,6 +98,7 @@ export async function openOptimization(
     course: descent,
     latest,
     resumedFrom,
+    numericsBefore: before,
     history: () => descent.state().history,
     optimum: () => optimumTensors(descent, (field) => job.arrays.get(field)?.shape ?? null),
     summary: () => summaryOf(optimize, descent, resumedFrom),
@@ -105,6 +116,7 @@ function evaluatedOnce(fields: ReadonlyMap<string, Float64Array>): Optimization 
     course: once(fields),
     latest: () => null,
     resumedFrom: null,
+    numericsBefore: [],
     history: () => [],
     optimum: () => ({}),
     summary: () => null,
@@ -113,10 +125,9 @@ function evaluatedOnce(fields: ReadonlyMap<string, Float64Array>): Optimization 
   };
 }
 
-async function resumable(checkpoints: Checkpoints | null): Promise<ReturnType<typeof decodeDescent>> {
-  const text = (await checkpoints?.latest()) ?? null;
-  if (text === null || checkpoints === null) return null;
-  const state = decodeDescent(text);
+function resumable(kept: Kept | null, checkpoints: Checkpoints | null): ReturnType<typeof decodeDescent> {
+  if (kept === null || checkpoints === null) return null;
+  const state = decodeDescent(kept.text);
   if (state !== null) return state;
   throw new SkewflowError(
     'UsageError',

@@ -12,14 +12,26 @@ import type { Override } from './job/override.ts';
 import { type Path, pathText } from './job/path.ts';
 import { slotsOf } from './job/slots.ts';
 import { parseJobText } from './job/yaml-document.ts';
+import { parseS3Url, type S3Settings } from './objects/s3-settings.ts';
 import { isInputKey } from './storage/inputs.ts';
 import type { Root } from './storage/root.ts';
 
-/** Where arrays of submitted jobs may be read from. */
-export interface Reach {
-  readonly root: Root;
-  /** Folders (`--root`) whose files a job may name; none by default. */
+/** What a submitted job may name, beside what lies in the storage root. */
+export interface SubmittedReach {
+  /** Folders and `s3://bucket/prefix` places whose files a job may name (`--root`); none by default. */
   readonly roots: readonly string[];
+  /**
+   * Hosts that its URLs may lie on (`--allow-host`): `host` or `host:port`, which may be private or plain http; `*` stands for
+   * every public one, over https. None by default.
+   */
+  readonly allowHosts: readonly string[];
+  /** The storage behind `s3://`. */
+  readonly s3: S3Settings;
+}
+
+/** Where arrays of submitted jobs may be read from. */
+export interface OrderReach extends SubmittedReach {
+  readonly root: Root;
 }
 
 /** What of an order says how its job is read. */
@@ -31,7 +43,7 @@ export type OrderedJob = Pick<RunOrder, 'document' | 'files' | 'jobDigest' | 'na
  * @throws InputError (`INPUT_FORBIDDEN`) for a path that is in neither place, (`INPUT_CHANGED`) when the job is not the one that
  * was submitted, because an input differs; what `loadJob` throws
  */
-export async function jobOfOrder(order: OrderedJob, reach: Reach): Promise<Job> {
+export async function jobOfOrder(order: OrderedJob, reach: OrderReach): Promise<Job> {
   const job = await readOrdered(order, reach);
   if (job.digest === order.jobDigest) return job;
   await closeJob(job);
@@ -42,7 +54,7 @@ export async function jobOfOrder(order: OrderedJob, reach: Reach): Promise<Job> 
 }
 
 /** As `jobOfOrder`, whatever the digest is. */
-export async function readOrdered(order: Omit<OrderedJob, 'jobDigest'>, reach: Reach): Promise<Job> {
+export async function readOrdered(order: Omit<OrderedJob, 'jobDigest'>, reach: OrderReach): Promise<Job> {
   const path = `${order.name}.yaml`;
   const { value } = parseJobText(order.document, path, []);
   const overrides: Override[] = [];
@@ -53,22 +65,61 @@ export async function readOrdered(order: Omit<OrderedJob, 'jobDigest'>, reach: R
     const place = await placeOf(order.files?.[at] ?? slot.value, at, reach);
     overrides.push({ text: `${at}=${place}`, path: slot.path.map(String) as Path, value: place });
   }
-  const job = await jobOf(parseJobText(order.document, path, overrides));
+  const job = await jobOf(parseJobText(order.document, path, overrides), {
+    allowHosts: reach.allowHosts.filter((host) => host !== anyPublicHost),
+    publicHosts: reach.allowHosts.includes(anyPublicHost),
+    s3: reach.s3,
+  });
   const source = Object.freeze({ ...job.source, path: null, text: order.document });
   return Object.freeze({ ...job, name: order.name, source });
 }
 
 /** An absolute path with the name of the array in it (`#name`), or a URL as it stands. */
-async function placeOf(text: string, at: string, { root, roots }: Reach): Promise<string> {
-  if (/^(https|s3):\/\//iu.test(text)) return text;
+async function placeOf(text: string, at: string, reach: OrderReach): Promise<string> {
+  const { root, roots } = reach;
+  const scheme = /^(https?|s3):\/\//iu.exec(text)?.[1]?.toLowerCase();
+  if (scheme !== undefined) {
+    if (scheme === 's3') refuseBucket(text, at, roots);
+    else refuseHost(text, at, reach);
+    return text;
+  }
   const hash = text.lastIndexOf('#');
   const [path, name] = hash < 0 ? [text, ''] : [text.slice(0, hash), text.slice(hash)];
   if (isInputKey(path)) {
     if (!(await root.has(path)))
       throw inputError('INPUT_CORRUPT', `${at}: ${path} is not in ${root.url}: submit the job again`);
-    return `${await root.file(path)}${name}`;
+    return `${await root.place(path)}${name}`;
   }
   return `${await allowedPath(path, at, roots)}${name}`;
+}
+
+/** Stands for every public host among those that are allowed. */
+export const anyPublicHost = '*';
+
+/** Where a URL leads from there is refused by who reads it. */
+function refuseHost(text: string, at: string, { allowHosts }: OrderReach): void {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const allowed = [url?.host, url?.hostname, anyPublicHost];
+  if (allowHosts.some((host) => allowed.includes(host.toLowerCase()))) return;
+  throw inputError(
+    'INPUT_FORBIDDEN',
+    `${at}: a submitted job reads URLs only from hosts that coordinators and workers allow: start them with \`--allow-host ${url?.host ?? 'HOST'}\``,
+  );
+}
+
+/** A bucket is read with the operator's keys, which are not for every job to use everywhere. */
+function refuseBucket(text: string, at: string, roots: readonly string[]): void {
+  const place = parseS3Url(text.replace(/#.*$/u, ''));
+  const below = roots.some((root) => {
+    const allowed = parseS3Url(root);
+    if (allowed === null || place === null || allowed.bucket !== place.bucket) return false;
+    return allowed.prefix === '' || `${place.prefix}/`.startsWith(`${allowed.prefix}/`);
+  });
+  if (below) return;
+  throw inputError(
+    'INPUT_FORBIDDEN',
+    `${at}: a submitted job reads buckets only below places that coordinators and workers allow: start them with \`--root s3://bucket/prefix\``,
+  );
 }
 
 /** The file itself, links followed: inside one of the roots, or refused. */

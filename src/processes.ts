@@ -11,10 +11,18 @@ import type { WorkerService } from './worker/service.ts';
 
 /** What coordinators and workers share. */
 export interface ProcessOptions extends RedisOptions {
-  /** The root that all of them see: `file:///path`, or a path. Default: `SKEWFLOW_STORAGE`; there must be one. */
+  /**
+   * The root that all of them see: `file:///path`, a path, or `s3://bucket/prefix`. Default: `SKEWFLOW_STORAGE`; there must be
+   * one.
+   */
   readonly storage?: string;
-  /** Folders whose files a submitted job may name. Default: none. */
+  /** Folders, and places `s3://bucket/prefix`, whose files a submitted job may name. Default: none. */
   readonly roots?: readonly string[];
+  /**
+   * Hosts that the URLs of a submitted job may lie on: `host` or `host:port`, which may be private or plain http; `*` stands for
+   * every public one, over https. Default: none, and a submitted job names no URLs.
+   */
+  readonly allowHosts?: readonly string[];
   /**
    * Serve `/metrics`, `/livez` and `/readyz` here: `HOST:PORT`, or a port of the loopback. A worker that listens tries its
    * devices before it takes seats. Default: `SKEWFLOW_LISTEN`, else nowhere.
@@ -172,7 +180,7 @@ function settled<O extends ProcessOptions>(
   if (storage === null) {
     throw new SkewflowError(
       'UsageError',
-      'which storage root? Give `--storage file:///path` (or SKEWFLOW_STORAGE) that coordinators and workers all see',
+      'which storage root? Give `--storage file:///path` or `s3://bucket/prefix` (or SKEWFLOW_STORAGE) that coordinators and workers all see',
     );
   }
   const listen = options.listen ?? config.listen;

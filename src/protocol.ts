@@ -198,8 +198,11 @@ export type Beat = z.infer<typeof Beat>;
 
 /** An error as data: classes do not survive a wire. */
 export const ErrorReport = z.strictObject({
+  /** As `SkewflowError.tag`. */
   tag: z.string(),
+  /** What was expected, what came, and what to do. */
   message: z.string(),
+  /** Figures behind the message. */
   details: z.record(z.string(), z.union([z.boolean(), z.number(), z.string(), z.null()])),
 });
 export type ErrorReport = z.infer<typeof ErrorReport>;

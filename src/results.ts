@@ -3,14 +3,20 @@
  * it is complete.
  */
 import { copyFile, mkdir, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { createResultFolder, type ResultFolder } from './arrays/result-folder.ts';
+import { zarrGroup } from './arrays/zarr-group.ts';
 import { type Results, type RunSummary, writeShared, writeSummary } from './coordinator/outcome.ts';
 import type { Tensor, Tensors } from './coordinator/result.ts';
+import { describeGroup } from './coordinator/zarr-outcome.ts';
+import { lockFolder } from './folder-lock.ts';
 import type { Job } from './job/job.ts';
 import type { S3Settings } from './objects/s3-settings.ts';
 import type { RowsWanted } from './protocol.ts';
+import { rowArrays } from './row-arrays.ts';
+import { arrayOfRows, elementOf } from './worker/root-rows.ts';
 import {
+  type FileRowStore,
   fileRows,
   type HeldRows,
   holdRows,
@@ -19,7 +25,7 @@ import {
   type RowStore,
   sharedRows,
 } from './worker/rows.ts';
-import { zarrIn } from './zarr-results.ts';
+import { zarrRows } from './worker/zarr-rows.ts';
 
 /** Where one run's results go. Disposing of a place that is not finished leaves nothing behind. */
 export interface ResultPlace extends AsyncDisposable {
@@ -44,8 +50,7 @@ export async function openPlace(
   wanted: RowsWanted,
   out: OutputFolder | null,
 ): Promise<ResultPlace> {
-  const layout = layoutOf(job);
-  return out === null ? resultsInMemory(layout) : resultsInFolder(job, wanted, layout, out);
+  return out === null ? resultsInMemory(layoutOf(job)) : resultsInFolder(job, wanted, out);
 }
 
 /** Where the folder is to be, and whether one that is there is replaced. */
@@ -56,10 +61,29 @@ export interface OutputFolder {
   readonly s3: S3Settings;
 }
 
-async function beginFolder({ target, force, s3 }: OutputFolder): Promise<ResultFolder> {
-  if (!/^s3:\/\//iu.test(target)) return createResultFolder(target, force);
-  const { createS3ResultFolder } = await import('./arrays/s3-result-folder.ts');
-  return createS3ResultFolder(target, s3, force);
+/** A folder that is being filled, by nobody else as long as it is not disposed of. */
+interface HeldFolder extends AsyncDisposable {
+  readonly folder: ResultFolder;
+}
+
+async function beginFolder({ target, force, s3 }: OutputFolder): Promise<HeldFolder> {
+  if (/^s3:\/\//iu.test(target)) {
+    const { createS3ResultFolder } = await import('./arrays/s3-result-folder.ts');
+    const folder = await createS3ResultFolder(target, s3, force);
+    return { folder, [Symbol.asyncDispose]: folder.discard };
+  }
+  const folder = await createResultFolder(target, force);
+  try {
+    const lock = await lockFolder(target);
+    const dispose = async (): Promise<void> => {
+      await folder.discard();
+      await lock[Symbol.asyncDispose]();
+    };
+    return { folder, [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await folder.discard();
+    throw error;
+  }
 }
 
 /** Where the parts of one job meet, and whether this one writes the results. */
@@ -77,25 +101,27 @@ export interface MeetingPlace {
  */
 export async function openPartPlace(
   job: Job,
+  wanted: RowsWanted,
   meeting: MeetingPlace,
   out: OutputFolder | null,
 ): Promise<ResultPlace> {
   const rowsFolder = join(meeting.folder, 'rows');
-  const store = sharedRows(layoutOf(job), job.precision, async (kind, file) => {
-    await mkdir(join(rowsFolder, kind), { recursive: true });
-    return join(rowsFolder, kind, file);
+  const store = rowsIn(job, sharedRows, async (...parts) => {
+    const path = join(rowsFolder, ...parts);
+    await mkdir(dirname(path), { recursive: true });
+    return path;
   });
-  const folder = meeting.writes && out !== null ? await beginFolder(out) : null;
+  const held = meeting.writes && out !== null ? await beginFolder(out) : null;
+  const folder = held?.folder ?? null;
   return {
     rows: store,
     folder: folder?.target ?? null,
     finish: async (shared, summarise) => {
       await store.close();
       if (folder === null) return { results: shared, summary: summarise() };
-      for (const kind of await namesIn(rowsFolder)) {
-        for (const file of await namesIn(join(rowsFolder, kind)))
-          await copyFile(join(rowsFolder, kind, file), await folder.path(kind, file));
-      }
+      for (const path of await filesIn(rowsFolder))
+        await copyFile(join(rowsFolder, path), await folder.path(...path.split(sep)));
+      await describeRows(folder, job, wanted, shared);
       await writeShared(folder, job, shared);
       const summary = summarise();
       await writeSummary(folder, summary);
@@ -106,15 +132,40 @@ export async function openPartPlace(
       try {
         await store.close();
       } finally {
-        await folder?.discard();
+        await held?.[Symbol.asyncDispose]();
       }
     },
   };
 }
 
-/** Names in a folder; none where there is no such folder. */
-async function namesIn(folder: string): Promise<readonly string[]> {
-  return readdir(folder).catch(() => []);
+/** Files anywhere in a folder, from there on; none where there is no such folder. */
+async function filesIn(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+}
+
+/** The tracers' results in the format of the job: a file an array, or the chunks of one group. */
+function rowsIn(
+  job: Job,
+  npyRows: typeof fileRows,
+  path: (...parts: readonly string[]) => Promise<string>,
+): FileRowStore {
+  return job.output.format === 'npy'
+    ? npyRows(layoutOf(job), job.precision, path)
+    : zarrRows(elementOf(job), arrayOfRows(job), (file) => path(zarrGroup, ...file.split('/')));
+}
+
+/** What there is to say of rows that are all written. */
+async function describeRows(
+  folder: ResultFolder,
+  job: Job,
+  wanted: RowsWanted,
+  shared: Results,
+): Promise<void> {
+  if (job.output.format === 'npy') return;
+  await describeGroup(folder, job, rowArrays(job, wanted), shared.trajectory['t']?.data ?? null);
 }
 
 function resultsInMemory(layout: RowLayout): ResultPlace {
@@ -151,21 +202,16 @@ function resultsInMemory(layout: RowLayout): ResultPlace {
  *
  * @throws UsageError when the folder exists and may not be replaced
  */
-async function resultsInFolder(
-  job: Job,
-  wanted: RowsWanted,
-  layout: RowLayout,
-  out: OutputFolder,
-): Promise<ResultPlace> {
-  const folder = await beginFolder(out);
-  const zarr = job.output.format === 'zarr' ? zarrIn(folder, job, wanted) : null;
-  const store = zarr?.rows ?? fileRows(layout, job.precision, folder.path);
+async function resultsInFolder(job: Job, wanted: RowsWanted, out: OutputFolder): Promise<ResultPlace> {
+  const held = await beginFolder(out);
+  const { folder } = held;
+  const store = rowsIn(job, fileRows, folder.path);
   return {
     rows: store,
     folder: folder.target,
     finish: async (shared, summarise) => {
       await store.close();
-      await zarr?.describe(shared.trajectory['t']?.data ?? null);
+      await describeRows(folder, job, wanted, shared);
       await writeShared(folder, job, shared);
       const summary = summarise();
       await writeSummary(folder, summary);
@@ -176,7 +222,7 @@ async function resultsInFolder(
       try {
         await store.close();
       } finally {
-        await folder.discard();
+        await held[Symbol.asyncDispose]();
       }
     },
   };

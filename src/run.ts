@@ -20,13 +20,15 @@ import type { Job } from './job/job.ts';
 import { closeJob, loadJob } from './job/load.ts';
 import type { JobObject } from './job/schema.ts';
 import { type Log, logTo } from './log.ts';
+import { opening } from './opening.ts';
 import { type Optimization, openOptimization } from './optimization.ts';
 import { isOwnLeaf, type Part } from './partition/parts.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { type LeafName, protocolVersion, type RowsWanted, RunId, WorkerId } from './protocol.ts';
 import { type MeetingPlace, type OutputFolder, openPartPlace, openPlace } from './results.ts';
 import { assignmentOf, roomForRows } from './worker/assignment.ts';
-import { chooseStations, type EngineChoice } from './worker/engine/discover.ts';
+import { chooseStations, type EngineChoice, type Station } from './worker/engine/discover.ts';
+import type { Engine } from './worker/engine/engine.ts';
 import type { RowStore } from './worker/rows.ts';
 import { serveOneRun } from './worker/worker.ts';
 
@@ -51,6 +53,11 @@ export interface RunOptions {
   readonly engine?: EngineChoice;
   /** Numbers of the GPUs to use, as `devices` lists them. Default: every hardware GPU. */
   readonly devices?: readonly number[];
+  /**
+   * Go on with an optimisation that an engine of another numerics class began: the result is equal to others within tolerance
+   * only. Default: false, and it is refused by name.
+   */
+  readonly allowMixed?: boolean;
   /** Worker threads. Default: `SKEWFLOW_THREADS`, else one per core. The results have the same bits with any number. */
   readonly threads?: number;
   /** Bytes the run may take. Default: three quarters of the machine's memory. A job that needs more is refused before it starts. */
@@ -88,8 +95,9 @@ export interface ProgressEvent {
   readonly iteration: number;
   /** The last step of an optimisation; null before the first, and without optimisation. */
   readonly step: HistoryRow | null;
-  /** Blocks of 256 tracers done in this phase, and in all. */
+  /** Blocks of 256 tracers done in this phase. */
   readonly blocksDone: number;
+  /** Blocks of this phase in all. */
   readonly blocksTotal: number;
   /** Seconds since `run` was called. */
   readonly seconds: number;
@@ -130,8 +138,8 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
 
   refuseAborted(settings.signal);
   tell({ phase: 'reading', iteration: 1, blocksDone: 0, blocksTotal: 0 });
-  await using open = await openJob(what, settings);
-  const { job } = open;
+  await using opened = await openJob(what, settings);
+  const { job } = opened;
   const prepared = await prepare(job);
   const wanted = rowsWanted(job.system, job.output, prepared.grid);
   refuseAborted(settings.signal);
@@ -140,11 +148,13 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const out = folderOf(job, settings);
   const meeting = part === null ? null : meetingOf(prepared, part);
   await using place =
-    meeting === null ? await openPlace(job, wanted, out) : await openPartPlace(job, meeting, out);
+    meeting === null ? await openPlace(job, wanted, out) : await openPartPlace(job, wanted, meeting, out);
+  const classes = new Set<string>();
   const optimization = await openOptimization(prepared, wanted, {
     // A part finds in the folder where it meets the others what was answered.
     checkpoints: place.folder === null || part !== null ? null : checkpointsOf(place.folder, job.digest),
     fresh: settings.fresh,
+    numerics: () => [...classes],
     seconds: () => clock.seconds(),
   });
   latest = optimization.latest;
@@ -154,7 +164,8 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   }
   const prepareSeconds = clock.lap();
 
-  const work = { prepared, wanted, course, rows: place.rows, meeting };
+  const open = opening(optimization.numericsBefore, classes, settings.allowMixed);
+  const work = { prepared, wanted, course, rows: place.rows, meeting, open };
   const evaluated = await evaluate(work, settings, tell).catch((error: unknown) => {
     throw optimization.explain(error);
   });
@@ -164,7 +175,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const shared = sharedResults(prepared, wanted, evaluated, optimization);
   const summarise = (): RunSummary => {
     const timings = { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() };
-    return summaryOf(prepared, evaluated, shared, optimization.summary(), {
+    return summaryOf(prepared, evaluated, shared, optimization, {
       seconds: clock.seconds(),
       timings,
     });
@@ -184,11 +195,13 @@ interface Work {
   readonly rows: RowStore;
   /** Where the other parts are; null: there are none. */
   readonly meeting: Meeting | null;
+  /** Opens the engine of a station, if it may take part. */
+  readonly open: (station: Station) => Promise<Engine>;
 }
 
 /** One coordinator and a worker for each device meet on an exchange of their own. */
 async function evaluate(
-  { prepared, wanted, course, rows, meeting }: Work,
+  { prepared, wanted, course, rows, meeting, open }: Work,
   settings: Settings,
   tell: (event: Progress) => void,
 ): Promise<Evaluated> {
@@ -219,7 +232,7 @@ async function evaluate(
   const serving = stations.map((station) =>
     serveOneRun({
       exchange,
-      engine: station.open,
+      engine: () => open(station),
       open: async () => assignment,
       worker: WorkerId.parse(`${hostname()}:${process.pid}`),
       threads,
@@ -238,7 +251,7 @@ async function evaluate(
       shards,
       rows: wanted,
       // A device that fails leaves its shards to the others.
-      rules: { ...inOneProcess.rules, breakagesMax: stations.length - 1 },
+      rules: { ...inOneProcess.rules, breakagesMax: stations.length - 1, allowMixed: settings.allowMixed },
       log,
       onProgress: tell,
       signal,
@@ -255,7 +268,7 @@ interface Meeting extends MeetingPlace {
   readonly part: Part;
 }
 
-/** @throws UsageError for a part that is none, or that would have nothing to do; for results that parts cannot write together */
+/** @throws UsageError for a part that is none, or that would have nothing to do */
 function meetingOf(
   { job, shards }: Prepared,
   { index, count, meet }: NonNullable<Settings['part']>,
@@ -264,8 +277,6 @@ function meetingOf(
     throw new SkewflowError('UsageError', `part ${index} of ${count}: the first is 0, the last ${count - 1}`);
   if (count > shards.length)
     throw new SkewflowError('UsageError', `${count} parts for ${shards.length} shards: at most one for each`);
-  if (job.output.format === 'zarr')
-    throw new SkewflowError('UsageError', 'parts write .npy files: `output.format: zarr` is not for them');
   return { folder: join(resolve(meet), job.digest), writes: index === 0, part: { index, count } };
 }
 
@@ -284,6 +295,7 @@ interface Settings {
   readonly fresh: boolean;
   readonly engine: EngineChoice;
   readonly devices: readonly number[] | null;
+  readonly allowMixed: boolean;
   readonly threads: number;
   readonly memoryBytes: number;
   readonly set: readonly string[];
@@ -311,10 +323,11 @@ function settle(options: RunOptions): Settings {
     fresh: options.fresh ?? false,
     engine: options.engine ?? 'auto',
     devices: options.devices ?? null,
+    allowMixed: options.allowMixed ?? false,
     threads,
     memoryBytes,
     set: options.set ?? [],
-    reach: { allowHosts: options.allowHosts ?? [], s3: config.s3 },
+    reach: { allowHosts: options.allowHosts ?? [], publicHosts: true, s3: config.s3 },
     part: options.part ?? null,
     onProgress: options.onProgress ?? (() => {}),
     onWarning: options.onWarning ?? (() => {}),

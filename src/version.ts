@@ -5,5 +5,10 @@ import { readFileSync } from 'node:fs';
 
 const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
 
-/** The package's version, e.g. `0.1.0`. */
+/**
+ * The package's version.
+ *
+ * @example
+ * version; // '0.1.0'
+ */
 export const version: string = (JSON.parse(text) as { readonly version: string }).version;

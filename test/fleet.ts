@@ -49,11 +49,18 @@ export interface Fleet extends AsyncDisposable {
 }
 
 /** Start a Redis; processes are started by the test, and all of them end with the fleet. */
-export async function startFleet(options: RedisOptions = {}): Promise<Fleet> {
+export async function startFleet(
+  options: RedisOptions & { readonly storage?: string; readonly environment?: NodeJS.ProcessEnv } = {},
+): Promise<Fleet> {
   const redis = await startRedis(options);
   const folder = await mkdtemp(join(tmpdir(), 'skewflow-fleet-'));
-  const storage = join(folder, 'storage');
-  const environment = { REDIS_URL: redis.url, SKEWFLOW_STORAGE: storage, SKEWFLOW_LOG: '' };
+  const storage = options.storage ?? join(folder, 'storage');
+  const environment = {
+    REDIS_URL: redis.url,
+    SKEWFLOW_STORAGE: storage,
+    SKEWFLOW_LOG: '',
+    ...options.environment,
+  };
   const client = new Client({ redis: redis.url, storage, log: unheard });
   const services = new Set<Service & { readonly child: ChildProcess }>();
 

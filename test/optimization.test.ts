@@ -1,7 +1,8 @@
 /** Optimisations as jobs: published minima through formulas, bounds, fixed rows, results at the optimum, interruptions. */
 import { access, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
+import { checkpointsOf } from '../src/checkpoints.ts';
 import { type JobObject, type ProgressEvent, type RunOptions, type RunResult, run } from '../src/index.ts';
 import { readHistory } from '../src/plot/history.ts';
 import { temporaryFolder } from './arrays/folder.ts';
@@ -254,6 +255,23 @@ describe('an optimisation that was interrupted', () => {
     expect(optimization).toMatchObject({ iterations: 5, resumedFrom: null });
   });
 
+  it('is not gone on with by another kind of engine, unless that is asked for by name', async () => {
+    const folder = await temporaryFolder();
+    const out = join(folder, 'fit');
+    await interruptedAt(2, { out });
+    const other = { ...plainly, engine: plainly.engine === 'wasm' ? 'reference' : 'wasm', out } as const;
+    const error = await rejection(run(small, other));
+    expect(error).toMatchObject({
+      tag: 'UsageError',
+      message: expect.stringMatching(
+        /was begun by `.*` and would be gone on with by `.*--allow-mixed.*--fresh/u,
+      ),
+    });
+    const mixed = await run(small, { ...other, allowMixed: true });
+    expect(mixed.optimization?.resumedFrom).toBeGreaterThanOrEqual(2);
+    expect(mixed.numerics.split(' + ')).toHaveLength(2);
+  });
+
   it('by a disk that takes no more stops cleanly, and goes on when there is room', async () => {
     const folder = await temporaryFolder();
     const out = join(folder, 'fit');
@@ -326,6 +344,11 @@ describe('is refused', () => {
     };
     expect((await run(job)).optimum['x']!.data[0]).toBeCloseTo(1, 2);
   });
+});
+
+test('checkpoints of a fit whose results go to a bucket lie in the current folder', () => {
+  const { folder } = checkpointsOf('s3://bucket/fits/a/', 'f'.repeat(64));
+  expect(folder).toBe(join(process.cwd(), '.bucket-fits-a.checkpoint'));
 });
 
 describe('without a folder', () => {

@@ -94,6 +94,32 @@ test('publint and attw have nothing to say', async () => {
   );
 });
 
-test('the API documentation builds without a warning', async () => {
-  await command(tool('typedoc'), ['--emit', 'none'], { cwd: root });
+test('the API documentation builds without a warning, and what can be called has an example', async () => {
+  const api = join(folder, 'api.json');
+  await command(tool('typedoc'), ['--out', join(folder, 'api'), '--json', api], { cwd: root });
+  const { children } = JSON.parse(await readFile(api, 'utf8')) as { children: readonly Documented[] };
+  // Types are documented field by field, which typedoc's own validation sees to.
+  const called = children.filter(
+    ({ kind }) => kind === classKind || kind === functionKind || kind === valueKind,
+  );
+  expect(called.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(Object.keys(await import('../src/index.ts'))),
+  );
+  const withoutExample = called.filter(({ comment, signatures = [] }) =>
+    [comment, ...signatures.map((signature) => signature.comment)].every(
+      (words) => words?.blockTags?.some(({ tag }) => tag === '@example') !== true,
+    ),
+  );
+  expect(withoutExample.map(({ name }) => name)).toEqual([]);
 });
+
+/** Kinds of typedoc's `ReflectionKind`. */
+const [valueKind, functionKind, classKind] = [32, 64, 128];
+
+/** What typedoc writes of a name. */
+interface Documented {
+  readonly name: string;
+  readonly kind: number;
+  readonly comment?: { readonly blockTags?: readonly { readonly tag: string }[] };
+  readonly signatures?: readonly Pick<Documented, 'comment'>[];
+}

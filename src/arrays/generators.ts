@@ -7,17 +7,32 @@ import type { Generated } from './source.ts';
 
 /** A generator as the job file writes it. */
 export type GeneratorSpec =
-  | { readonly constant: number | readonly number[] }
-  | { readonly grid: readonly (readonly [low: number, high: number, count: number])[] }
-  | { readonly linspace: readonly [low: number, high: number] }
   | {
+      /** The same row every time. */
+      readonly constant: number | readonly number[];
+    }
+  | {
+      /** Points of a grid, ends included, the last axis fastest. */
+      readonly grid: readonly (readonly [low: number, high: number, count: number])[];
+    }
+  | {
+      /** Evenly spaced numbers, ends included, as many as there are rows. */
+      readonly linspace: readonly [low: number, high: number];
+    }
+  | {
+      /** Normally distributed. */
       readonly normal: readonly [mean: number, sd: number];
+      /** Numbers in a row. Default 1. */
       readonly dim?: number | undefined;
+      /** Another seed, other numbers. Default 0. */
       readonly seed?: number | undefined;
     }
   | {
+      /** Evenly distributed. */
       readonly uniform: readonly [low: number, high: number];
+      /** Numbers in a row. Default 1. */
       readonly dim?: number | undefined;
+      /** Another seed, other numbers. Default 0. */
       readonly seed?: number | undefined;
     };
 

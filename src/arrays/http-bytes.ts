@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { SkewflowError } from '../errors.ts';
 import type { ByteFile } from './byte-file.ts';
 import type { ByteTree } from './byte-tree.ts';
-import { type HttpAnswer, HttpClient, withoutQuery } from './http-client.ts';
+import { type AllowedHosts, type HttpAnswer, HttpClient, withoutQuery } from './http-client.ts';
 
 /** The longest part of a zarr: a chunk, or its description. */
 const partBytesMax = 2 ** 30;
@@ -13,8 +13,8 @@ const partBytesMax = 2 ** 30;
  *
  * @throws InputError when it is not there, or the server does not say which version it gives; OutOfReachError
  */
-export async function openHttpFile(url: URL, allowHosts: readonly string[]): Promise<ByteFile> {
-  const client = new HttpClient(allowHosts);
+export async function openHttpFile(url: URL, hosts: AllowedHosts): Promise<ByteFile> {
+  const client = new HttpClient(hosts);
   try {
     return await opened(client, url);
   } catch (error) {
@@ -68,8 +68,8 @@ async function opened(client: HttpClient, url: URL): Promise<ByteFile> {
 /**
  * The files below a URL. The version of each is kept when it is first read; later answers must have the same.
  */
-export function openHttpTree(url: URL, allowHosts: readonly string[]): ByteTree {
-  const client = new HttpClient(allowHosts);
+export function openHttpTree(url: URL, hosts: AllowedHosts): ByteTree {
+  const client = new HttpClient(hosts);
   const label = withoutQuery(url);
   const versions = new Map<string, string>();
   const read = async (path: string, headers: Readonly<Record<string, string>>): Promise<Buffer | null> => {

@@ -6,6 +6,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SkewflowError } from '../errors.ts';
 import { isPublicAddress } from './public-address.ts';
+import type { Reach } from './reach.ts';
 
 const redirectsMax = 5;
 /** Without a byte, and for one answer in all. */
@@ -30,14 +31,18 @@ export interface HttpRequest {
   readonly withoutBody?: readonly number[];
 }
 
+/** Which hosts may be asked. */
+export type AllowedHosts = Pick<Reach, 'allowHosts' | 'publicHosts'>;
+
 /** Connections to the hosts of one job. */
 export class HttpClient {
   readonly #allowHosts: ReadonlySet<string>;
+  readonly #publicHosts: boolean;
   readonly #http: HttpAgent;
   readonly #https: HttpsAgent;
 
-  /** @param allowHosts - hosts that may be private or plain http: `host` or `host:port` */
-  constructor(allowHosts: readonly string[]) {
+  constructor({ allowHosts, publicHosts }: AllowedHosts) {
+    this.#publicHosts = publicHosts;
     this.#allowHosts = new Set(allowHosts.map((host) => host.toLowerCase()));
     // Connections of its own: one that another client was allowed to make is never taken up again by this one.
     this.#http = new HttpAgent({ keepAlive: true });
@@ -135,6 +140,12 @@ export class HttpClient {
       throw refusal(url, 'a URL holds no user name and no password');
     }
     if (allowed && /^https?:$/u.test(url.protocol)) return;
+    if (!this.#publicHosts) {
+      throw refusal(
+        url,
+        `this host may not be read here: coordinators and workers allow it with \`--allow-host ${url.host}\``,
+      );
+    }
     if (url.protocol !== 'https:') {
       throw refusal(
         url,

@@ -8,7 +8,9 @@ export type NestedList = readonly (NestedList | number)[];
 
 /** An array in memory. */
 export interface Shaped {
+  /** Lengths of the axes; [] is a single number. */
   readonly shape: readonly number[];
+  /** The numbers, row-major: as many as the lengths multiply to. */
   readonly data: ArrayLike<number>;
 }
 

@@ -109,9 +109,9 @@ async function openUrl(text: string, scheme: string, reach: Reach): Promise<RawA
     return openZarr(await openS3Tree(path, reach.s3), name ?? '', text);
   }
   const { openHttpFile, openHttpTree } = await import('./http-bytes.ts');
-  if (ending === 'npy') return npyIn(await openHttpFile(url, reach.allowHosts));
+  if (ending === 'npy') return npyIn(await openHttpFile(url, reach));
   const { openZarr } = await import('./zarr.ts');
-  const tree = openHttpTree(url, reach.allowHosts);
+  const tree = openHttpTree(url, reach);
   return openZarr(tree, name ?? '', name === null ? tree.label : `${tree.label}#${name}`);
 }
 

@@ -10,7 +10,7 @@ import type { ByteTree } from './byte-tree.ts';
 /**
  * One object, named by its whole URL.
  *
- * @throws InputError when it is not there; OutOfReachError; UsageError without credentials in the environment
+ * @throws InputError when it is not there; OutOfReachError; UsageError when the environment does not say who asks
  */
 export async function openS3File(url: string, settings: S3Settings): Promise<ByteFile> {
   const [, parent, key] = /^(.*)\/([^/]+)$/u.exec(url) ?? [];

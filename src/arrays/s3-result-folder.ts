@@ -38,7 +38,8 @@ export async function createS3ResultFolder(
       await staged.commit();
       await refuseExisting(store, force);
       await clear(store);
-      for (const path of await filesToPublish(staged.target)) await upload(store, path, staged.target);
+      for (const path of await filesToPublish(staged.target))
+        await uploadFile(store, path, join(staged.target, path));
     } finally {
       await discard();
     }
@@ -80,16 +81,16 @@ async function clear(store: ObjectStore): Promise<void> {
   for await (const { key } of store.list('')) await store.delete(key);
 }
 
-async function upload(store: ObjectStore, path: string, folder: string): Promise<void> {
-  const handle = await open(join(folder, path), 'r');
+/** Uploads a file of this machine under a key. */
+export async function uploadFile(store: ObjectStore, key: string, file: string): Promise<void> {
+  const handle = await open(file, 'r');
   try {
     const { size } = await handle.stat();
-    await store.upload(path, size, async (begin, end) => {
+    await store.upload(key, size, async (begin, end) => {
       const buffer = Buffer.alloc(end - begin);
       for (let at = 0; at < buffer.length; ) {
         const { bytesRead } = await handle.read(buffer, at, buffer.length - at, begin + at);
-        if (bytesRead === 0)
-          throw new SkewflowError('JobFailedError', `${join(folder, path)}: it became shorter`);
+        if (bytesRead === 0) throw new SkewflowError('JobFailedError', `${file}: it became shorter`);
         at += bytesRead;
       }
       return buffer;

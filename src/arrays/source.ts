@@ -6,6 +6,7 @@ export interface ArraySource {
   readonly label: string;
   /** Rows × width, after the rules of the job file (a (R,) array is R × 1; params are one row). `rows` null: any number (a constant or generator). */
   readonly rows: number | null;
+  /** Numbers in a row. */
   readonly width: number;
   /** The shape the user gave; a gradient has its input's shape. */
   readonly shape: readonly number[];

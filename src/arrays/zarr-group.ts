@@ -1,6 +1,9 @@
 /** What does a zarr group of results say of itself? Its descriptions, which are written when its numbers are there. */
 import { elementCount } from './source.ts';
 
+/** The folder of the group, among the results of a run. */
+export const zarrGroup = 'tracers.zarr';
+
 /** One array of the group. Its chunks are raw little-endian numbers, so that ranges of rows are written in place. */
 export interface ZarrArray {
   /** Names separated by `/`: the groups it is in, and its own. */

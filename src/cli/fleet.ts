@@ -23,7 +23,7 @@ export function withRedis(command: Command): Command {
 export function withStorage(command: Command): Command {
   return withRedis(command).option(
     '--storage <root>',
-    'file:///path that coordinators and workers share (default: $SKEWFLOW_STORAGE)',
+    'file:///path or s3://bucket/prefix that coordinators and workers share (default: $SKEWFLOW_STORAGE)',
   );
 }
 
@@ -31,7 +31,7 @@ export function withStorage(command: Command): Command {
 export function withFleet(command: Command): Command {
   return withStorage(command).option(
     '--root <folder>',
-    'a folder that workers read: files below it stay where they are; repeatable',
+    'a folder (or s3://bucket/prefix) that workers read: files below it stay where they are; repeatable',
     collect,
     [],
   );

@@ -11,6 +11,7 @@ interface Options extends DeviceOptions {
   readonly out?: string;
   readonly force?: boolean;
   readonly fresh?: boolean;
+  readonly allowMixed?: boolean;
   readonly json?: boolean;
   readonly part?: { readonly index: number; readonly count: number };
   readonly meet?: string;
@@ -23,6 +24,7 @@ export function runCommand(_finish: (code: number) => void): Command {
     .option('--out <folder>', 'where the results go: a folder, or s3://bucket/prefix (default: ./<name>-out)')
     .option('--force', 'replace the output folder when the job is done')
     .option('--fresh', 'begin an optimisation anew, instead of going on with one that was interrupted')
+    .option('--allow-mixed', 'go on with an optimisation that another kind of engine began')
     .option('--json', 'print the result as one JSON document')
     .option('--part <i/n>', 'compute part i (from 0) of n; part 0 writes the results', partOf)
     .option('--meet <folder>', 'the folder where the parts meet: all of them see it');
@@ -40,6 +42,7 @@ export function runCommand(_finish: (code: number) => void): Command {
         out: options.out ?? true,
         force: options.force ?? false,
         fresh: options.fresh ?? false,
+        allowMixed: options.allowMixed ?? false,
         ...(part === undefined || meet === undefined ? {} : { part: { ...part, meet } }),
         signal,
         onProgress: (event: ProgressEvent) => progress.show(event),

@@ -5,18 +5,21 @@ import { exitCodes } from '../errors.ts';
 import { Coordinator, Worker } from '../index.ts';
 import { type Log, logTo } from '../log.ts';
 import { type FleetOptions, fleetOptions, withFleet } from './fleet.ts';
-import { type DeviceOptions, deviceOptions, wholeNumber, withDevices } from './options.ts';
+import { collect, type DeviceOptions, deviceOptions, wholeNumber, withDevices } from './options.ts';
 
 export function coordinatorCommand(): Command {
   return withListen(
-    withFleet(new Command('coordinator').description('carry submitted runs, until it is told to end')),
+    withReach(
+      withFleet(new Command('coordinator').description('carry submitted runs, until it is told to end')),
+    ),
   )
     .option('--runs <n>', 'runs carried at once', wholeNumber, 32)
-    .action(async (options: FleetOptions & ListenOptions & { readonly runs: number }) => {
+    .action(async (options: FleetOptions & ListenOptions & ReachOptions & { readonly runs: number }) => {
       const log = serviceLog();
       const coordinator = await Coordinator.start({
         ...fleetOptions(options),
         ...listenOptions(options),
+        allowHosts: options.allowHost,
         runsMax: options.runs,
         log,
       });
@@ -29,8 +32,10 @@ export function coordinatorCommand(): Command {
 export function workerCommand(): Command {
   return withListen(
     withDevices(
-      withFleet(
-        new Command('worker').description('compute for whatever runs there are, until it is told to end'),
+      withReach(
+        withFleet(
+          new Command('worker').description('compute for whatever runs there are, until it is told to end'),
+        ),
       ),
     ),
   )
@@ -58,6 +63,20 @@ interface IdleOptions {
 
 interface ListenOptions {
   readonly listen?: string;
+}
+
+interface ReachOptions {
+  readonly allowHost: readonly string[];
+}
+
+/** Adds --allow-host. */
+function withReach(command: Command): Command {
+  return command.option(
+    '--allow-host <host>',
+    'let submitted jobs read URLs on this host[:port] (*: on every public host); repeatable',
+    collect,
+    [],
+  );
 }
 
 /** Adds --listen. */

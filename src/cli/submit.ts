@@ -25,6 +25,7 @@ interface Options extends FleetOptions {
   readonly key: string;
   readonly engine: NonNullable<SubmitOptions['engine']>;
   readonly allowMixed?: boolean;
+  readonly allowHost: readonly string[];
   readonly follow?: boolean;
   readonly wait?: boolean;
   readonly json?: boolean;
@@ -49,6 +50,12 @@ export function submitCommand(finish: (code: number) => void): Command {
     .option(
       '--allow-mixed',
       'let workers of several numerics classes share a run: equal within tolerance only',
+    )
+    .option(
+      '--allow-host <host>',
+      'read inputs from this host[:port] also if it is private or plain http, as the workers must; repeatable',
+      collect,
+      [],
     )
     .option('--follow', 'watch until all are over')
     .option('--wait', 'wait until all are over, and print how they ended')
@@ -90,7 +97,8 @@ async function send(
   options: Options,
 ): Promise<{ readonly batch: string | null; readonly runs: readonly RunHandle[] }> {
   const { set, key, priority, engine, workers } = options;
-  const common = { set, key, priority, engine, allowMixed: options.allowMixed ?? false };
+  const allowMixed = options.allowMixed ?? false;
+  const common = { set, key, priority, engine, allowMixed, allowHosts: options.allowHost };
   const wanted: SubmitOptions = workers === undefined ? common : { ...common, workers };
   const sets = sweepsOf(options.sweep);
   const jobs = paths.flatMap((job) => sets.map((changed): BatchJob => ({ job, set: changed })));

@@ -37,17 +37,37 @@ export interface SubmitOptions {
   /** 0 to 1000; runs of higher priority get free workers first. Default 0. */
   readonly priority?: number;
   /** Workers it may have at once. Default: from 1 to half as many as the job has shards. */
-  readonly workers?: { readonly min: number; readonly max: number };
+  readonly workers?: {
+    /** With fewer the run waits. */
+    readonly min: number;
+    /** More it never takes. */
+    readonly max: number;
+  };
   /** What computes it. Default `auto`: whatever a worker has. */
   readonly engine?: EngineChoice;
   /** Whether workers of several numerics classes may compute it together; the result is then equal within tolerance only. */
   readonly allowMixed?: boolean;
+  /**
+   * Hosts its inputs may lie on although they are private or plain http: `host` or `host:port`. The workers read no URL on a
+   * host that they were not told to allow. Default: none.
+   */
+  readonly allowHosts?: readonly string[];
 }
 
 /** One job of a batch: a file or an object, and what is changed in it. */
 export interface BatchJob {
+  /** Path of a job file, or the same document as an object. */
   readonly job: JobObject | string;
+  /** Changes to it, as `--set`, over those of all jobs. Default: none. */
   readonly set?: readonly string[];
+}
+
+/** Jobs that were submitted together. */
+export interface SubmittedBatch {
+  /** What `ls --batch` and `fetch --batch` know it by. */
+  readonly batch: string;
+  /** In the order of the jobs. */
+  readonly runs: readonly RunHandle[];
 }
 
 /** Something that happened to a run. */
@@ -80,6 +100,7 @@ export class Client implements AsyncDisposable {
   #connected: Promise<Connected> | null = null;
   #root: Promise<Root> | null = null;
 
+  /** @param options - which fleet; nothing is connected before the first call */
   constructor(options: ClientOptions = {}) {
     this.#options = options;
     this.#log = options.log ?? logTo(readConfig(process.env).logLevel);
@@ -107,10 +128,7 @@ export class Client implements AsyncDisposable {
    *
    * @param options - for each of them
    */
-  async submitBatch(
-    jobs: readonly BatchJob[],
-    options: SubmitOptions = {},
-  ): Promise<{ readonly batch: string; readonly runs: readonly RunHandle[] }> {
+  async submitBatch(jobs: readonly BatchJob[], options: SubmitOptions = {}): Promise<SubmittedBatch> {
     const { randomUUID } = await import('node:crypto');
     const batch = randomUUID().slice(0, 13).replace('-', '') as BatchId;
     return { batch, runs: await this.#send(jobs, batch, options) };
@@ -163,6 +181,7 @@ export class Client implements AsyncDisposable {
       workers = null,
       engine = 'auto',
       allowMixed = false,
+      allowHosts = [],
     } = options;
     const root = await this.#storage();
     const wanted = {
@@ -174,6 +193,8 @@ export class Client implements AsyncDisposable {
       batch,
       root,
       roots: this.#options.roots ?? [],
+      allowHosts,
+      s3: readConfig(process.env).s3,
     };
     const drafts = [];
     for (const { job, set = [] } of jobs)
@@ -199,13 +220,23 @@ export class Client implements AsyncDisposable {
     const text = this.#options.storage ?? readConfig(process.env).storage;
     if (text === null) return null;
     const { openRoot } = await import('../storage/root.ts');
-    this.#root ??= openRoot(text);
+    this.#root ??= openRoot(text, readConfig(process.env).s3);
     this.#root.catch(() => (this.#root = null));
     return this.#root;
   }
 }
 
-/** Wait for runs to be accepted, so long at most; how many are. */
+/**
+ * Wait for runs to be accepted, so long at most: a coordinator has them on its disk, and nothing loses them.
+ *
+ * @param withinMs - milliseconds
+ * @returns how many of them are
+ * @throws OutOfReachError when Redis does not answer
+ *
+ * @example
+ * const handle = await client.submit('job.yaml');
+ * if ((await acceptedOf([handle], 5000)) === 0) console.log('queued: no coordinator has taken it so far');
+ */
 export async function acceptedOf(runs: readonly RunHandle[], withinMs: number): Promise<number> {
   const until = performance.now() + withinMs;
   for (;;) {

@@ -22,7 +22,8 @@ import { pathText } from '../job/path.ts';
 import type { JobObject } from '../job/schema.ts';
 import { slotsOf } from '../job/slots.ts';
 import { parseJobText } from '../job/yaml-document.ts';
-import { readOrdered } from '../order.ts';
+import type { S3Settings } from '../objects/s3-settings.ts';
+import { anyPublicHost, readOrdered, type SubmittedReach } from '../order.ts';
 import { prepare } from '../prepare.ts';
 import { protocolVersion } from '../protocol.ts';
 import { inputExtension, inputKey, packInputs, uploadInput } from '../storage/inputs.ts';
@@ -40,6 +41,10 @@ export interface DraftOptions {
   readonly allowMixed: boolean;
   /** Folders that workers read, too: files below them stay where they are. */
   readonly roots: readonly string[];
+  /** Hosts its inputs may lie on although they are private or plain http. */
+  readonly allowHosts: readonly string[];
+  /** The storage behind `s3://`. */
+  readonly s3: S3Settings;
   /** Where larger files are copied; null: nowhere. */
   readonly root: Root | null;
 }
@@ -57,9 +62,12 @@ export interface Draft {
  * @throws whatever is wrong with the job, as `run` does; InputError with size and remedy for an array that cannot travel
  */
 export async function draft(what: JobObject | string, options: DraftOptions): Promise<Draft> {
-  const job = await loadJob(
-    typeof what === 'string' ? { path: what, sets: options.set } : { object: what, sets: options.set },
-  );
+  const { allowHosts, s3 } = options;
+  const job = await loadJob({
+    ...(typeof what === 'string' ? { path: what } : { object: what }),
+    sets: options.set,
+    reach: { allowHosts, publicHosts: true, s3 },
+  });
   try {
     const { grid, shards } = await prepare(job);
     refuseBeyond(admissionOf(job, grid.times.length - 1), defaultAdmission);
@@ -166,7 +174,7 @@ async function pack({ document, memory }: Written, job: Job, options: DraftOptio
       const key = inputKey(held, '.npy');
       inputs.set(key, held);
       files.set(at, key);
-    } else if (typeof value === 'string' && !/^(https|s3):\/\//iu.test(value)) {
+    } else if (typeof value === 'string' && !isUrl(value)) {
       const hash = value.lastIndexOf('#');
       const [path, name] = hash < 0 ? [value, ''] : [value.slice(0, hash), value.slice(hash)];
       const real = await realpath(resolve(job.source.folder, path));
@@ -204,6 +212,10 @@ async function pack({ document, memory }: Written, job: Job, options: DraftOptio
 /** The message has a heading, too: the room that `inputsBytesMax` leaves. */
 const inlineBytesMax = inputsBytesMax - 32 * 1024;
 
+function isUrl(value: unknown): boolean {
+  return typeof value === 'string' && /^(https?|s3):\/\//iu.test(value);
+}
+
 async function isBelow(path: string, roots: readonly string[]): Promise<boolean> {
   for (const root of roots) {
     const folder = await realpath(root).catch(() => null);
@@ -234,20 +246,27 @@ function tooMuchInMemory(bytes: number): SkewflowError {
 
 // --- read back --------------------------------------------------------------------------------------------
 
-/** The digest of the job as a worker will read it. */
+/** The digest of the job as a worker will read it; whether it may read all of it is for the worker to say. */
 async function digestThere(
   packed: Packed,
   document: string,
   name: string,
   options: DraftOptions,
 ): Promise<string> {
-  const { root, roots } = options;
-  if (packed.inputs.size === 0 && root !== null) return digestIn(root, packed, document, name, roots);
+  const { root, s3 } = options;
+  const slots = slotsOf(parseJobText(document, `${name}.yaml`, []).value);
+  const buckets = slots.flatMap(({ value }) => (isUrl(value) ? [String(value).replace(/#.*$/u, '')] : []));
+  const reach: SubmittedReach = {
+    roots: [...options.roots, ...buckets],
+    allowHosts: [anyPublicHost, ...options.allowHosts],
+    s3,
+  };
+  if (packed.inputs.size === 0 && root !== null) return digestIn(root, packed, document, name, reach);
   const folder = await mkdtemp(join(tmpdir(), 'skewflow-submit-'));
   try {
     const there = await openRoot(folder);
     for (const [key, bytes] of packed.inputs) await there.write(key, bytes);
-    return await digestIn(there, packed, document, name, roots);
+    return await digestIn(there, packed, document, name, reach);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -258,9 +277,9 @@ async function digestIn(
   { files }: Packed,
   document: string,
   name: string,
-  roots: readonly string[],
+  reach: SubmittedReach,
 ): Promise<string> {
-  const job = await readOrdered({ document, name, files: Object.fromEntries(files) }, { root, roots });
+  const job = await readOrdered({ document, name, files: Object.fromEntries(files) }, { root, ...reach });
   await closeJob(job);
   return job.digest;
 }

@@ -31,9 +31,11 @@ interface Parts {
 
 /** One run of a fleet; it goes on whether or not anybody holds it. */
 export class RunHandle {
+  /** What `show`, `fetch` and `Client.run` know the run by. */
   readonly id: string;
   /** As it was submitted here; null: it was found by its id. */
   readonly submitted: {
+    /** The job's name. */
     readonly name: string;
     /** Whether it was there already: queued, going on or done. */
     readonly known: boolean;
@@ -98,15 +100,18 @@ export class RunHandle {
    * @throws UsageError when there are none, or no storage root is known
    */
   async fetch({ out, force = false }: ResultOptions = {}): Promise<FetchedResult> {
-    const { fetchResult } = await import('../storage/results.ts');
+    const { fetchResult, withResult } = await import('../storage/results.ts');
     const { readResult } = await import('./stored-result.ts');
     const { runKeys } = await import('../storage/keys.ts');
     const root = await this.#parts.root();
     if (root === null) throw noStorage('results');
-    const { result } = runKeys(this.id);
-    if (!(await root.has(`${result}/result.json`))) throw noResults(this.id, await this.status(), root);
+    const { resultFile } = runKeys(this.id);
+    if (!(await root.has(resultFile))) throw noResults(this.id, await this.status(), root);
     const folder = out === undefined ? null : await fetchResult(root, this.id, out, force);
-    const { summary, ...read } = await readResult(folder ?? (await root.file(result)), folder === null);
+    const { summary, ...read } =
+      folder === null
+        ? await withResult(root, this.id, (there) => readResult(there, true))
+        : await readResult(folder, false);
     return { ...summary, ...read, folder, summary };
   }
 

@@ -1,5 +1,4 @@
 /** What of a storage root may go? Runs that are over for long, and inputs that no run names any more. */
-import { stat } from 'node:fs/promises';
 import { runKeys } from '../storage/keys.ts';
 import type { Root } from '../storage/root.ts';
 
@@ -27,10 +26,10 @@ export async function pruneRoot(
     const { files = {} } = parsed<{ files: Record<string, string> }>(await root.read(order));
     for (const file of Object.values(files)) named.add(file.replace(/#.*$/u, ''));
   }
-  for (const input of await root.names('inputs')) {
-    const key = `inputs/${input}`;
+  for (const { path, keptAt } of await root.under('inputs')) {
+    const key = `inputs/${path}`;
     // A job that is being submitted has copied its inputs and is not in the root yet.
-    if (!named.has(key) && (await stat(await root.file(key))).ctimeMs < before) await root.remove(key);
+    if (!named.has(key) && keptAt < before) await root.remove(key);
   }
   return removed;
 }

@@ -16,17 +16,20 @@ import type { Job } from '../job/job.ts';
 import { closeJob } from '../job/load.ts';
 import type { Log } from '../log.ts';
 import { openOptimization } from '../optimization.ts';
-import { jobOfOrder } from '../order.ts';
+import { jobOfOrder, type SubmittedReach } from '../order.ts';
 import { type Prepared, prepare } from '../prepare.ts';
+import type { RowsWanted } from '../protocol.ts';
+import { rowArrays } from '../row-arrays.ts';
 import { checkpointsOf } from '../storage/checkpoints.ts';
 import { runKeys } from '../storage/keys.ts';
 import { assembleResult } from '../storage/results.ts';
-import { whenThereIsRoom } from '../storage/room.ts';
+import { isFull, whenThereIsRoom } from '../storage/room.ts';
 import type { Root } from '../storage/root.ts';
 import { version } from '../version.ts';
 import { type Checkpoint, checkpointVersion } from './checkpoint.ts';
 import { coordinate } from './coordinator.ts';
 import {
+  type Results,
   type RunSummary,
   readFigures,
   sharedResults,
@@ -40,14 +43,15 @@ import { type Rules, watchful } from './rules.ts';
 import type { RunMeter, RunMeters } from './run-meter.ts';
 import { Spool } from './spool.ts';
 import { Story } from './story.ts';
+import { describeGroup } from './zarr-outcome.ts';
 
 /** What a coordinator carries runs with. */
 export interface Means {
   readonly exchange: Exchange;
   readonly register: Register;
   readonly root: Root;
-  /** Folders whose files a submitted job may name. */
-  readonly roots: readonly string[];
+  /** What a submitted job may name beside what lies in the root. */
+  readonly reach: SubmittedReach;
   readonly admission: AdmissionLimits;
   /** How patient it is; for tests. */
   readonly rules: Partial<Rules>;
@@ -99,7 +103,7 @@ async function carried(
   const { order, cancelled } = charge;
   const { root, exchange } = means;
   const clock = new Clock();
-  await using open = await opened(() => jobOfOrder(order, means));
+  await using open = await opened(() => jobOfOrder(order, { root, ...means.reach }));
   const prepared = await prepare(open.job);
   const { job, program, grid, times, shards } = prepared;
   refuseBeyond(admissionOf(job, grid.times.length - 1), means.admission);
@@ -115,6 +119,8 @@ async function carried(
   const optimization = await openOptimization(prepared, wanted, {
     checkpoints: resume === null ? null : recorded(resume.course),
     fresh: false,
+    // Who may take part in a run that is taken up is settled by its own checkpoint.
+    numerics: () => [],
     seconds: () => clock.seconds(),
   });
   const prepareSeconds = clock.lap();
@@ -141,11 +147,11 @@ async function carried(
       const evaluateSeconds = clock.lap();
       const shared = sharedResults(prepared, wanted, evaluated, optimization);
       const summarise = (): RunSummary =>
-        summaryOf(prepared, evaluated, shared, optimization.summary(), {
+        summaryOf(prepared, evaluated, shared, optimization, {
           seconds: clock.seconds(),
           timings: { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() },
         });
-      await inRoom(() => results(root, order.run, prepared, shared, summarise), story, leave);
+      await inRoom(() => results(root, order.run, prepared, { wanted, shared, summarise }), story, leave);
       await spool.close(order.run, 'done', null);
     },
     retain: true,
@@ -171,11 +177,17 @@ async function carried(
 function results(
   root: Root,
   run: string,
-  { job }: Prepared,
-  shared: ReturnType<typeof sharedResults>,
-  summarise: () => RunSummary,
+  { job, shards }: Prepared,
+  {
+    wanted,
+    shared,
+    summarise,
+  }: { readonly wanted: RowsWanted; readonly shared: Results; readonly summarise: () => RunSummary },
 ): Promise<void> {
-  return assembleResult(root, run, async (folder) => {
+  const arrays = rowArrays(job, wanted);
+  const { format } = job.output;
+  return assembleResult(root, run, { arrays, shards, format }, async (folder) => {
+    if (format === 'zarr') await describeGroup(folder, job, arrays, shared.trajectory['t']?.data ?? null);
     await writeShared(folder, job, shared);
     await writeSummary(folder, summarise());
   });
@@ -253,14 +265,15 @@ function understood(checkpoint: Checkpoint | null): Checkpoint | null {
 
 /** What a course remembered, as an optimisation takes it up. */
 function recorded(text: string | null): NonNullable<Parameters<typeof openOptimization>[2]['checkpoints']> {
-  return { folder: 'the checkpoint', latest: async () => text, save: async () => {}, remove: async () => {} };
+  const kept = text === null ? null : { text, numerics: [] };
+  return { folder: 'the checkpoint', latest: async () => kept, save: async () => {}, remove: async () => {} };
 }
 
 /** Do it, waiting for room on the disk if there is none: the run is paused meanwhile, and says where. */
 function inRoom<T>(task: () => Promise<T>, story: Story, signal: AbortSignal): Promise<T> {
   const onFull = (error: Error | null): void => {
-    if (error === null) story.notice('info', 'DISK_HAS_ROOM', 'there is room on the disk again: going on');
-    else story.notice('error', 'DISK_FULL', `paused: ${error.message}`);
+    if (error === null) story.notice('info', 'STORAGE_BACK', 'the storage can be written again: going on');
+    else story.notice('error', isFull(error) ? 'DISK_FULL' : 'STORAGE_AWAY', `paused: ${error.message}`);
     story.state(error === null ? 'active' : 'paused');
   };
   return whenThereIsRoom(task, onFull, signal);

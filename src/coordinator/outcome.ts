@@ -31,16 +31,21 @@ export interface Results {
 
 /** What `result.json` holds. */
 export interface RunSummary {
+  /** The job's name. */
   readonly name: string;
   /** L; null when the job has no loss. */
   readonly loss: number | null;
   /** ‖∂L/∂·‖₂ of every source, set, pair and param field in `gradient`. */
   readonly gradientNorms: Readonly<Record<string, number>>;
+  /** What computed: `wasm`, `webgpu` or `reference`. */
   readonly engine: string;
   /** Runs of one job with equal numerics classes have equal bits. */
   readonly numerics: string;
+  /** Of the states and the tracers’ arrays; sums are in double precision whatever it says. */
   readonly precision: 'f32' | 'f64';
+  /** Threads of all workers. */
   readonly threads: number;
+  /** Parts that the tracers were cut into. */
   readonly shards: number;
   /** Evaluations of the loss; those before an optimisation was interrupted included. */
   readonly iterations: number;
@@ -49,17 +54,27 @@ export interface RunSummary {
   /** From the call of `run` to the result. */
   readonly seconds: number;
   /** Seconds spent reading and compiling the job, evaluating it, and writing the folder. */
-  readonly timings: { readonly prepare: number; readonly evaluate: number; readonly write: number };
-  /** Own row × bound row visits, forward and backward, and how many a second of evaluation. */
+  readonly timings: {
+    /** Reading and compiling the job. */
+    readonly prepare: number;
+    /** Evaluating it. */
+    readonly evaluate: number;
+    /** Writing its results. */
+    readonly write: number;
+  };
+  /** Own row × bound row visits, forward and backward. */
   readonly pairs: number;
+  /** `pairs` a second of evaluation. */
   readonly pairsPerSecond: number;
   /** Bytes the shards were given and answered with, an iteration. */
   readonly bytesPerIteration: number;
+  /** Workers whose shards went to others. */
   readonly workersLost: number;
   /** Shards computed again because their worker was lost. */
   readonly redone: number;
   /** SHA-256 of everything that reaches the numbers. */
   readonly jobDigest: string;
+  /** Of the package that coordinated. */
   readonly version: string;
 }
 
@@ -100,7 +115,7 @@ export function summaryOf(
   { job, shards }: Prepared,
   evaluated: Evaluated,
   shared: Results,
-  optimization: OptimizationSummary | null,
+  optimization: Pick<Optimization, 'numericsBefore' | 'summary'>,
   spent: Pick<RunSummary, 'seconds' | 'timings'>,
 ): RunSummary {
   const { loss, iterations, pairs, bytesPerIteration, workersLost, redone, joins } = evaluated;
@@ -111,14 +126,16 @@ export function summaryOf(
     loss,
     gradientNorms: norms(shared.gradient),
     engine: join.engine,
-    numerics: [...new Set(joins.map(({ numerics }) => numerics))].join(' + '),
+    numerics: [...new Set([...optimization.numericsBefore, ...joins.map(({ numerics }) => numerics)])].join(
+      ' + ',
+    ),
     precision: job.precision,
     threads: [...new Map(joins.map(({ worker, threads }) => [worker, threads])).values()].reduce(
       (a, b) => a + b,
     ),
     shards: shards.length,
     iterations,
-    optimization,
+    optimization: optimization.summary(),
     ...spent,
     pairs,
     pairsPerSecond: pairs / spent.timings.evaluate,
@@ -166,7 +183,7 @@ export async function readFigures(
   root: Root,
   run: string,
 ): Promise<Record<string, boolean | number | string | null>> {
-  const key = `${runKeys(run).result}/result.json`;
+  const key = runKeys(run).resultFile;
   const text = Buffer.from((await root.read(key)) ?? new Uint8Array()).toString('utf8');
   const all = text === '' ? {} : (JSON.parse(text) as Partial<RunSummary>);
   const plain = Object.entries(all).filter(([, value]) => typeof value !== 'object' || value === null);

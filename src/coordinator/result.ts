@@ -8,7 +8,9 @@ import type { RowsWanted } from '../protocol.ts';
 
 /** A named array: row-major numbers in double precision. */
 export interface Tensor {
+  /** Lengths of the axes; [] is a single number. */
   readonly shape: readonly number[];
+  /** As many numbers as the lengths multiply to, in the units of the job. */
   readonly data: Float64Array;
 }
 

@@ -3,6 +3,7 @@
  * once, gives back to the queue what a Redis forgot, and hands over what it carries when it is asked to end.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readConfig } from '../config.ts';
 import { connect, type RedisOptions } from '../connect.ts';
 import type { Connected } from '../exchange/redis/connect.ts';
 import type { Charge } from '../exchange/register.ts';
@@ -18,10 +19,12 @@ import { Spool } from './spool.ts';
 
 /** How a coordinator goes about it. */
 export interface CoordinatorServiceOptions extends RedisOptions {
-  /** The root that coordinators and workers share: `file:///path`, or a path. */
+  /** The root that coordinators and workers share: `file:///path`, a path, or `s3://bucket/prefix`. */
   readonly storage: string;
-  /** Folders whose files a submitted job may name; the workers' `roots`. Default: none. */
+  /** Folders and `s3://` places whose files a submitted job may name; the workers' `roots`. Default: none. */
   readonly roots?: readonly string[];
+  /** Hosts that a submitted job's URLs may lie on; the workers' `allowHosts`. Default: none. */
+  readonly allowHosts?: readonly string[];
   /** Runs that are carried at once; others wait in the queue. Default 32. */
   readonly runsMax?: number;
   /** What a job may ask for. Default: 10¹⁸ pairs and 2⁵⁰ bytes. */
@@ -63,7 +66,8 @@ export class CoordinatorService implements AsyncDisposable {
   readonly #working: Promise<unknown>;
 
   private constructor(connected: Connected, root: Root, options: CoordinatorServiceOptions) {
-    const { roots = [], admission = defaultAdmission, rules = {}, log, runsMax = 32 } = options;
+    const { admission = defaultAdmission, rules = {}, log, runsMax = 32 } = options;
+    const { roots = [], allowHosts = [] } = options;
     const { exchange, register } = connected;
     this.#connected = connected;
     this.#log = log;
@@ -72,7 +76,7 @@ export class CoordinatorService implements AsyncDisposable {
       exchange,
       register,
       root,
-      roots,
+      reach: { roots, allowHosts, s3: readConfig(process.env).s3 },
       admission,
       rules,
       log,
@@ -89,7 +93,7 @@ export class CoordinatorService implements AsyncDisposable {
    * @throws UsageError, OutOfReachError when Redis or the root cannot be used
    */
   static async start(options: CoordinatorServiceOptions): Promise<CoordinatorService> {
-    const root = await openRoot(options.storage);
+    const root = await openRoot(options.storage, readConfig(process.env).s3);
     const connected = await connect(options, Number.POSITIVE_INFINITY, options.log);
     if (root.nodeLocal !== null) {
       const text = `${root.url}: ${root.nodeLocal}: no takeover by another node`;

@@ -40,7 +40,7 @@ export class Spool {
       throw new SkewflowError('ProtocolError', `run ${order.run}: the id is not that of its job and key`);
     const keys = runKeys(order.run);
     const end = await this.end(order.run);
-    if (end?.state === 'done' && (await this.#root.has(keys.result))) return end;
+    if (end?.state === 'done' && (await this.#root.has(keys.resultFile))) return end;
     if (end !== null) await this.#root.remove(keys.all);
     for (const [key, bytes] of inputs === null ? [] : unpackInputs(inputs)) {
       if (!(await this.#root.has(key))) await this.#root.write(key, bytes);

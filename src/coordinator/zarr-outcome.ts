@@ -1,52 +1,37 @@
-/** Which arrays does the zarr group of a job hold? The tracer-sized results, a group each for what they are. */
-import type { ZarrArray } from '../arrays/zarr-group.ts';
+/** How do the chunks of a job's tracer-sized results become one zarr group? By what it says of itself, written last. */
+import { chunkFiles } from '../arrays/chunk-files.ts';
+import type { ResultFolder } from '../arrays/result-folder.ts';
+import { chunkBytes, chunkPath, type ZarrArray, zarrDocuments, zarrGroup } from '../arrays/zarr-group.ts';
 import type { Job } from '../job/job.ts';
-import type { Field } from '../kernels/system.ts';
-import { planShards } from '../partition/plan.ts';
-import { type RowsKind, rowsShape } from '../partition/row-shape.ts';
-import type { RowsWanted } from '../protocol.ts';
-
-/** The folder of the group, among the results. */
-export const zarrGroup = 'tracers.zarr';
+import { version } from '../version.ts';
 
 /**
- * `final/x`, `gradient/x`, `trajectory/x`, `values/density`: the axes are `t`, `tracer` and a component's own.
+ * Write the descriptions of a group, and the saved times, which are of no tracer.
  *
- * A chunk has the rows of the largest shard and every saved time, so there is one chunk for each shard; where shards differ by
- * a block of rows, theirs begin in the neighbour's chunk.
+ * @param arrays - whose rows are all written; none: there is no group
+ * @param times - null: no trajectory was saved
  */
-export function zarrArrays(job: Job, wanted: RowsWanted): readonly ZarrArray[] {
-  const { tracers, values } = job.system;
-  const shards = planShards(tracers?.rows ?? 0, job.shards);
-  const chunkRows = Math.max(0, ...shards.map(({ begin, end }) => end - begin));
-  if (tracers === null || chunkRows === 0) return [];
-  const times = wanted.trajectory.length;
-  const arrayOf = (kind: RowsKind, { name, width }: Field): ZarrArray => {
-    const given = kind === 'values' ? null : (job.arrays.get(name)?.shape ?? null);
-    const shape = rowsShape(kind, given, { rows: tracers.rows, width, times });
-    const axis = kind === 'trajectory' ? 1 : 0;
-    return {
-      path: `${kind}/${name}`,
-      type: job.precision === 'f32' ? 'f4' : 'f8',
-      shape,
-      chunkShape: shape.map((length, n) => (n === axis ? chunkRows : length)),
-      dimensions: [
-        ...(kind === 'trajectory' ? ['t'] : []),
-        'tracer',
-        ...(shape.length > axis + 1 ? [`${name}_component`] : []),
-      ],
-    };
-  };
-  const fields = [...tracers.evolving, ...tracers.constant];
-  return [
-    ...(wanted.final ? tracers.evolving.map((field) => arrayOf('final', field)) : []),
-    ...fields.filter(({ name }) => wanted.gradient.includes(name)).map((field) => arrayOf('gradient', field)),
-    ...(times > 0 ? tracers.evolving.map((field) => arrayOf('trajectory', field)) : []),
-    ...(wanted.values ? [...values].map(([name, { width }]) => arrayOf('values', { name, width })) : []),
-  ];
+export async function describeGroup(
+  folder: ResultFolder,
+  job: Job,
+  arrays: readonly ZarrArray[],
+  times: Float64Array | null,
+): Promise<void> {
+  if (arrays.length === 0) return;
+  const t = timesArray(times?.length ?? 0);
+  if (times !== null) {
+    const file = chunkFiles(t.type);
+    const path = await folder.path(zarrGroup, ...chunkPath(t, [0]).split('/'));
+    await file.write(path, chunkBytes(t), [{ begin: 0, data: times }]);
+    await file.flush();
+  }
+  const attributes = { job: job.name, jobDigest: job.digest, skewflow: version };
+  for (const { path, text } of zarrDocuments(times === null ? arrays : [...arrays, t], attributes)) {
+    await folder.writeText(`${zarrGroup}/${path}`, text);
+  }
 }
 
 /** The saved times as a coordinate of the trajectories: one chunk. */
-export function zarrTimes(times: number): ZarrArray {
+function timesArray(times: number): ZarrArray {
   return { path: 'trajectory/t', type: 'f8', shape: [times], chunkShape: [times], dimensions: ['t'] };
 }

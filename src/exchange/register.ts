@@ -88,7 +88,9 @@ export function isOver(state: RunStanding): boolean {
 /** What a run's coordinator tells: each changes the run's status and is a record to follow. */
 export const RunNews = z.discriminatedUnion('kind', [
   z.strictObject({
+    /** The run's standing changed. */
     kind: z.literal('state'),
+    /** Where it stands now. */
     state: RunStanding,
     /** Why it failed; null otherwise. */
     error: ErrorReport.nullable(),
@@ -96,23 +98,33 @@ export const RunNews = z.discriminatedUnion('kind', [
     summary: Facts.nullable(),
   }),
   z.strictObject({
+    /** The run has got further. */
     kind: z.literal('progress'),
+    /** Evaluations of the loss so far, from 1. */
     iteration: z.int().nonnegative(),
     /** Share of the current iteration that is done, 0 … 1. */
     share: z.number().min(0).max(1),
+    /** Of the last evaluation that is complete; null before the first, and for a job without a loss. */
     loss: z.number().nullable(),
+    /** Own row × bound row visits a second. */
     pairsPerSecond: z.number().nonnegative(),
+    /** Workers’ seats that the run holds. */
     seats: z.int().nonnegative(),
     /** Leaves assigned again after their seat was lost. */
     redone: z.int().nonnegative(),
+    /** Seats that fell silent so far. */
     workersLost: z.int().nonnegative(),
   }),
   z.strictObject({
+    /** Something that people who watch the run should see. */
     kind: z.literal('notice'),
+    /** How much it matters. */
     level: z.enum(['error', 'warn', 'info']),
     /** E.g. `WORKER_LOST`, `RESUMING`, `NO_WORKERS`. */
     code: z.string().regex(/^[A-Z_]{1,40}$/),
+    /** One sentence. */
     text: z.string().max(1000),
+    /** The figures in it. */
     facts: Facts,
   }),
 ]);
@@ -129,30 +141,43 @@ export interface RunRecord {
 
 /** A run as `ls` and `show` print it. */
 export interface RunStatus {
+  /** Its id. */
   readonly run: RunId;
+  /** SHA-256 of everything that reaches its numbers. */
   readonly jobDigest: string;
+  /** The job's name. */
   readonly name: string;
+  /** What it was submitted under: another key makes another run of the same job. */
   readonly key: string;
+  /** The batch it was submitted with; null: none. */
   readonly batch: BatchId | null;
+  /** 0 to 1000. */
   readonly priority: number;
+  /** Where it stands. */
   readonly state: RunStanding;
   /** Of the coordinator that reported last; 0 before any did. */
   readonly epoch: number;
   /** The last `progress`; null before the first. */
   readonly progress: Extract<RunNews, { kind: 'progress' }> | null;
+  /** Why it failed; null otherwise. */
   readonly error: ErrorReport | null;
+  /** The figures of `result.json`; null until it is done. */
   readonly summary: Readonly<Record<string, boolean | number | string | null>> | null;
   /** Whether a cancel was asked for. */
   readonly cancelAsked: boolean;
-  /** Wall times of the store, milliseconds since 1970. */
+  /** When it was submitted, by the store's clock, milliseconds since 1970. */
   readonly submittedAt: number;
+  /** When a coordinator took it first; null: none has. */
   readonly startedAt: number | null;
+  /** When it was over; null: it is not. */
   readonly endedAt: number | null;
 }
 
 /** Which runs are listed. */
 export interface RunFilter {
+  /** Those that stand so. Default: all. */
   readonly states?: readonly RunStanding[];
+  /** Those of this batch. Default: all. */
   readonly batch?: BatchId;
   /** The newest so many. Default 100. */
   readonly limit?: number;

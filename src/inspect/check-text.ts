@@ -3,7 +3,14 @@ import type { CheckReport } from './check.ts';
 import type { MeasuredOrder, OrderReport } from './order.ts';
 import { aligned, counted, grouped } from './text.ts';
 
-/** The report as text: one line a gradient, the order, and the verdict. */
+/**
+ * The report as text: one line a gradient, the order, and the verdict.
+ *
+ * @param report - what `check` found
+ *
+ * @example
+ * process.stdout.write(checkText(await check('job.yaml')));
+ */
 export function checkText(report: CheckReport): string {
   const { rows, loss, gradients, order, passed } = report;
   const taken =

@@ -5,6 +5,7 @@ import { SkewflowError } from '../errors.ts';
 import type { Job } from '../job/job.ts';
 import { closeJob, loadJob } from '../job/load.ts';
 import type { JobObject } from '../job/schema.ts';
+import { memoryNeed, refuseBeyondMemory } from '../partition/memory.ts';
 import { type EngineChoice, openEngine } from '../worker/engine/discover.ts';
 import type { Engine } from '../worker/engine/engine.ts';
 import { type Answer, type Evaluator, evaluatorOn } from './evaluator.ts';
@@ -19,7 +20,9 @@ export interface CheckOptions {
   readonly engine?: EngineChoice;
   /** Number of the GPU that is checked, the first of several. Default: the first hardware GPU. */
   readonly devices?: readonly number[];
+  /** Threads to compute with. Default: as for `run`. */
   readonly threads?: number;
+  /** Bytes it may take. Default: as for `run`. */
   readonly memoryBytes?: number;
   /** Changes to the job, as `--set`. */
   readonly set?: readonly string[];
@@ -27,11 +30,13 @@ export interface CheckOptions {
   readonly allowHosts?: readonly string[];
   /** Told what the choice of a device leaves to be desired, a sentence. Default: nobody. */
   readonly onWarning?: (sentence: string) => void;
+  /** Aborting stops it with AbortedError. */
   readonly signal?: AbortSignal;
 }
 
 /** What a check found. All errors are relative: ‖difference‖₂ / ‖reference‖₂. */
 export interface CheckReport {
+  /** The job's name. */
   readonly name: string;
   /** Numerics class of the engine under test. */
   readonly numerics: string;
@@ -40,16 +45,28 @@ export interface CheckReport {
   /** Relative difference of the oracle's loss from the plain reference; null where the reference would take too long. */
   readonly oracleError: number | null;
   /** Tracers taken of all. */
-  readonly rows: { readonly taken: number; readonly all: number };
+  readonly rows: {
+    /** Evenly spread. */
+    readonly taken: number;
+    /** N. */
+    readonly all: number;
+  };
+  /** The engine's loss against the oracle's. */
   readonly loss: {
+    /** The engine’s loss over the rows taken. */
     readonly value: number;
+    /** Relative difference. */
     readonly error: number;
+    /** What it may be. */
     readonly tolerance: number;
+    /** Whether it is no more. */
     readonly passed: boolean;
   };
+  /** A line for each field of the gradient. */
   readonly gradients: readonly GradientLine[];
   /** Null for a job without a flow. */
   readonly order: OrderReport | null;
+  /** Whether everything is within its tolerance. */
   readonly passed: boolean;
 }
 
@@ -70,7 +87,11 @@ const orderEvaluationsMax = 64;
 /** Check a job; documented where it is exported, in `index.ts`. */
 export async function check(what: JobObject | string, options: CheckOptions = {}): Promise<CheckReport> {
   const sets = options.set ?? [];
-  const reach = { allowHosts: options.allowHosts ?? [], s3: readConfig(process.env).s3 };
+  const reach = {
+    allowHosts: options.allowHosts ?? [],
+    publicHosts: true,
+    s3: readConfig(process.env).s3,
+  };
   const job = await loadJob({
     ...(typeof what === 'string' ? { path: what } : { object: what }),
     sets,
@@ -90,6 +111,7 @@ async function checked(job: Job, options: CheckOptions): Promise<CheckReport> {
   const problem = await takeRows(job, rowsMax);
   const threads = options.threads ?? availableParallelism();
   const memoryBytes = options.memoryBytes ?? Math.floor(totalmem() * 0.75);
+  if (options.engine !== 'reference') refuseTooLarge(problem, threads, memoryBytes);
   const { precision } = job;
   const signal = options.signal === undefined ? {} : { signal: options.signal };
 
@@ -132,6 +154,17 @@ async function checked(job: Job, options: CheckOptions): Promise<CheckReport> {
     order,
     passed: loss.passed && gradients.every((g) => g.passed) && !tooLow(order),
   };
+}
+
+/**
+ * The rows taken are one shard, all steps are held, and the oracle has double precision.
+ *
+ * @throws MemoryError with both figures, before anything is computed
+ */
+function refuseTooLarge({ program, grid, rows }: Problem, threads: number, memoryBytes: number): void {
+  const steps = Math.max(1, grid.times.length - 1);
+  const plan = { program, grid, precision: 'f64', segmentSteps: steps, threads } as const;
+  refuseBeyondMemory(memoryNeed({ ...plan, shardRows: [rows.length] }), memoryBytes);
 }
 
 interface Asked {

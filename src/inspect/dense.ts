@@ -12,11 +12,13 @@ export interface DenseCost {
   readonly valuesPerPair: number;
   /** Bytes of a tape of all pairs of the tracers' forward sweep, as dense automatic differentiation keeps it. */
   readonly tapeBytes: number;
-  /** Bytes of ∂X′/∂X of one step stored densely, (N·d)² numbers, and as the N blocks of d × d it is. */
+  /** Bytes of ∂X′/∂X of one step stored densely: (N·d)² numbers. */
   readonly denseBlockBytes: number;
+  /** Bytes of the N blocks of d × d that it is. */
   readonly diagonalBlockBytes: number;
-  /** Passes over the pairs of one stage, forward and backward: one for each input that is differentiated, and ours. */
+  /** Passes over the pairs of one stage, forward and backward, with one for each input that is differentiated. */
   readonly passesPerInput: number;
+  /** Ours. */
   readonly passesFused: number;
   /** Kernel launches of a gradient with a launch a pass, stage and step; ours: one a tile. */
   readonly launches: number;

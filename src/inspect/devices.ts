@@ -14,6 +14,7 @@ import { type Problem, takeRows } from './problem.ts';
 
 /** One engine, and whether it computes here. */
 export interface DeviceReport {
+  /** What `--engine` calls it. */
   readonly engine: EngineName;
   /** The GPU's name, or the engine's. */
   readonly name: string;
@@ -33,11 +34,13 @@ export interface DeviceReport {
 
 /** How an engine did on a small job in one precision. */
 export interface PrecisionReport {
+  /** Of its states. */
   readonly precision: Precision;
   /** Engines with equal numerics classes give equal bits for equal jobs. */
   readonly numerics: string;
   /** Largest relative difference of loss and gradient from the reference on a small job. */
   readonly error: number;
+  /** What `error` may be. */
   readonly tolerance: number;
 }
 
@@ -47,7 +50,9 @@ export interface GpuReport {
   readonly index: number;
   /** `vulkan`, `metal` or `d3d12`. */
   readonly backend: string;
+  /** Who makes it, as WebGPU tells. */
   readonly vendor: string;
+  /** Its family, as WebGPU tells; empty where it does not. */
   readonly architecture: string;
   /** The driver with its version. */
   readonly driver: string;

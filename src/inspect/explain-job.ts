@@ -20,7 +20,7 @@ export interface ExplainOptions {
 export async function explain(what: JobObject | string, options: ExplainOptions = {}): Promise<Explanation> {
   const sets = options.set ?? [];
   const config = readConfig(process.env);
-  const reach = { allowHosts: options.allowHosts ?? [], s3: config.s3 };
+  const reach = { allowHosts: options.allowHosts ?? [], publicHosts: true, s3: config.s3 };
   const job = await loadJob({
     ...(typeof what === 'string' ? { path: what } : { object: what }),
     sets,

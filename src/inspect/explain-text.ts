@@ -39,7 +39,15 @@ const writers: Readonly<Record<ExplanationPart, Write>> = {
         ],
 };
 
-/** The explanation as text, or some parts of it. */
+/**
+ * The explanation as text, or some parts of it.
+ *
+ * @param explanation - what `explain` found
+ * @param parts - which, in this order; all by default
+ *
+ * @example
+ * process.stdout.write(explainText(await explain('job.yaml'), ['jacobian', 'formulas']));
+ */
 export function explainText(
   explanation: Explanation,
   parts: readonly ExplanationPart[] = Object.keys(writers) as ExplanationPart[],

@@ -29,33 +29,57 @@ export interface Planned {
 
 /** What a job would do: its blocks, formulas, work in pairs of rows, memory and traffic in bytes. */
 export interface Explanation {
+  /** The job's name. */
   readonly name: string;
+  /** Of the states and the tracers’ arrays. */
   readonly precision: 'f32' | 'f64';
   /** Rows of tracers and sources, steps, stages a step, shards and blocks. */
   readonly size: {
+    /** N. */
     readonly tracers: number;
+    /** M. */
     readonly sources: number;
+    /** Of the integration. */
     readonly steps: number;
+    /** Evaluations of the flow a step. */
     readonly stages: number;
+    /** Parts of the tracers. */
     readonly shards: number;
+    /** Of 256 tracers, over all shards. */
     readonly blocks: number;
+    /** 2 where the loss is not linear in its sums: these are formed first. */
     readonly phases: 1 | 2;
   };
+  /** Which blocks of a step’s Jacobian are zero, diagonal or dense. */
   readonly jacobian: Jacobian;
+  /** What runs, forward and derived, section by section. */
   readonly formulas: readonly FormulaSection[];
+  /** Rows and pairs visited, function by function. */
   readonly work: readonly WorkLine[];
-  readonly totals: { readonly forwardPairs: number; readonly backwardPairs: number };
+  /** Own row × bound row visits of one gradient. */
+  readonly totals: {
+    /** Of the forward sweeps, those that are computed again among them. */
+    readonly forwardPairs: number;
+    /** Of the backward sweeps. */
+    readonly backwardPairs: number;
+  };
+  /** Bytes a run takes on this machine. */
   readonly memory: MemoryLines;
+  /** Bytes between coordinator and workers. */
   readonly traffic: TrafficLines;
+  /** The cost without the structure; null when no tracer evolves. */
   readonly dense: DenseCost | null;
+  /** A line for each kernel. */
   readonly kernels: readonly KernelLine[];
   /** Instruction by instruction; null unless they were asked for. */
   readonly listings: readonly KernelListing[] | null;
+  /** What the user should know, a sentence each. */
   readonly warnings: readonly string[];
 }
 
 /** Bytes that a run on this machine takes, and how many threads share the work. */
 export interface MemoryLines extends MemoryNeed {
+  /** That share the work. */
   readonly threads: number;
   /** Steps whose states a thread holds at once; fewer than all: the others are computed again on the way back. */
   readonly segmentSteps: number;
@@ -65,6 +89,7 @@ export interface MemoryLines extends MemoryNeed {
 export interface TrafficLines {
   /** Given to a leaf: O(M), whatever N and T. */
   readonly toShardBytes: number;
+  /** A leaf answers: the same, its own rows left out. */
   readonly fromShardBytes: number;
   /** What the run's own leaf answers: its gradient, and states of the sources where they are saved. */
   readonly fromSourcesBytes: number;
@@ -74,11 +99,15 @@ export interface TrafficLines {
 
 /** What one kernel computes, in scalar values, operations and loops. */
 export interface KernelLine {
+  /** As in the listings. */
   readonly name: string;
-  /** Scalar values computed once a row, and once a pair. */
+  /** Scalar values computed once a row. */
   readonly valuesPerRow: number;
+  /** Scalar values computed once a pair. */
   readonly valuesPerPair: number;
+  /** Additions, multiplications and divisions a pair; a function such as `exp` counts its polynomial. */
   readonly flopsPerPair: number;
+  /** Loops over bound rows. */
   readonly loops: number;
 }
 

@@ -12,11 +12,13 @@ import type { Field, System } from '../kernels/system.ts';
 export interface FormulaLine {
   /** What it is, e.g. `x'`, `ζ_x`, `Γ_p[j]`, `θ̄_sigma`, or the name `E1[j]` of what several lines share. */
   readonly name: string;
+  /** Its right-hand side, in the notation of job files. */
   readonly text: string;
 }
 
 /** Formulas that run together, e.g. the flow of the tracers or its transpose. */
 export interface FormulaSection {
+  /** What the lines are of. */
   readonly title: string;
   /** What is shared first, each line using earlier ones only. */
   readonly lines: readonly FormulaLine[];

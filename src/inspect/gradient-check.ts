@@ -7,17 +7,21 @@ import type { Arrays, Problem } from './problem.ts';
 
 /** The gradient by one field against differences of the loss. */
 export interface GradientLine {
+  /** Which part of the gradient. */
   readonly field: string;
   /** Numbers in the gradient. */
   readonly size: number;
   /** ‖∂L/∂field‖₂ by the engine under test, over the rows taken. */
   readonly norm: number;
+  /** Along which it was tried, seeded. */
   readonly directions: number;
   /** Root mean square over directions of (g·v − differences) ÷ scale: estimates ‖error‖₂ ÷ ‖g‖₂. */
   readonly error: number;
   /** The same of what the differences themselves may be off. */
   readonly uncertainty: number;
+  /** What `error` may be. */
   readonly tolerance: number;
+  /** Whether it is no more, or no more than `uncertainty` explains. */
   readonly passed: boolean;
 }
 

@@ -19,9 +19,13 @@ export type BlockKind = 'dense' | 'diagonal' | 'zero';
 
 /** A field as a line of the block matrix. */
 export interface Line {
+  /** Its name. */
   readonly field: string;
+  /** `tracers`, `sources`, `pairs`, `params`, or the name of a set. */
   readonly group: string;
+  /** How many it has. */
   readonly rows: number;
+  /** Numbers in a row. */
   readonly width: number;
 }
 

@@ -8,7 +8,9 @@ import { rowFunctions } from './row-functions.ts';
 
 /** A kernel, instruction by instruction. */
 export interface KernelListing {
+  /** The row function it computes. */
   readonly name: Kernel['name'];
+  /** What an instruction computes at once: four numbers in f32, two in f64. */
   readonly lane: Lane;
   /** WebAssembly, an instruction a line. */
   readonly text: string;

@@ -20,6 +20,7 @@ export type OrderVerdict = 'declared' | 'lower' | 'rounding' | 'unsettled';
 export interface MeasuredOrder {
   /** log₂ of the ratio of successive differences, one for each halving after the second. */
   readonly orders: readonly number[];
+  /** What they say of the declared order. */
   readonly verdict: OrderVerdict;
   /** ‖difference of the job's own steps and half of them‖ ÷ ‖value‖: about the error of the job's own steps. */
   readonly error: number;
@@ -27,8 +28,11 @@ export interface MeasuredOrder {
 
 /** The order of the scheme, as declared and as measured on the job. */
 export interface OrderReport {
+  /** Its name in job files. */
   readonly scheme: string;
+  /** Its order by its record. */
   readonly declared: number;
+  /** Measured on the states at the end time. */
   readonly states: MeasuredOrder;
   /** Null where the loss itself depends on the number of steps, or no gradient is wanted. */
   readonly gradient: MeasuredOrder | null;

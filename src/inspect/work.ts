@@ -7,7 +7,9 @@ import type { Grid, GroupProgram, Program, StepProgram } from '../kernels/sweep/
 
 /** What one row function does in one evaluation of the loss and its gradient. */
 export interface WorkLine {
+  /** The row function, e.g. `tracers.flow.vjp`. */
   readonly function: string;
+  /** Which sweep it belongs to. */
   readonly direction: 'backward' | 'forward';
   /** Times it passes over all its rows. */
   readonly passes: number;

@@ -7,6 +7,9 @@ const powers: Readonly<Record<string, number>> = { '': 0, K: 1, M: 2, G: 3, T: 4
  * An amount of memory in bytes: a number, or a text with a unit. `KiB` is 1024 bytes, `KB` 1000.
  *
  * @throws UsageError for anything else, and for less than one byte
+ *
+ * @example
+ * parseBytes('2GiB'); // 2147483648
  */
 export function parseBytes(amount: number | string): number {
   const parts = /^(\d+(?:\.\d+)?)\s*(?:([KMGT]?)(i?)B)?$/u.exec(String(amount).trim());

@@ -5,6 +5,7 @@ import type { System } from '../kernels/system.ts';
 import { dependenceOf } from './dependence.ts';
 import type { JobDocument } from './document.ts';
 import { arraysOf } from './formulas.ts';
+import { gradientPaths } from './gradient-path.ts';
 import type { JobInputs } from './inputs.ts';
 import type { Optimize } from './job.ts';
 import type { Path } from './path.ts';
@@ -56,6 +57,7 @@ export function optimizeOf(
   const { over, bounds = {}, fixed = {}, ...rest } = optimize;
   refuseNames(document, ['optimize', 'over'], over, inputs, scope, form);
   const dependence = dependenceOf(system);
+  const paths = gradientPaths(system);
   const tracers = new Set(scope.tracers?.fields.map((field) => field.name));
   for (const [n, name] of over.entries()) {
     const path = ['optimize', 'over', n];
@@ -65,6 +67,11 @@ export function optimizeOf(
       });
     }
     refuseFlat(document, path, name, dependence.get(name));
+    if (!paths.has(name)) {
+      throw document.error(path, {
+        message: `nothing can be gained by moving \`${name}\`: its gradient is identically zero, as what the loss has of it cancels`,
+      });
+    }
   }
   for (const [name, [low, high]] of Object.entries(bounds)) {
     const path = ['optimize', 'bounds', name];
@@ -173,7 +180,7 @@ function refuseFlat(
   throw document.error(path, {
     message:
       dependence === undefined
-        ? `the loss does not depend on \`${name}\`: there is no gradient`
-        : `the loss is not differentiable in \`${name}\`: it depends on it only through functions that are flat (such as \`floor\`, \`step\`, comparisons), whose derivative is 0 wherever it exists`,
+        ? `the loss does not depend on \`${name}\`: its gradient is identically zero`
+        : `the loss is not differentiable in \`${name}\`: it depends on it only through functions that are flat (such as \`floor\`, \`step\`, comparisons), whose derivative is 0 wherever it exists: its gradient is identically zero`,
   });
 }

@@ -114,15 +114,25 @@ function isShaped(value: unknown): boolean {
 // --- parts ------------------------------------------------------------------------------------------------
 
 const integrate = map('`integrate`', {
+  /** How a step is made. */
   scheme: z.enum(schemeNames, { error: (issue) => oneOf('a scheme', schemeNames, issue.input) }),
+  /** Start time. Default 0. */
   from: finite.optional().meta({ description: 'Start time; 0 by default.' }),
+  /** End time. */
   to: finite.meta({ description: 'End time.' }),
+  /** Number of equal steps. */
   steps: count
     .min(1, { error: '`steps` is 1 or more' })
     .max(10_000_000, { error: '`steps` is at most 10000000' })
     .optional()
     .meta({ description: 'Number of equal steps.' }),
-  tolerance: map('`tolerance`', { abs: positive, rel: positive })
+  /** With `dopri5`: the sources choose the steps. */
+  tolerance: map('`tolerance`', {
+    /** Error of a step that is accepted, in the units of the state. */
+    abs: positive,
+    /** The same, relative to the state. */
+    rel: positive,
+  })
     .optional()
     .meta({ description: 'With dopri5: the sources choose the steps.' }),
 }).meta({ oneOf: [{ required: ['steps'] }, { required: ['tolerance'] }] });
@@ -140,9 +150,13 @@ const at = z.union(
 
 function lossTerm<V extends z.ZodType>(value: V) {
   return map('a term of the loss', {
+    /** When. Default: the end. */
     at: at.optional().meta({ description: 'When; `end` by default.' }),
+    /** The term at that time: a function of sums over tracers. */
     value: formula.optional(),
+    /** ∫ dt from start to end, by the same scheme. */
     integral: formula.optional().meta({ description: '∫ dt from start to end, by the same scheme.' }),
+    /** Arrays of this term: times × rows × components. */
     with: names('`with`', value)
       .optional()
       .meta({ description: 'Arrays of this term: times × rows × components.' }),
@@ -163,26 +177,36 @@ const bound = z.union(
 const methods = ['lbfgs', 'adam', 'gd'] as const;
 
 const optimize = map('`optimize`', {
+  /** Fields of sources, sets, pairs or params. */
   over: z
     .array(z.string(), { error: '`over` is a list of names' })
     .min(1, { error: '`over` names at least one field' }),
+  /** Default `lbfgs`. */
   method: z.enum(methods, { error: (issue) => oneOf('a method', methods, issue.input) }).optional(),
+  /** Steps at most. Default 100. */
   iterations: count.min(0).optional(),
+  /** Evaluations of the loss at most. Default 1000. */
   evaluations: atLeastOne.optional(),
+  /** Stop when the largest component is below. Default 1e-6. */
   gradientTolerance: finite
     .min(0)
     .optional()
     .meta({ description: 'Stop when the largest component is below.' }),
+  /** Stop when the loss falls by less, relatively. Default 1e-12. */
   decreaseTolerance: finite
     .min(0)
     .optional()
     .meta({ description: 'Stop when the loss falls by less, relatively.' }),
+  /** Step length of `adam` and `gd`. Default 1e-2. */
   rate: positive.optional().meta({ description: 'Step length of adam and gd.' }),
+  /** Pairs that `lbfgs` keeps. Default 10. */
   memory: atLeastOne.optional().meta({ description: 'Pairs that lbfgs keeps.' }),
+  /** By field: [low, high], null or ±∞ for none. */
   bounds: names(
     '`bounds`',
     z.tuple([bound, bound], { error: 'expected two bounds: [low, high]' }),
   ).optional(),
+  /** By field: rows that do not move. */
   fixed: names('`fixed`', z.array(count.min(0), { error: 'expected a list of rows' })).optional(),
 });
 
@@ -190,14 +214,17 @@ const saved = ['final', 'trajectory'] as const;
 const formats = ['npy', 'zarr'] as const;
 
 const output = map('`output`', {
+  /** States of the sources and tracers. Default: none. */
   save: z
     .array(z.enum(saved, { error: (issue) => oneOf('what is saved', saved, issue.input) }), {
       error: '`save` is a list of `final` and `trajectory`',
     })
     .optional(),
+  /** Steps between saved states of the trajectory. Default 1. */
   every: atLeastOne
     .optional()
     .meta({ description: 'Steps between saved states of the trajectory; 1 by default.' }),
+  /** Of the tracers’ arrays. Default `npy`. */
   format: z.enum(formats, { error: (issue) => oneOf('a format', formats, issue.input) }).optional(),
 });
 
@@ -220,42 +247,68 @@ const jobName = z.string({ error: 'a name is text' }).regex(/^[\p{L}\p{N}_][\p{L
 // --- the job ----------------------------------------------------------------------------------------------
 
 function jobSchema<V extends z.ZodType>(value: V) {
-  const group = (what: string) => z.object({ rows }, { error: `${what} is a map of fields` }).catchall(value);
+  const group = (what: string) =>
+    z
+      .object(
+        {
+          /** How many rows there are, where no array says it. */
+          rows,
+        },
+        { error: `${what} is a map of fields` },
+      )
+      .catchall(value);
   return map('the job', {
+    /** Names the output folder. Default: after the file. */
     name: jobName.optional(),
+    /** The few, coupled to each other: M rows each. */
     sources: group('`sources`')
       .optional()
       .meta({ description: 'The few: coupled to each other; M rows each.' }),
+    /** The many, independent of each other: N rows each. */
     tracers: group('`tracers`')
       .optional()
       .meta({ description: 'The many: independent of each other; N rows each.' }),
+    /** Further rows, which do not move. */
     sets: names('`sets`', group('a set'))
       .optional()
       .meta({ description: 'Further rows, which do not move.' }),
+    /** Weights between sources: M × M (× components). */
     pairs: names('`pairs`', value)
       .optional()
       .meta({ description: 'Weights between sources: M × M (× components).' }),
+    /** One vector each, the same for every row. */
     params: names('`params`', value).optional(),
+    /** Names for formulas, with or without parameters. */
     let: names('`let`', formula)
       .optional()
       .meta({ description: 'Names for formulas, with or without parameters.' }),
+    /** d/dt of every field that evolves. */
     flow: names('`flow`', formula).optional().meta({ description: 'd/dt of every field that evolves.' }),
+    /** How it evolves; left out where nothing does. */
     integrate: integrate.optional(),
+    /** A formula, or terms that add up. */
     loss: z
       .union([formula, z.array(lossTerm(value)).min(1, { error: 'a loss has at least one term' })], {
         error: 'a loss is a formula or a list of terms',
       })
       .optional(),
+    /** Fields whose gradient is wanted. */
     gradient: z.array(z.string(), { error: '`gradient` is a list of names' }).optional(),
+    /** What the loss is minimised over, and how. */
     optimize: optimize.optional(),
+    /** Outputs of every tracer at the end time. */
     values: names('`values`', formula)
       .optional()
       .meta({ description: 'Outputs of every tracer at the end time.' }),
+    /** What is saved beside them. */
     output: output.optional(),
+    /** Parts of the tracers; the bits depend on it. Default: by the sizes of the job. */
     shards: atLeastOne.max(65_536, { error: 'there are at most 65536 shards' }).optional(),
+    /** Default `f32`. */
     precision: z
       .enum(['f32', 'f64'], { error: (issue) => oneOf('a precision', ['f32', 'f64'], issue.input) })
       .optional(),
+    /** Bound of the states kept for the backward sweep, a number of bytes or such as `2GiB`. */
     memory: bytes
       .optional()
       .meta({ description: 'Bound of the states kept for the backward sweep, e.g. 2GiB.' }),

@@ -21,8 +21,12 @@ export interface ObjectStore {
   readonly put: (key: string, bytes: Uint8Array, condition?: PutCondition) => Promise<PutOutcome>;
   /** Writes an object of any size in parts, read one after another; it appears when the last part is there. */
   readonly upload: (key: string, size: number, read: ReadRange) => Promise<void>;
+  /** Writes an object that is made of pieces of others; large ones are copied inside the storage. As `upload` otherwise. */
+  readonly compose: (key: string, pieces: readonly Piece[]) => Promise<void>;
   /** All objects whose keys begin with `prefix`, in the order of their keys. */
   readonly list: (prefix: string) => AsyncIterable<ObjectEntry>;
+  /** What follows `prefix` in the keys that begin with it, up to the next `/`; each name once. */
+  readonly names: (prefix: string) => AsyncIterable<string>;
   /** Removes an object; one that is not there is no error. */
   readonly delete: (key: string) => Promise<void>;
 }
@@ -34,7 +38,14 @@ export interface ObjectFacts {
 
 export interface ObjectEntry extends ObjectFacts {
   readonly key: string;
+  /** When it was written, milliseconds since 1970 by the storage's clock. */
+  readonly writtenAt: number;
 }
+
+/** Bytes [begin, end) of an object, or bytes as they are. */
+export type Piece =
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly kind: 'object'; readonly key: string; readonly begin: number; readonly end: number };
 
 export interface StoredObject {
   readonly bytes: Buffer;
@@ -58,3 +69,6 @@ export type PutOutcome = { readonly kind: 'refused' } | { readonly kind: 'stored
 
 /** Bytes [begin, end) of what is uploaded. */
 export type ReadRange = (begin: number, end: number) => Promise<Uint8Array>;
+
+/** `details.code` of an OutOfReachError that may be gone later: the storage does not answer, or says that it cannot now. */
+export const unreachableCode = 'STORAGE_UNREACHABLE';

@@ -4,6 +4,8 @@ import type { ObjectEntry } from './object-store.ts';
 /** One page of a ListObjectsV2 answer that was asked for with `encoding-type=url`. */
 export interface ListPage {
   readonly entries: readonly ObjectEntry[];
+  /** What stands for the keys that have the delimiter after the prefix; none without a delimiter. */
+  readonly prefixes: readonly string[];
   /** Where the next page begins; null: this is the last. */
   readonly next: string | null;
 }
@@ -13,12 +15,21 @@ export interface ListPage {
  */
 export function parseListPage(xml: string): ListPage {
   const entries = [...xml.matchAll(/<Contents>([\s\S]*?)<\/Contents>/gu)].map(([, contents]) => ({
-    key: decodeURIComponent((element(contents!, 'Key') ?? '').replaceAll('+', ' ')),
+    key: decoded(element(contents!, 'Key')),
     size: Number(element(contents!, 'Size')),
     etag: element(contents!, 'ETag') ?? '',
+    writtenAt: Date.parse(element(contents!, 'LastModified') ?? ''),
   }));
+  const prefixes = [...xml.matchAll(/<CommonPrefixes>([\s\S]*?)<\/CommonPrefixes>/gu)].map(([, common]) =>
+    decoded(element(common!, 'Prefix')),
+  );
   const truncated = element(xml, 'IsTruncated') === 'true';
-  return { entries, next: truncated ? element(xml, 'NextContinuationToken') : null };
+  return { entries, prefixes, next: truncated ? element(xml, 'NextContinuationToken') : null };
+}
+
+/** As `encoding-type=url` encodes keys. */
+function decoded(text: string | null): string {
+  return decodeURIComponent((text ?? '').replaceAll('+', ' '));
 }
 
 /** The first element of that name that holds text only; null where there is none. */

@@ -1,22 +1,27 @@
 /** How are objects read and written over the S3 protocol? Requests signed by aws4fetch, tried again where that may help. */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AwsClient } from 'aws4fetch';
 import { SkewflowError } from '../errors.ts';
-import type {
-  ObjectEntry,
-  ObjectPart,
-  ObjectStore,
-  PutCondition,
-  PutOutcome,
-  StoredObject,
+import { composedParts } from './compose.ts';
+import { eachOf } from './each-of.ts';
+import {
+  type ObjectEntry,
+  type ObjectPart,
+  type ObjectStore,
+  type Piece,
+  type PutCondition,
+  type PutOutcome,
+  type StoredObject,
+  unreachableCode,
 } from './object-store.ts';
 import type { S3Place, S3Settings } from './s3-settings.ts';
-import { completeMultipartXml, element, parseListPage } from './s3-text.ts';
+import { completeMultipartXml, element, type ListPage, parseListPage } from './s3-text.ts';
 
 /** Objects above this are sent in parts of it; S3 takes parts from 5 MiB and at most 10 000 of them. */
 const partBytesMin = 16 * 2 ** 20;
 const partsMax = 10_000;
+/** Parts of a composed object that are made at once: copies take as long as the storage is away, not as they are large. */
+const partsAtOnce = 8;
 /** Attempts at a request that met a lost connection, a 429 or a 5xx, and the longest first wait between them. */
 const attemptsMax = 5;
 const firstWaitMs = 100;
@@ -26,42 +31,49 @@ const attemptMs = 120_000;
 /**
  * The objects under `place`, in any storage that speaks S3.
  *
- * @throws UsageError when the environment holds no credentials
+ * @throws UsageError when the environment does not say who asks
  *
  * Every method rejects with OutOfReachError when the storage cannot be reached or denies access.
  */
 export async function openS3(place: S3Place, settings: S3Settings): Promise<ObjectStore> {
-  const { credentials, region } = settings;
   const root = place.prefix === '' ? '' : `${place.prefix}/`;
   const url = `s3://${place.bucket}${root === '' ? '' : `/${place.prefix}`}`;
-  if (credentials === null) {
-    throw new SkewflowError(
-      'UsageError',
-      `${url}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_ENDPOINT_URL for a storage other than Amazon's)`,
-    );
+  const client = await clientFor(url, settings);
+  return new S3Store(client, url, root, place.bucket, bucketUrl(place.bucket, settings));
+}
+
+/** Sends requests, signed where somebody asks. */
+interface S3Client {
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+}
+
+async function clientFor(url: string, { identity, region }: S3Settings): Promise<S3Client> {
+  switch (identity.kind) {
+    case 'anonymous':
+      return { fetch: (target, init) => fetch(target, init) };
+    case 'unknown':
+      throw new SkewflowError('UsageError', `${url}: ${identity.why}`);
+    case 'keys': {
+      const { AwsClient } = await import('aws4fetch');
+      const { accessKeyId, secretAccessKey, sessionToken } = identity;
+      const session = sessionToken === null ? {} : { sessionToken };
+      return new AwsClient({ accessKeyId, secretAccessKey, ...session, service: 's3', region, retries: 0 });
+    }
   }
-  const { AwsClient } = await import('aws4fetch');
-  const client = new AwsClient({
-    accessKeyId: credentials.accessKeyId,
-    secretAccessKey: credentials.secretAccessKey,
-    ...(credentials.sessionToken === null ? {} : { sessionToken: credentials.sessionToken }),
-    service: 's3',
-    region,
-    retries: 0,
-  });
-  return new S3Store(client, url, root, bucketUrl(place.bucket, settings));
 }
 
 class S3Store implements ObjectStore {
   readonly url: string;
-  readonly #client: AwsClient;
+  readonly #client: S3Client;
   readonly #root: string;
+  readonly #bucketName: string;
   readonly #bucket: string;
 
-  constructor(client: AwsClient, url: string, root: string, bucket: string) {
+  constructor(client: S3Client, url: string, root: string, bucketName: string, bucket: string) {
     this.url = url;
     this.#client = client;
     this.#root = root;
+    this.#bucketName = bucketName;
     this.#bucket = bucket;
   }
 
@@ -118,21 +130,56 @@ class S3Store implements ObjectStore {
       await this.put(key, await read(0, size));
       return;
     }
+    const partBytes = Math.max(partBytesMin, Math.ceil(size / partsMax));
+    const count = Math.ceil(size / partBytes);
+    // One after another: `read` may be asked for what comes next only.
+    await this.#inParts(key, count, 1, async (n, query) => {
+      const begin = n * partBytes;
+      return this.#sendPart(key, query, await read(begin, Math.min(size, begin + partBytes)));
+    });
+  };
+
+  readonly compose: ObjectStore['compose'] = async (key, pieces) => {
+    const parts = composedParts(pieces);
+    const [first] = parts;
+    if (first === undefined || (parts.length === 1 && first.kind === 'sent')) {
+      await this.put(key, await this.#gathered(pieces));
+      return;
+    }
+    await this.#inParts(key, parts.length, partsAtOnce, async (n, query) => {
+      const part = parts[n]!;
+      if (part.kind === 'sent') return this.#sendPart(key, query, await this.#gathered(part.pieces));
+      const headers = {
+        'x-amz-copy-source': `/${this.#bucketName}/${encodedPath(this.#root + part.key)}`,
+        'x-amz-copy-source-range': `bytes=${part.begin}-${part.end - 1}`,
+      };
+      // As at the end of an upload, a failure may come with status 200.
+      return this.#textOf(await this.#send('PUT', key, { query, headers }), key, 'ETag');
+    });
+  };
+
+  async #gathered(pieces: readonly Piece[]): Promise<Buffer> {
+    const all = pieces.map(async (piece): Promise<Uint8Array> => {
+      if (piece.kind === 'bytes') return piece.bytes;
+      const { key, begin, end } = piece;
+      const stored = await this.get(key, { range: { begin, end } });
+      return stored?.bytes ?? this.#refuse(key, 'there is no such object');
+    });
+    return Buffer.concat(await Promise.all(all));
+  }
+
+  /** An object that appears when all of its parts are there; `part` sends one of them, and gives its ETag. */
+  async #inParts(
+    key: string,
+    count: number,
+    atOnce: number,
+    part: (n: number, query: string) => Promise<string>,
+  ): Promise<void> {
     const id = await this.#textOf(await this.#send('POST', key, { query: 'uploads=' }), key, 'UploadId');
     const query = `uploadId=${encodeURIComponent(id)}`;
     try {
-      const partBytes = Math.max(partBytesMin, Math.ceil(size / partsMax));
-      const etags: string[] = [];
-      for (let begin = 0; begin < size; begin += partBytes) {
-        const body = await read(begin, Math.min(size, begin + partBytes));
-        const answer = await this.#send('PUT', key, {
-          query: `partNumber=${etags.length + 1}&${query}`,
-          body,
-        });
-        await this.#succeed(answer, key);
-        await answer.body?.cancel();
-        etags.push(answer.headers.get('etag') ?? '');
-      }
+      const numbers = Array.from({ length: count }, (_, n) => n);
+      const etags = await eachOf(numbers, atOnce, (n) => part(n, `partNumber=${n + 1}&${query}`));
       const body = Buffer.from(completeMultipartXml(etags));
       // The answer begins before the parts are joined: a failure comes in a document with status 200.
       await this.#textOf(await this.#send('POST', key, { query, body }), key, 'ETag');
@@ -141,13 +188,35 @@ class S3Store implements ObjectStore {
       await this.#send('DELETE', key, { query }).catch(() => {});
       throw error;
     }
-  };
+  }
+
+  async #sendPart(key: string, query: string, body: Uint8Array): Promise<string> {
+    const answer = await this.#send('PUT', key, { query, body });
+    await this.#succeed(answer, key);
+    await answer.body?.cancel();
+    return answer.headers.get('etag') ?? '';
+  }
 
   async *list(prefix: string): AsyncGenerator<ObjectEntry> {
+    for await (const page of this.#pages(prefix, null)) {
+      for (const entry of page.entries) yield { ...entry, key: entry.key.slice(this.#root.length) };
+    }
+  }
+
+  async *names(prefix: string): AsyncGenerator<string> {
+    const before = this.#root.length + prefix.length;
+    for await (const { entries, prefixes } of this.#pages(prefix, '/')) {
+      const keys = [...entries.map(({ key }) => key), ...prefixes.map((common) => common.slice(0, -1))];
+      yield* keys.map((key) => key.slice(before)).filter((name) => name !== '');
+    }
+  }
+
+  async *#pages(prefix: string, delimiter: string | null): AsyncGenerator<ListPage> {
     let next: string | null = null;
     do {
       const query: string = [
         ...(next === null ? [] : [`continuation-token=${encodeURIComponent(next)}`]),
+        ...(delimiter === null ? [] : [`delimiter=${encodeURIComponent(delimiter)}`]),
         'encoding-type=url',
         'list-type=2',
         `prefix=${encodeURIComponent(this.#root + prefix)}`,
@@ -155,7 +224,7 @@ class S3Store implements ObjectStore {
       const answer = await this.#send('GET', null, { query });
       await this.#succeed(answer, prefix);
       const page = parseListPage(await answer.text());
-      for (const entry of page.entries) yield { ...entry, key: entry.key.slice(this.#root.length) };
+      yield page;
       next = page.next;
     } while (next !== null);
   }
@@ -192,7 +261,8 @@ class S3Store implements ObjectStore {
       } catch (cause) {
         why = reasonOf(cause);
       }
-      if (attempt === attemptsMax) return this.#refuse(key ?? '', `${why} (tried ${attemptsMax} times)`);
+      if (attempt === attemptsMax)
+        return this.#refuse(key ?? '', `${why} (tried ${attemptsMax} times)`, unreachableCode);
       await sleep(Math.random() * firstWaitMs * 2 ** attempt);
     }
   }
@@ -216,8 +286,8 @@ class S3Store implements ObjectStore {
     );
   }
 
-  #refuse(key: string, why: string): never {
-    throw new SkewflowError('OutOfReachError', `${this.#name(key)}: ${why}`);
+  #refuse(key: string, why: string, code: string | null = null): never {
+    throw new SkewflowError('OutOfReachError', `${this.#name(key)}: ${why}`, { code });
   }
 
   #name(key: string): string {

@@ -24,12 +24,15 @@ export interface MemoryShape {
 
 /** Bytes, by what they hold. */
 export interface MemoryNeed {
+  /** Rows of the tracers that are held at once. */
   readonly residentBytes: number;
   /** States of one thread's block: what `memory:` bounds. */
   readonly tileBytes: number;
   /** Everything of one thread: tile, work areas, partials. */
   readonly threadBytes: number;
+  /** What all threads read: sources, sets, parameters, partials. */
   readonly sharedBytes: number;
+  /** All of it. */
   readonly totalBytes: number;
 }
 

@@ -8,6 +8,7 @@ import type { Leaf } from './seats.ts';
 export interface Part {
   /** From 0. */
   readonly index: number;
+  /** How many there are. */
   readonly count: number;
 }
 

@@ -6,19 +6,29 @@ import { elementCount } from '../arrays/source.ts';
 import { SkewflowError } from '../errors.ts';
 import { convergencePlot } from './convergence.ts';
 import { readHistory } from './history.ts';
+import { pngDrawing } from './png.ts';
 import { type Axis, type Mark, type Panel, type Point, rangeOf, svgOf } from './svg.ts';
 
 /** Dots of a cloud, and paths, that are drawn at most: a picture of more is no clearer, and too large to open. */
 const dotsMax = 20_000;
 const pathsMax = 300;
 
+/** What is drawn beside the SVG files. */
+export interface PlotOptions {
+  /** Each picture as PNG, too, drawn by sharp where that is installed (`npm install sharp`). Default: false. */
+  readonly png?: boolean;
+}
+
 /**
  * Draw what a folder of results holds, into SVG files in it.
  *
  * @returns the paths written
- * @throws InputError when it is no folder of results, or has nothing that can be drawn
+ * @throws InputError when it is no folder of results, or has nothing that can be drawn; UsageError when PNGs cannot be drawn
  */
-export async function plotFolder(folder: string): Promise<readonly string[]> {
+export async function plotFolder(
+  folder: string,
+  { png = false }: PlotOptions = {},
+): Promise<readonly string[]> {
   const result = await readFile(join(folder, 'result.json'), 'utf8').catch((cause: unknown) => {
     throw new SkewflowError(
       'InputError',
@@ -27,6 +37,7 @@ export async function plotFolder(folder: string): Promise<readonly string[]> {
       { cause },
     );
   });
+  const draw = png ? await pngDrawing() : null;
   const { name = basename(resolve(folder)), gradientNorms = {} } = JSON.parse(result) as Summary;
   const history = await readFile(join(folder, 'history.csv'), 'utf8').then(readHistory, () => null);
   const pictures: readonly (readonly [file: string, svg: string | null])[] = [
@@ -40,6 +51,10 @@ export async function plotFolder(folder: string): Promise<readonly string[]> {
     if (svg === null) continue;
     await writeFile(join(folder, file), svg);
     written.push(join(folder, file));
+    if (draw === null) continue;
+    const picture = join(folder, file.replace(/svg$/u, 'png'));
+    await writeFile(picture, await draw(svg));
+    written.push(picture);
   }
   if (written.length > 0) return written;
   throw new SkewflowError(

@@ -2,15 +2,23 @@
  * How is a root kept in a folder? Written whole and synced; see `root.ts`.
  */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { partialSuffix, syncFolder, writeWhole } from '../arrays/whole-file.ts';
+import { copyFile, link, mkdir, readdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { partialSuffix, writeWhole } from '../arrays/whole-file.ts';
 import { SkewflowError } from '../errors.ts';
-import type { Root } from './root.ts';
+import { copyIn } from './copy-in.ts';
+import { isFull } from './room.ts';
+import type { FolderRoot, Stored } from './root.ts';
 
-export async function openFolder(folder: string, url: string): Promise<Root> {
+export async function openFolder(folder: string, url: string): Promise<FolderRoot> {
   const pathOf = (key: string): string => join(folder, ...key.split('/'));
-  const root: Root = {
+  const fileOf = (key: string): Promise<string> =>
+    attempt(pathOf(key), async () => {
+      await mkdir(dirname(pathOf(key)), { recursive: true });
+      return pathOf(key);
+    });
+  const root: FolderRoot = {
+    kind: 'folder',
     url,
     nodeLocal: await nodeLocal(folder),
     read: (key) => orNull(readFile(pathOf(key)), key),
@@ -21,13 +29,16 @@ export async function openFolder(folder: string, url: string): Promise<Root> {
       return names.filter((name) => !name.endsWith(partialSuffix)).sort();
     },
     remove: (key) => attempt(pathOf(key), () => rm(pathOf(key), { recursive: true, force: true })),
-    move: (from, to) => attempt(pathOf(to), () => moveOver(pathOf(from), pathOf(to))),
     has: async (key) => (await orNull(stat(pathOf(key)), key)) !== null,
-    file: (key) =>
-      attempt(pathOf(key), async () => {
-        await mkdir(dirname(pathOf(key)), { recursive: true });
-        return pathOf(key);
+    under: async (key) => (await orNull(filesUnder(pathOf(key)), key)) ?? [],
+    keep: async (key, path, sha256, onBytes) => copyIn(path, await fileOf(key), sha256, { url, onBytes }),
+    copyOut: (key, path) =>
+      attempt(path, async () => {
+        await copyFile(pathOf(key), path);
+        return (await stat(path)).size;
       }),
+    place: async (key) => pathOf(key),
+    file: fileOf,
   };
   // Refused at the door rather than after the first gradient. Others may be at this door, too.
   const probe = `.probe-${randomUUID()}`;
@@ -55,23 +66,21 @@ async function claim(path: string, text: string): Promise<string> {
   }
 }
 
-/** A folder cannot be renamed onto one that is not empty. */
-async function moveOver(from: string, to: string): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
-  await rm(to, { recursive: true, force: true });
-  await rename(from, to);
-  await syncFolder(dirname(to));
+/** Times are of the name, not of the content: a copy has its original's time of modification. */
+async function filesUnder(folder: string): Promise<readonly Stored[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() && !entry.name.endsWith(partialSuffix));
+  const stored = await Promise.all(
+    files.map(async (entry) => {
+      const full = join(entry.parentPath, entry.name);
+      const { size, ctimeMs } = await stat(full);
+      return { path: relative(folder, full).split(sep).join('/'), bytes: size, keptAt: ctimeMs };
+    }),
+  );
+  return stored.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 // --- failures ---------------------------------------------------------------------------------------------
-
-/** Whether a write failed because there is no room; it may be taken up again when there is. */
-export function isFull(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if ('code' in at && (at.code === 'ENOSPC' || at.code === 'EDQUOT')) return true;
-  }
-  return false;
-}
 
 async function attempt<T>(path: string, task: () => Promise<T>): Promise<T> {
   try {

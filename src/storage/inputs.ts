@@ -3,13 +3,11 @@
  * under the name of their SHA-256, where every worker finds them and a second job that has them too finds them there.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open, rename, rm, stat, utimes } from 'node:fs/promises';
-import { dirname, extname } from 'node:path';
+import { extname } from 'node:path';
 import { z } from 'zod';
-import { syncFolder } from '../arrays/whole-file.ts';
 import { SkewflowError } from '../errors.ts';
-import type { Root } from './root.ts';
+import { fileDigest } from './copy-in.ts';
+import type { OnBytes, Root } from './root.ts';
 
 /** Kinds of files that are one file. */
 const extensions = ['.npy', '.npz', '.csv'] as const;
@@ -93,12 +91,8 @@ function corrupt(why: string): SkewflowError {
 
 // --- in the root ------------------------------------------------------------------------------------------
 
-const copyBytes = 2 ** 22;
-
 /**
- * Copy a local file into the root, unless it is there. A copy that was broken off is taken up where it stopped.
- *
- * The copy has the modification time of the file, by which large files are identified.
+ * Copy a local file into the root, unless it is there.
  *
  * @returns its key
  * @throws OutOfReachError when it cannot be written, InputError when the file changes meanwhile
@@ -107,64 +101,12 @@ export async function uploadInput(
   root: Root,
   path: string,
   extension: string,
-  onBytes: (count: number) => void = () => {},
+  onBytes: OnBytes = () => {},
 ): Promise<string> {
   const digest = await fileDigest(path);
   const target = `inputs/${digest}${extension}`;
-  if (await root.has(target)) return target;
-  const file = await root.file(target);
-  const partial = `${file}.partial`;
-  try {
-    await copyRest(path, partial, onBytes);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new SkewflowError(
-      'OutOfReachError',
-      `${path}: not copied to ${root.url}: ${why}`,
-      { path },
-      { cause },
-    );
-  }
-  if ((await fileDigest(partial)) !== digest) {
-    await rm(partial, { force: true });
-    throw new SkewflowError(
-      'InputError',
-      `${path}: it changed while it was copied to ${root.url}: submit again`,
-      {
-        code: 'INPUT_CHANGED',
-      },
-    );
-  }
-  const { atime, mtime } = await stat(path);
-  await utimes(partial, atime, mtime);
-  await rename(partial, file);
-  await syncFolder(dirname(file));
+  if (!(await root.has(target))) await root.keep(target, path, digest, onBytes);
   return target;
-}
-
-async function copyRest(from: string, to: string, onBytes: (count: number) => void): Promise<void> {
-  const source = await open(from, 'r');
-  const target = await open(to, 'a');
-  try {
-    const buffer = Buffer.alloc(copyBytes);
-    for (let at = (await target.stat()).size; ; ) {
-      const { bytesRead } = await source.read(buffer, 0, buffer.length, at);
-      if (bytesRead === 0) break;
-      await target.appendFile(buffer.subarray(0, bytesRead));
-      at += bytesRead;
-      onBytes(bytesRead);
-    }
-    await target.sync();
-  } finally {
-    await source.close();
-    await target.close();
-  }
-}
-
-async function fileDigest(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const part of createReadStream(path, { highWaterMark: copyBytes })) hash.update(part as Buffer);
-  return hash.digest('hex');
 }
 
 function sha256(bytes: Uint8Array): string {

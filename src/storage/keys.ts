@@ -1,4 +1,5 @@
 /** Where does what of a run lie in the root? The layout is in the head of `root.ts`. */
+import { resultFile } from '../arrays/publish.ts';
 import { SkewflowError } from '../errors.ts';
 
 /** Keys of one run. */
@@ -8,6 +9,8 @@ export interface RunKeys {
   readonly end: string;
   readonly order: string;
   readonly result: string;
+  /** What there is when the results are complete. */
+  readonly resultFile: string;
   readonly rows: string;
   readonly rowsRead: string;
   readonly spool: string;
@@ -32,6 +35,7 @@ export function runKeys(run: string): RunKeys {
     end: `${all}/end.json`,
     order: `${all}/order.json`,
     result: `${all}/result`,
+    resultFile: `${all}/result/${resultFile}`,
     rows: `${all}/rows`,
     rowsRead: `${all}/rows-read`,
     spool: `spool/${run}`,

@@ -1,20 +1,43 @@
 /**
- * How do the results of a run come together in the root, and leave it? N-sized arrays are linked where their rows were
- * written, the rest is written beside them, and the folder appears by a rename; `fetch` copies it out the same way.
+ * How do the results of a run come together in the root, and leave it? N-sized arrays are taken where their rows were
+ * written, the rest is written beside them. In a folder they appear by a rename; in a bucket `result.json` comes last, and
+ * without it there are none. `fetch` copies them out, complete or not at all.
  */
-import { copyFile, link, readdir, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { filesToPublish } from '../arrays/publish.ts';
 import { createResultFolder, type ResultFolder } from '../arrays/result-folder.ts';
+import { uploadFile } from '../arrays/s3-result-folder.ts';
+import { eachOf } from '../objects/each-of.ts';
 import { runKeys } from './keys.ts';
-import type { Root } from './root.ts';
+import type { BucketRoot, FolderRoot, OnBytes, Root } from './root.ts';
+import { composeRows, type RowsLeft } from './row-parts.ts';
 
 /**
  * Assemble the results of a run; may be done again after any failure.
  *
+ * @param left - the rows that workers wrote
  * @param fill - writes what is not N-sized
  */
-export async function assembleResult(
+export function assembleResult(
   root: Root,
+  run: string,
+  left: RowsLeft,
+  fill: (folder: ResultFolder) => Promise<void>,
+): Promise<void> {
+  switch (root.kind) {
+    case 'bucket':
+      return assembleInBucket(root, run, left, fill);
+    case 'folder':
+      return assembleInFolder(root, run, fill);
+  }
+}
+
+// --- in a folder ------------------------------------------------------------------------------------------
+
+async function assembleInFolder(
+  root: FolderRoot,
   run: string,
   fill: (folder: ResultFolder) => Promise<void>,
 ): Promise<void> {
@@ -22,10 +45,8 @@ export async function assembleResult(
   const target = await root.file(result);
   await removeUnfinished(target);
   await using folder = await createResultFolder(target, true);
-  for (const kind of await root.names(rows)) {
-    for (const name of await root.names(`${rows}/${kind}`)) {
-      await linked(await root.file(`${rows}/${kind}/${name}`), await folder.path(kind, name));
-    }
+  for (const { path } of await root.under(rows)) {
+    await linked(await root.file(`${rows}/${path}`), await folder.path(...path.split('/')));
   }
   await fill(folder);
   await folder.commit();
@@ -46,6 +67,31 @@ async function linked(from: string, to: string): Promise<void> {
   await link(from, to).catch(() => copyFile(from, to));
 }
 
+// --- in a bucket ------------------------------------------------------------------------------------------
+
+/** The rows stay where they are, too; what is large never comes here. */
+async function assembleInBucket(
+  { objects }: BucketRoot,
+  run: string,
+  left: RowsLeft,
+  fill: (folder: ResultFolder) => Promise<void>,
+): Promise<void> {
+  const { result, rows } = runKeys(run);
+  await using temporary = await temporaryFolder();
+  await using folder = await createResultFolder(join(temporary.path, 'result'));
+  await composeRows(objects, rows, result, left);
+  await fill(folder);
+  await folder.commit();
+  for (const path of await filesToPublish(folder.target)) {
+    await uploadFile(objects, `${result}/${path}`, join(folder.target, path));
+  }
+}
+
+// --- out of either ----------------------------------------------------------------------------------------
+
+/** Files that are copied at once. */
+const atOnce = 8;
+
 /**
  * Copy the results of a run to a folder of the user's, complete or not at all.
  *
@@ -57,28 +103,36 @@ export async function fetchResult(
   run: string,
   target: string,
   force: boolean,
-  onBytes: (count: number) => void = () => {},
+  onBytes: OnBytes = () => {},
 ): Promise<string | null> {
-  const { result } = runKeys(run);
-  if (!(await root.has(`${result}/result.json`))) return null;
+  const { result, resultFile } = runKeys(run);
+  if (!(await root.has(resultFile))) return null;
   await using folder = await createResultFolder(target, force);
-  for (const file of await filesUnder(root, result)) {
-    const from = await root.file(`${result}/${file}`);
-    await copyFile(from, await folder.path(...file.split('/')));
-    onBytes((await stat(from)).size);
-  }
+  await eachOf(await root.under(result), atOnce, async ({ path }) => {
+    onBytes(await root.copyOut(`${result}/${path}`, await folder.path(...path.split('/'))));
+  });
   await folder.commit();
   return folder.target;
 }
 
-async function filesUnder(root: Root, key: string): Promise<readonly string[]> {
-  const folder = await root.file(key);
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) =>
-      join(entry.parentPath, entry.name)
-        .slice(folder.length + 1)
-        .replaceAll('\\', '/'),
-    );
+/**
+ * Have the results of a run in a folder for as long as it takes to read them: the root's own, or a copy.
+ *
+ * @throws what `read` throws
+ */
+export async function withResult<T>(
+  root: Root,
+  run: string,
+  read: (folder: string) => Promise<T>,
+): Promise<T> {
+  if (root.kind === 'folder') return read(await root.file(runKeys(run).result));
+  await using temporary = await temporaryFolder();
+  const folder = join(temporary.path, 'result');
+  await fetchResult(root, run, folder, false);
+  return await read(folder);
+}
+
+async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'skewflow-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }

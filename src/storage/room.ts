@@ -1,14 +1,29 @@
 /**
- * What happens when the disk is full? The work waits with the path in the log, and goes on when there is room.
+ * What happens when the disk is full, or the storage does not answer? The work waits with the path in the log, and goes on
+ * when there is room, or an answer.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isFull } from './folder.ts';
+import { isSkewflowError } from '../errors.ts';
+import { unreachableCode } from '../objects/object-store.ts';
 
 /** Between two tries; the disk of somebody who frees space by hand. */
 const againMs = 1000;
 
 /** Told once when the work begins to wait, with what the system says, and once (null) when it goes on. */
 export type OnFull = (error: Error | null) => void;
+
+/** Whether a write failed because there is no room; it may be taken up again when there is. */
+export function isFull(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ('code' in at && (at.code === 'ENOSPC' || at.code === 'EDQUOT')) return true;
+  }
+  return false;
+}
+
+/** Whether time alone may mend it. */
+function mayPass(error: unknown): boolean {
+  return isFull(error) || (isSkewflowError(error) && error.details['code'] === unreachableCode);
+}
 
 /**
  * Do a task that may be done again, as often as it takes for there to be room.
@@ -26,7 +41,7 @@ export async function whenThereIsRoom<T>(
       if (waiting) onFull(null);
       return done;
     } catch (error) {
-      if (!isFull(error) || !(error instanceof Error)) throw error;
+      if (!mayPass(error) || !(error instanceof Error)) throw error;
       if (!waiting) onFull(error);
       await sleep(againMs, undefined, { signal });
     }

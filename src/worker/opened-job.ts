@@ -6,13 +6,13 @@ import type { RunOrder } from '../exchange/register.ts';
 import { closeJob } from '../job/load.ts';
 import { compileProgram } from '../kernels/sweep/compile.ts';
 import type { Log } from '../log.ts';
-import { jobOfOrder, type Reach } from '../order.ts';
+import { jobOfOrder, type OrderReach } from '../order.ts';
 import { planShards } from '../partition/plan.ts';
 import { claimRows } from '../storage/claims.ts';
 import { runKeys } from '../storage/keys.ts';
 import { whenThereIsRoom } from '../storage/room.ts';
 import { assignmentOf, type Means } from './assignment.ts';
-import { layoutOf, type RowStore, sharedRows } from './rows.ts';
+import { rowsInRoot } from './root-rows.ts';
 import type { Assignment } from './workbench.ts';
 
 export interface OpenedJob {
@@ -24,7 +24,7 @@ export interface OpenedJob {
   readonly close: () => Promise<void>;
 }
 
-export interface OpenJobOptions extends Reach {
+export interface OpenJobOptions extends OrderReach {
   readonly means: Means;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -40,19 +40,17 @@ export async function openJob(order: RunOrder, options: OpenJobOptions): Promise
   const keys = runKeys(order.run);
   const job = await jobOfOrder(order, options);
   const { precision } = job;
-  const pathOf = (kind: string, file: string): Promise<string> => root.file(`${keys.rows}/${kind}/${file}`);
-  const rows = sharedRows(layoutOf(job), precision, pathOf);
-  const patient: RowStore = {
-    write: (data) => whenThereIsRoom(() => rows.write(data), onFull, signal),
-    flush: rows.flush,
-  };
+  const facts = { run: order.run };
+  let waiting = 0;
   let waits: string | null = null;
   const onFull = (error: Error | null): void => {
-    waits = error?.message ?? null;
-    const facts = { run: order.run };
-    if (error === null) log.info(facts, 'there is room on the disk again: going on');
-    else log.error(facts, `paused: ${error.message}`);
+    waiting += error === null ? -1 : 1;
+    if (error !== null) waits = error.message;
+    if (waiting === 0) waits = null;
+    if (error === null && waiting === 0) log.info(facts, 'the storage takes rows again: going on');
+    if (error !== null && waiting === 1) log.error(facts, `paused: ${error.message}`);
   };
+  const rows = rowsInRoot(root, keys.rows, job, (task) => whenThereIsRoom(task, onFull, signal));
   const close = async (): Promise<void> => {
     await rows.close();
     await closeJob(job);
@@ -60,7 +58,7 @@ export async function openJob(order: RunOrder, options: OpenJobOptions): Promise
   try {
     const shards = planShards(job.system.tracers?.rows ?? 0, job.shards);
     const program = compileProgram(job.system);
-    const assignment = assignmentOf({ job, program, shards }, means, patient);
+    const assignment = assignmentOf({ job, program, shards }, means, rows);
     const readRows: Assignment['readRows'] = async (shard) => {
       const read = await assignment.readRows(shard);
       await claimRows(root, keys.rowsRead, shard.index, read);

@@ -8,9 +8,9 @@ import type { Precision, RowData } from './engine/engine.ts';
 
 /** A place for the rows of a run; each row of each array is written at least once, always with the same numbers. */
 export interface RowStore {
-  /** Resolves when the rows are where a reader will find them. */
+  /** Resolves when the rows are where a reader will find them, or, where there is a flush, are on their way there. */
   readonly write: (rows: RowData) => Promise<void>;
-  /** Resolves when the rows written so far outlive this machine's power; absent where nothing is promised for them alone. */
+  /** Resolves when the rows written so far are there and outlive this machine's power; absent where nothing is promised for them alone. */
   readonly flush?: () => Promise<void>;
 }
 

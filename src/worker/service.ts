@@ -26,10 +26,12 @@ import { seatLostCode, serve } from './worker.ts';
 
 /** How a worker goes about it. Nothing here reaches the numbers. */
 export interface WorkerServiceOptions extends RedisOptions {
-  /** The root that coordinators and workers share: `file:///path`, or a path. */
+  /** The root that coordinators and workers share: `file:///path`, a path, or `s3://bucket/prefix`. */
   readonly storage: string;
-  /** Folders whose files a submitted job may name. Default: none. */
+  /** Folders and `s3://` places whose files a submitted job may name. Default: none. */
   readonly roots?: readonly string[];
+  /** Hosts that a submitted job's URLs may lie on. Default: none. */
+  readonly allowHosts?: readonly string[];
   /** What computes. Default `auto`: every hardware GPU, else WASM. */
   readonly engine?: EngineChoice;
   /** Numbers of the GPUs to use, as `devices` lists them. Default: every hardware GPU. */
@@ -110,7 +112,7 @@ export class WorkerService implements AsyncDisposable {
    */
   static async start(options: WorkerServiceOptions): Promise<WorkerService> {
     const { log } = options;
-    const root = await openRoot(options.storage);
+    const root = await openRoot(options.storage, readConfig(process.env).s3);
     const means: Means = {
       engine: options.engine ?? 'auto',
       threads: options.threads ?? readConfig(process.env).threads ?? availableParallelism(),
@@ -216,7 +218,8 @@ export class WorkerService implements AsyncDisposable {
 
   /** Serve the run of a seat; what went wrong, or null. */
   async #serveSeat(seat: Seat, lane: number, lanes: number): Promise<unknown> {
-    const { roots = [] } = this.#options;
+    const { roots = [], allowHosts = [] } = this.#options;
+    const reach = { root: this.#root, roots, allowHosts, s3: readConfig(process.env).s3 };
     const { run } = seat.sheet;
     const log = logAbout(this.#options.log, { run, seat: seat.id });
     const meter = this.#meters.begin(run, seat.id);
@@ -251,7 +254,7 @@ export class WorkerService implements AsyncDisposable {
             throw new SkewflowError('ProtocolError', `run ${run} is that of another job in the register`);
           const engine = engineFor(order.engine, this.#means.engine);
           const means = { engine, threads, memoryBytes };
-          job = await openJob(order, { root: this.#root, roots, means, log, signal: this.#stop.signal });
+          job = await openJob(order, { ...reach, means, log, signal: this.#stop.signal });
           return job.assignment;
         },
         engine: async () => {

@@ -4,26 +4,25 @@
  */
 import { chunkFiles } from '../arrays/chunk-files.ts';
 import { chunkBytes, chunkPath, type ZarrArray } from '../arrays/zarr-group.ts';
-import { invariant } from '../errors.ts';
 import type { RowData } from './engine/engine.ts';
 import type { FileRowStore } from './rows.ts';
 
 /**
  * A row store in the chunks of a zarr group. The group is no group yet: its descriptions are written when all rows are there.
  *
- * @param arrays - of the group; rows are the axis named `tracer`
+ * @param type - of every array
+ * @param arrayOf - the array of the group that rows belong to; they are its axis named `tracer`
  * @param pathOf - the path of a file of the group, made ready to be written
  */
 export function zarrRows(
-  arrays: readonly ZarrArray[],
+  type: 'f4' | 'f8',
+  arrayOf: (rows: RowData) => ZarrArray,
   pathOf: (path: string) => Promise<string>,
-): FileRowStore {
-  const byPath = new Map(arrays.map((array) => [array.path, array]));
-  const files = chunkFiles(arrays[0]?.type ?? 'f8');
+): Required<FileRowStore> {
+  const files = chunkFiles(type);
   return {
     write: async (rows) => {
-      const array = byPath.get(`${rows.kind}/${rows.field}`);
-      invariant(array !== undefined, 'rows belong to an array that the job asks for');
+      const array = arrayOf(rows);
       const axis = array.dimensions.indexOf('tracer');
       for (const { chunk, pieces } of piecesOf(rows, array.chunkShape[axis]!)) {
         const path = await pathOf(
@@ -39,6 +38,7 @@ export function zarrRows(
         await files.write(path, chunkBytes(array), data);
       }
     },
+    flush: files.flush,
     close: files.flush,
   };
 }

@@ -6,6 +6,7 @@ import { npyBytes } from '../../src/arrays/npy-writer.ts';
 import { type Draft, type DraftOptions, draft } from '../../src/client/draft.ts';
 import { closeJob, loadJob } from '../../src/job/load.ts';
 import { readField } from '../../src/job/values.ts';
+import { noS3 } from '../../src/objects/s3-settings.ts';
 import { jobOfOrder } from '../../src/order.ts';
 import { unpackInputs } from '../../src/storage/inputs.ts';
 import { openRoot, type Root } from '../../src/storage/root.ts';
@@ -13,6 +14,9 @@ import { openRoot, type Root } from '../../src/storage/root.ts';
 let folder: string;
 let root: Root;
 let options: DraftOptions;
+
+/** What a submitted job may name where nobody allows anything. */
+const nothing = { roots: [], allowHosts: [], s3: noS3 };
 
 const text = `
 # kept as it is
@@ -43,7 +47,7 @@ async function write(tracers: number): Promise<string> {
 /** As a coordinator does: inputs to the root, then the job. */
 async function received({ order, inputs }: Draft, roots: readonly string[] = []): Promise<Float32Array> {
   for (const [key, bytes] of inputs === null ? [] : unpackInputs(inputs)) await root.write(key, bytes);
-  const job = await jobOfOrder(order, { root, roots });
+  const job = await jobOfOrder(order, { root, ...nothing, roots });
   try {
     expect(job.source.text).toBe(order.document);
     return (await readField(job, 'x', 0, 5)) as Float32Array;
@@ -63,7 +67,7 @@ beforeEach(async () => {
     seats: null,
     engine: 'auto',
     allowMixed: false,
-    roots: [],
+    ...nothing,
     root: null,
   };
 });
@@ -179,7 +183,9 @@ describe('a path of a submitted job', () => {
     async (path) => {
       await mkdir(join(folder, 'data'));
       const hostile = order({ 'loss.0.with.seen': path });
-      await expect(jobOfOrder(hostile, { root, roots: [join(folder, 'data')] })).rejects.toMatchObject({
+      await expect(
+        jobOfOrder(hostile, { root, ...nothing, roots: [join(folder, 'data')] }),
+      ).rejects.toMatchObject({
         tag: 'InputError',
         details: { code: 'INPUT_FORBIDDEN' },
       });
@@ -191,7 +197,9 @@ describe('a path of a submitted job', () => {
     await writeFile(join(folder, 'secret.npy'), npyBytes('f4', [1], numbers(1)));
     await symlink(join(folder, 'secret.npy'), join(folder, 'data', 'x.npy'));
     const hostile = order({ 'loss.0.with.seen': join(folder, 'data', 'x.npy') });
-    await expect(jobOfOrder(hostile, { root, roots: [join(folder, 'data')] })).rejects.toMatchObject({
+    await expect(
+      jobOfOrder(hostile, { root, ...nothing, roots: [join(folder, 'data')] }),
+    ).rejects.toMatchObject({
       details: { code: 'INPUT_FORBIDDEN' },
     });
   });

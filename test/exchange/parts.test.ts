@@ -89,8 +89,11 @@ test('each leaf is one part’s, and parts are contiguous', () => {
 describe('parts of a job', () => {
   beforeAll(built);
 
-  test('give the bits of one run, tracers’ rows too', { timeout: 120_000 }, async () => {
-    const folder = await folderWith(job);
+  test.each([
+    ['npy', ['gradient/x.npy', 'final/x.npy']],
+    ['zarr', ['zarr.json', 'gradient/x/c.0.0', 'final/x/c.5.0'].map((path) => `tracers.zarr/${path}`)],
+  ])('give the bits of one run, tracers’ rows in %s too', { timeout: 120_000 }, async (format, rows) => {
+    const folder = await folderWith(job.replace('[final] }', `[final], format: ${format} }`));
     const ends = await Promise.all([0, 1, 2].map((part) => skewflow(args(part, 3), folder)));
     expect(
       ends.map(({ code }) => code),
@@ -101,7 +104,7 @@ describe('parts of a job', () => {
       folder,
     );
     expect(alone.code, alone.stderr).toBe(0);
-    await expectSameBits(folder, ['gradient.npz', 'gradient/x.npy', 'final/x.npy', 'final/q.npy']);
+    await expectSameBits(folder, ['gradient.npz', 'final/q.npy', ...rows]);
     const loss = async (place: string): Promise<unknown> =>
       (JSON.parse(await readFile(join(folder, place, 'result.json'), 'utf8')) as { loss: number }).loss;
     expect(await loss('shared')).toBe(await loss('alone'));

@@ -28,6 +28,13 @@ describe('check', () => {
     expect(report.gradients[0]!.error).toBeGreaterThan(1e-9);
   });
 
+  test('refuses what does not fit before anything is computed, with both figures', async () => {
+    await expect(check(plain, { memoryBytes: 1000, engine: 'wasm' })).rejects.toMatchObject({
+      tag: 'MemoryError',
+      details: { needed: expect.any(Number), available: 1000 },
+    });
+  });
+
   test('says that the text of a failed check is one', async () => {
     const report = await check(plain);
     const [first, ...rest] = report.gradients;

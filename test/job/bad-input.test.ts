@@ -603,7 +603,7 @@ job.yaml:18:15: there is no field \`sigmma\`: a gradient is with respect to a fi
 
   test('of what the loss does not depend on', async () => {
     expect((await flat('mean(i, sqnorm(x))', 'goal')).message).toContain(
-      'the loss does not depend on `goal`: there is no gradient',
+      'the loss does not depend on `goal`: its gradient is identically zero',
     );
   });
 
@@ -639,4 +639,17 @@ describe('what is optimised', () => {
   ])('%s', async (text, message) => {
     expect((await refusal(optimize(text))).message).toContain(message);
   });
+
+  test.each(['0 * sqnorm(x) * sigma', 'exp(x - x) * floor(sigma)', 'sigma^0'])(
+    'has a gradient: %s cancels, and nothing is begun',
+    async (term) => {
+      const text = sound
+        .replace('exp(-sqdist(a, b) / sigma^2)', 'exp(-sqdist(a, b))')
+        .replace('loss: mean(i, sqdist(x, goal))', `loss: mean(i, sqdist(x, goal) + sum(${term}))`)
+        .replace(/gradient: .*/u, 'gradient: [p]\noptimize: { over: [p, sigma] }');
+      const { tag, message } = await refusal(text);
+      expect(tag).toBe('JobFileError');
+      expect(message).toMatch(/job\.yaml:19:\d+: .*`sigma`.*its gradient is identically zero/u);
+    },
+  );
 });

@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ObjectStore } from '../../src/objects/object-store.ts';
 import { openS3 } from '../../src/objects/s3.ts';
+import { noS3, readS3Settings } from '../../src/objects/s3-settings.ts';
 import { listening } from '../http-server.ts';
 import { type Moto, motoMissing, motoPython, pageKeys, startMoto } from './moto.ts';
 
@@ -50,7 +51,14 @@ describe.skipIf(motoPython === null)(`a bucket of a moto server${motoMissing}`, 
     const entries = [];
     for await (const entry of store.list('many/')) entries.push(entry);
     expect(entries.map(({ key }) => key)).toEqual(keys);
-    expect(entries.at(-1)).toEqual({ key: keys.at(-1), ...(await store.head(keys.at(-1)!)) });
+    expect(entries.at(-1)).toMatchObject({ key: keys.at(-1), ...(await store.head(keys.at(-1)!)) });
+    expect(Math.abs((entries.at(-1)?.writtenAt ?? 0) - Date.now())).toBeLessThan(60_000);
+    const names = [];
+    for await (const name of store.names('many/')) names.push(name);
+    expect(names.sort()).toEqual(keys.map((key) => key.slice('many/'.length)));
+    const above = [];
+    for await (const name of store.names('')) above.push(name);
+    expect(above.filter((name) => name === 'many' || name === 'deep').sort()).toEqual(['deep', 'many']);
   });
 
   test('lets one of two writers make an object, and one of two replace it', async () => {
@@ -75,6 +83,35 @@ describe.skipIf(motoPython === null)(`a bucket of a moto server${motoMissing}`, 
       tag: 'InputError',
       message: 's3://a-bucket/runs/changes: the object was replaced while it was read',
     });
+  });
+
+  test('makes an object of pieces of others, large ones copied where they lie', async () => {
+    const large = randomBytes(20 * 2 ** 20);
+    const small = randomBytes(1000);
+    await store.put('part/large', large);
+    await store.put('part/small', small);
+    const made = Buffer.concat([
+      small,
+      large.subarray(5),
+      small.subarray(990),
+      large.subarray(0, 9 * 2 ** 20),
+    ]);
+    await store.compose('composed', [
+      { kind: 'bytes', bytes: small },
+      { kind: 'object', key: 'part/large', begin: 5, end: large.length },
+      { kind: 'object', key: 'part/small', begin: 990, end: 1000 },
+      { kind: 'object', key: 'part/large', begin: 0, end: 9 * 2 ** 20 },
+    ]);
+    const whole = await store.get('composed');
+    expect(whole?.bytes.equals(made)).toBe(true);
+    await store.compose('composed', [{ kind: 'object', key: 'part/small', begin: 1, end: 9 }]);
+    expect((await store.get('composed'))?.bytes.equals(small.subarray(1, 9))).toBe(true);
+    await store.compose('empty', []);
+    expect((await store.head('empty'))?.size).toBe(0);
+    await expect(
+      store.compose('never', [{ kind: 'object', key: 'part/none', begin: 0, end: 9 }]),
+    ).rejects.toMatchObject({ tag: 'OutOfReachError' });
+    expect(await store.head('never')).toBeNull();
   });
 
   test('takes a large object in parts, and nothing of one whose source fails', async () => {
@@ -129,9 +166,26 @@ describe.skipIf(motoPython === null)(`a bucket of a moto server${motoMissing}`, 
   });
 });
 
+test('nobody signs where the environment says so', async () => {
+  const heads: (string | undefined)[] = [];
+  await using server = await listening((request, response) => {
+    heads.push(request.headers.authorization);
+    response.writeHead(200, { etag: '"1"' }).end('open to all');
+  });
+  const settings = readS3Settings({ AWS_NO_SIGN_REQUEST: 'YES', AWS_ENDPOINT_URL: server.url });
+  const store = await openS3({ bucket: 'public', prefix: '' }, settings);
+  expect((await store.get('a'))?.bytes.toString()).toBe('open to all');
+  const signed = await openS3(
+    { bucket: 'public', prefix: '' },
+    readS3Settings({ AWS_ACCESS_KEY_ID: 'k', AWS_SECRET_ACCESS_KEY: 's', AWS_ENDPOINT_URL: server.url }),
+  );
+  await signed.get('a');
+  expect(heads).toEqual([undefined, expect.stringMatching(/^AWS4-HMAC-SHA256 Credential=k/u)]);
+});
+
 test('a storage that cannot be reached is out of reach, with the reason', async () => {
   const settings = {
-    credentials: { accessKeyId: 'k', secretAccessKey: 's', sessionToken: null },
+    identity: { kind: 'keys', accessKeyId: 'k', secretAccessKey: 's', sessionToken: null } as const,
     region: 'us-east-1',
     endpoint: 'http://127.0.0.1:9',
   };
@@ -143,8 +197,7 @@ test('a storage that cannot be reached is out of reach, with the reason', async 
 });
 
 test('without credentials in the environment the variables are named', async () => {
-  const settings = { credentials: null, region: 'us-east-1', endpoint: null };
-  await expect(openS3({ bucket: 'a-bucket', prefix: 'x' }, settings)).rejects.toMatchObject({
+  await expect(openS3({ bucket: 'a-bucket', prefix: 'x' }, noS3)).rejects.toMatchObject({
     tag: 'UsageError',
     message: expect.stringMatching(/^s3:\/\/a-bucket\/x: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY/u),
   });

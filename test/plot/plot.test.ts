@@ -1,12 +1,15 @@
 /** What is drawn of a folder of results, and how a history is written and read. */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { type JobObject, plot, run } from '../../src/index.ts';
 import { convergencePlot } from '../../src/plot/convergence.ts';
 import { historyText, readHistory } from '../../src/plot/history.ts';
+import { pngDrawing } from '../../src/plot/png.ts';
 import { temporaryFolder } from '../arrays/folder.ts';
+import { built, skewflow } from '../cli/skewflow.ts';
 
 const job: JobObject = {
   name: 'drawn',
@@ -29,9 +32,16 @@ const job: JobObject = {
   output: { save: ['final', 'trajectory'], every: 2 },
 };
 
+const fontless = await pngDrawing().then(
+  () => null,
+  (error: unknown) => ` (skipped: ${String(error)})`,
+);
+
 const count = (svg: string, pattern: RegExp): number => svg.match(pattern)?.length ?? 0;
 
 describe('plot', () => {
+  beforeAll(built);
+
   it('draws convergence, final states, trajectories and gradient norms', async () => {
     const out = join(await temporaryFolder(), 'out');
     const { history, gradientNorms } = await run(job, { out, engine: 'reference' });
@@ -53,6 +63,48 @@ describe('plot', () => {
       expect(svg).not.toMatch(/NaN|Infinity|undefined/u);
     }
   });
+
+  it.skipIf(fontless !== null)(
+    `draws each picture as PNG, too, where that is wanted${fontless ?? ''}`,
+    async () => {
+      const out = join(await temporaryFolder(), 'out');
+      await run(job, { out, engine: 'reference' });
+      const paths = await plot(out, { png: true });
+      const names = ['convergence', 'final', 'trajectory', 'gradient'];
+      expect(paths).toEqual(
+        names.flatMap((name) => ['svg', 'png'].map((end) => join(out, `${name}.${end}`))),
+      );
+      for (const name of names) {
+        const { width, height, format } = await sharp(join(out, `${name}.png`)).metadata();
+        const [, across, up] = /width="(\d+)" height="(\d+)"/u.exec(
+          await readFile(join(out, `${name}.svg`), 'utf8'),
+        )!;
+        expect({ width, height, format }).toEqual({
+          width: 2 * Number(across),
+          height: 2 * Number(up),
+          format: 'png',
+        });
+        const { channels } = await sharp(join(out, `${name}.png`))
+          .removeAlpha()
+          .stats();
+        expect(channels.map(({ max }) => max)).toEqual([255, 255, 255]);
+        expect(channels[0]!.min).toBeLessThan(100);
+      }
+
+      await writeFile(join(out, 'no.conf'), '<fontconfig></fontconfig>');
+      const bare = await skewflow(['plot', '.', '--png'], out, { FONTCONFIG_FILE: join(out, 'no.conf') });
+      expect(bare.code).toBe(2);
+      expect(bare.stderr).toMatch(/a PNG needs a font, and this machine has none: install one/u);
+      vi.doMock('sharp', () => {
+        throw new Error('not there');
+      });
+      await expect(plot(out, { png: true })).rejects.toMatchObject({
+        tag: 'UsageError',
+        message: expect.stringContaining('`npm install sharp`'),
+      });
+      vi.doUnmock('sharp');
+    },
+  );
 
   it('says what to ask for when there is nothing to draw, and what a folder of results is', async () => {
     const folder = await temporaryFolder();

@@ -5,16 +5,17 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claimRows } from '../../src/storage/claims.ts';
+import { openFolder } from '../../src/storage/folder.ts';
 import { inputKey, isInputKey, packInputs, unpackInputs, uploadInput } from '../../src/storage/inputs.ts';
 import { runKeys } from '../../src/storage/keys.ts';
-import { openRoot, type Root } from '../../src/storage/root.ts';
+import { type FolderRoot, openRoot } from '../../src/storage/root.ts';
 
 let folder: string;
-let root: Root;
+let root: FolderRoot;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'skewflow-inputs-'));
-  root = await openRoot(join(folder, 'root'));
+  root = await openFolder(join(folder, 'root'), 'the root');
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 

@@ -41,9 +41,12 @@ describe('a root', () => {
     expect(root.nodeLocal).toContain('this machine');
   });
 
-  it.each(['s3://bucket/x', 'ftp://host/x', '', 'file://host/x'])('refuses %s by name', async (text) => {
-    await expect(openRoot(text)).rejects.toMatchObject({ tag: 'UsageError' });
-  });
+  it.each(['s3://b', 's3://bucket/x', 'ftp://host/x', '', 'file://host/x'])(
+    'refuses %s by name',
+    async (text) => {
+      await expect(openRoot(text)).rejects.toMatchObject({ tag: 'UsageError' });
+    },
+  );
 
   it('refuses a place where nothing can be written', async () => {
     await writeFile(join(folder, 'file'), '');

@@ -24,6 +24,11 @@ function arraysOf(rows: number, times: number, chunkRows: number): readonly Zarr
   ];
 }
 
+const arrayIn =
+  (arrays: readonly ZarrArray[]) =>
+  ({ kind, field }: RowData): ZarrArray =>
+    arrays.find(({ path }) => path === `${kind}/${field}`)!;
+
 test('rows are read back where they belong, whoever wrote them and in whatever order', async () => {
   const folder = await temporaryFolder();
   let run = 0;
@@ -44,7 +49,7 @@ test('rows are read back where they belong, whoever wrote them and in whatever o
         const x = Float64Array.from({ length: times * rows * 2 }, (_, n) => Math.sin(n));
         const w = Float64Array.from({ length: rows }, (_, n) => Math.cos(n));
         // Two stores know nothing of each other, as two processes do not.
-        const stores = [zarrRows(arrays, pathOf), zarrRows(arrays, pathOf)];
+        const stores = [zarrRows('f8', arrayIn(arrays), pathOf), zarrRows('f8', arrayIn(arrays), pathOf)];
         const shuffled = shards
           .map((shard) => ({ shard, key: order.next().value }))
           .sort((a, b) => a.key - b.key);
@@ -91,7 +96,7 @@ test('rows that were never written are no numbers', async () => {
     await mkdir(dirname(join(root, path)), { recursive: true });
     return join(root, path);
   };
-  const store = zarrRows(arrays, pathOf);
+  const store = zarrRows('f8', arrayIn(arrays), pathOf);
   const shard = { index: 0, begin: 0, end: 256 };
   await store.write({ kind: 'gradient', field: 'w', shard, width: 1, data: new Float32Array(256).fill(0.1) });
   await store.close();

@@ -61,9 +61,13 @@ export type Reason = 'decrease' | 'evaluations' | 'gradient' | 'iterations' | 'p
 
 /** One accepted step, as the history tells it. */
 export interface Step {
+  /** Steps taken so far; 0 is the start. */
   readonly iteration: number;
+  /** Evaluations of the loss and its gradient so far. */
   readonly evaluations: number;
+  /** L, in its own units. */
   readonly loss: number;
+  /** ‖∇L‖∞ of the free variables; components that push against a bound are left out. */
   readonly gradientNorm: number;
   /** ‖x⁺ − x‖₂; 0 for the start. */
   readonly step: number;

@@ -23,7 +23,6 @@ import {
   loopKey,
   part,
   reduce,
-  total,
 } from '../ir/expr.ts';
 import type { RowSum, Scatter } from '../ir/row-function.ts';
 import { withoutStops } from '../ir/substitute.ts';
@@ -32,6 +31,7 @@ import { opNamed } from '../ops/table.ts';
 import { simplify } from '../simplify/simplify.ts';
 import { widen } from '../simplify/structure.ts';
 import { type Contribution, gather } from './cotangent.ts';
+import { guardedProduct, guardedTotal } from './guard.ts';
 
 /** An output and ∂ℓ/∂output, of the output's width (or of width 1: the same for every component). */
 export interface Seed {
@@ -174,7 +174,7 @@ function reverse(
       node.args.forEach((arg, n) => {
         const partial = partials[n] ?? null;
         if (partial === null) return;
-        const product = apply('mul', κ, partial);
+        const product = guardedProduct(κ, partial);
         contribute(arg, 0, arg.width, arg.width === 1 ? summed(product, node.width) : product, scope);
       });
       return;
@@ -213,7 +213,7 @@ function reverse(
 
 /** A cotangent that meets one scalar in all `width` components. */
 function summed(product: Expr, width: number): Expr {
-  if (product.width > 1) return total(product);
+  if (product.width > 1) return guardedTotal(product);
   return width === 1 ? product : apply('mul', constant(width), product);
 }
 

@@ -24,11 +24,20 @@ export interface RunningChild {
 /** Characters of a child's output that are kept. */
 const keptCharacters = 2000;
 
+/** Variables that a child does not inherit. */
+const secrets = {
+  AWS_ACCESS_KEY_ID: undefined,
+  AWS_SECRET_ACCESS_KEY: undefined,
+  AWS_SESSION_TOKEN: undefined,
+  REDIS_URL: undefined,
+  SKEWFLOW_REDIS_PASSWORD_FILE: undefined,
+} as const;
+
 export function startChild(environment: NodeJS.ProcessEnv, listener: ChildListener): RunningChild {
   const [entry, execArgv] = childEntry();
   const child = fork(entry, [], {
-    // It has no business with Redis, and whoever reads its environment does not either.
-    env: { ...process.env, REDIS_URL: undefined, SKEWFLOW_REDIS_PASSWORD_FILE: undefined, ...environment },
+    // It has no business with Redis and storage, and whoever reads its environment does not either.
+    env: { ...process.env, ...secrets, ...environment },
     execArgv,
     serialization: 'advanced',
     // stdout is for data, and Dawn prints there.

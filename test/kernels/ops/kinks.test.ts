@@ -96,3 +96,32 @@ describe('erf', () => {
     expect(Math.abs(ops.erf.evaluate(at) - expected)).toBeLessThanOrEqual(Math.abs(expected) * 2 ** -51.5);
   });
 });
+
+const squared = (e: Expr, times: number): Expr => (times === 0 ? e : squared(apply('mul', e, e), times - 1));
+
+describe('the branch of a selection that is not taken', () => {
+  const positive = apply('gt', x, constant(0));
+  const otherwise = (branch: Expr): Expr => apply('select', positive, branch, y);
+  it.each([
+    ['log x', apply('log', x)],
+    ['y / x', apply('div', y, x)],
+    ['exp(−1 / x)', apply('exp', apply('neg', apply('div', constant(1), x)))],
+    ['3 y log(x) / x', apply('div', apply('mul', apply('mul', constant(3), y), apply('log', x)), x)],
+    ['a product with a vector, log x · v', total(apply('mul', apply('log', x), v))],
+    ['x^-64 by squares', squared(apply('div', constant(1), x), 6)],
+    ['1 / |v| x', apply('div', constant(1), apply('mul', x, total(apply('mul', v, v))))],
+  ])('adds nothing to the gradient, however steep %s is', (_, branch) => {
+    const own = { x: [0], y: [0.3], v: [0, 0, 0] };
+    expect(derivative(otherwise(branch), 'x', own)).toEqual([0]);
+    expect(derivative(apply('select', positive, y, apply('mul', constant(2), x)), 'x', own)).toEqual([2]);
+    expect(derivative(otherwise(branch), 'y', own)).toEqual([1]);
+    expect(derivative(otherwise(branch), 'v', own).every((g) => g === 0)).toBe(true);
+    // Where it is taken, it is what it is without a selection.
+    const taken = { x: [0.7], y: [0.3], v: [0.1, 0.2, 0.4] };
+    for (const field of ['x', 'v']) {
+      const alone = derivative(branch, field, taken);
+      for (const [n, g] of derivative(otherwise(branch), field, taken).entries())
+        expect(Math.abs(g - alone[n]!)).toBeLessThanOrEqual(1e-14 * Math.abs(alone[n]!));
+    }
+  });
+});
