@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename, rm, stat, utimes } from 'node:fs/promises';
+import { constants, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 import { z } from 'zod';
 import { syncFolder } from '../arrays/whole-file.ts';
@@ -96,7 +96,8 @@ function corrupt(why: string): SkewflowError {
 const copyBytes = 2 ** 22;
 
 /**
- * Copy a local file into the root, unless it is there. A copy that was broken off is taken up where it stopped.
+ * Copy a local file into the root, unless it is there. A copy that was broken off is taken up where it stopped; several that go
+ * on at once help one another: they write the same bytes to the same places.
  *
  * The copy has the modification time of the file, by which large files are identified.
  *
@@ -116,7 +117,10 @@ export async function uploadInput(
   const partial = `${file}.partial`;
   try {
     await copyRest(path, partial, onBytes);
+    if ((await fileDigest(partial)) === digest) return await complete(path, partial, file, target);
   } catch (cause) {
+    // Whoever copied it as well was faster.
+    if (await root.has(target)) return target;
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new SkewflowError(
       'OutOfReachError',
@@ -125,16 +129,17 @@ export async function uploadInput(
       { cause },
     );
   }
-  if ((await fileDigest(partial)) !== digest) {
-    await rm(partial, { force: true });
-    throw new SkewflowError(
-      'InputError',
-      `${path}: it changed while it was copied to ${root.url}: submit again`,
-      {
-        code: 'INPUT_CHANGED',
-      },
-    );
-  }
+  await rm(partial, { force: true });
+  throw new SkewflowError(
+    'InputError',
+    `${path}: it changed while it was copied to ${root.url}: submit again`,
+    {
+      code: 'INPUT_CHANGED',
+    },
+  );
+}
+
+async function complete(path: string, partial: string, file: string, target: string): Promise<string> {
   const { atime, mtime } = await stat(path);
   await utimes(partial, atime, mtime);
   await rename(partial, file);
@@ -144,14 +149,15 @@ export async function uploadInput(
 
 async function copyRest(from: string, to: string, onBytes: (count: number) => void): Promise<void> {
   const source = await open(from, 'r');
-  const target = await open(to, 'a');
+  const target = await open(to, constants.O_RDWR | constants.O_CREAT);
   try {
     const buffer = Buffer.alloc(copyBytes);
-    for (let at = (await target.stat()).size; ; ) {
+    for (;;) {
+      // Another copy may have come further meanwhile.
+      const at = (await target.stat()).size;
       const { bytesRead } = await source.read(buffer, 0, buffer.length, at);
       if (bytesRead === 0) break;
-      await target.appendFile(buffer.subarray(0, bytesRead));
-      at += bytesRead;
+      await target.write(buffer, 0, bytesRead, at);
       onBytes(bytesRead);
     }
     await target.sync();
