@@ -267,6 +267,9 @@ export class Office {
         this.#ledger.answered(partialBytes(answer));
         this.#answers?.put(leaf, answer);
         this.#authors.set(leaf, worker);
+        const { log, desk } = this.#run;
+        const facts = { run: desk.run, seat, iteration: number + 1, phase, shard: leaf };
+        log.debug({ ...facts, doing: 'answer' }, `took the answer of ${leaf}`);
       },
     );
   }

@@ -179,8 +179,10 @@ function runUnit(station: Station, unit: Unit, post: Post): void {
   const root = climb(station, shard, unit, runBlocks(station, shard, unit));
   post({ kind: 'progress', blocks: unit.blocks });
   // Where sweeps are shared, a shard is finished after all units.
-  if (root !== null && !station.task.keepsPartials)
-    post({ kind: 'leaf', leaf: unit.leaf, partial: finishShard(station, leaf, shard, root) });
+  if (root === null || station.task.keepsPartials) return;
+  const partial = finishShard(station, leaf, shard, root);
+  station.passing?.('answered', shard.range.index, shard.range.begin);
+  post({ kind: 'leaf', leaf: unit.leaf, partial });
 }
 
 /** The unit's partial: neighbours are added as soon as both are there, so few are held. */
