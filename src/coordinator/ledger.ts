@@ -3,6 +3,7 @@
  */
 import type { Beat, Join, Phase, SeatId, WorkerId } from '../protocol.ts';
 import type { Counts } from './checkpoint.ts';
+import type { Evaluated } from './coordinator.ts';
 import type { Notice } from './notice.ts';
 
 /** How far a run is. Blocks of 256 rows are counted over all seats, once for the phase that is going on. */
@@ -41,9 +42,11 @@ export class Ledger {
     return { ...this.#counts, pairs };
   }
 
-  /** Who ever sat here, in the order of joining. */
-  joins(): readonly Join[] {
-    return [...this.#tallies.values()].map(({ join }) => join);
+  /** What the run took. */
+  summary(): Omit<Evaluated, 'gradient' | 'loss' | 'numerics' | 'sourceStates'> {
+    const { bytes, published, ...counts } = this.counts();
+    const joins = [...this.#tallies.values()].map(({ join }) => join);
+    return { ...counts, joins, bytesPerIteration: bytes / Math.max(1, published) };
   }
 
   /** Who sat there; null: nobody this coordinator saw. */

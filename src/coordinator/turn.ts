@@ -2,8 +2,9 @@
  * How does one event of a stage end? With a plan if anything moved, and with the next thing when the last leaf is answered.
  */
 import type { Leaf } from '../partition/seats.ts';
-import type { Again, ErrorReport, Fault, RunEnd, SeatId, WorkerId } from '../protocol.ts';
+import type { Again, RunEnd, SeatId, WorkerId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
+import { firstOf, nonFinite } from './faults.ts';
 import { adopt, isOpen, type Load, planOf } from './load.ts';
 import { type Asking, type Decision, memoryOf, type RunEffect } from './run-events.ts';
 import type { RunShape } from './stage.ts';
@@ -74,7 +75,7 @@ export function assignmentOf({ load, checks }: Pick<Asking, 'checks' | 'load'>):
 
 function finish({ state, effects }: Turn): Decision {
   const { number, stage, asked, load, faults } = state;
-  const [first] = [...faults.values()].sort(earlier);
+  const first = firstOf(faults.values());
   return {
     state: {
       ...memoryOf(state),
@@ -140,26 +141,4 @@ export function blamed(
 
 export function ended(end: RunEnd, before: readonly RunEffect[] = []): Decision {
   return { state: { kind: 'ended', end }, effects: [...before, { kind: 'end', end }] };
-}
-
-const whatOrder = { state: 0, loss: 1, gradient: 2 } as const;
-
-/** In the run's own time: states before losses before gradients, earlier steps first, sources first, lower rows first. */
-function earlier(a: Fault, b: Fault): number {
-  return (
-    whatOrder[a.what] - whatOrder[b.what] ||
-    a.step - b.step ||
-    Number(a.group === 'tracers') - Number(b.group === 'tracers') ||
-    a.row - b.row
-  );
-}
-
-/** The fault as an error; the coordinator adds the time of the step and the names. */
-function nonFinite(fault: Fault): ErrorReport {
-  const { group, what, row, step } = fault;
-  return {
-    tag: 'NonFiniteError',
-    message: `the ${what} is not finite: ${group} row ${row}, step ${step}`,
-    details: { group, what, row, step },
-  };
 }

@@ -1,0 +1,65 @@
+/**
+ * How is what was decided said to the store? Under the epoch of the desk that the run has now; and whoever is fenced finds out by
+ * whom.
+ */
+import type { Desk, Receipt } from '../exchange/exchange.ts';
+import { type Iteration, protocolVersion } from '../protocol.ts';
+import type { Coordination } from './coordinator.ts';
+import type { RunEffect, RunEvent } from './run-events.ts';
+
+type Effect<Kind extends RunEffect['kind']> = Extract<RunEffect, { readonly kind: Kind }>;
+
+/** What follows from it at once, if anything does. */
+type Next = Promise<RunEvent | undefined>;
+
+export class Dispatch {
+  readonly #reopen: Coordination['reopen'];
+  #desk: Desk;
+
+  constructor({ desk, reopen }: Pick<Coordination, 'desk' | 'reopen'>) {
+    this.#desk = desk;
+    this.#reopen = reopen;
+  }
+
+  get desk(): Desk {
+    return this.#desk;
+  }
+
+  async publish(question: Omit<Iteration, 'epoch' | 'protocolVersion' | 'run'>): Next {
+    return this.#fencedIf(await this.#desk.publish({ ...this.#envelope(), ...question }));
+  }
+
+  async assign({ generation, leaves, again }: Effect<'assign'>): Next {
+    const plan = { ...this.#envelope(), generation, leaves: new Map(leaves), again: new Map(again) };
+    return this.#fencedIf(await this.#desk.assign(plan));
+  }
+
+  async dismiss({ seat, error }: Effect<'dismiss'>): Next {
+    return this.#fencedIf(await this.#desk.dismiss(seat, error));
+  }
+
+  async end({ end }: Effect<'end'>): Next {
+    return this.#fencedIf(await this.#desk.end(end));
+  }
+
+  /** What follows goes to a store that has forgotten the run, under a later epoch. */
+  async reopen(): Next {
+    if (this.#reopen !== null) {
+      this.#desk = await this.#reopen(this.#desk.epoch);
+      return undefined;
+    }
+    const message = 'the store lost the run, and this coordinator cannot open it again';
+    return { kind: 'stuck', error: { tag: 'OutOfReachError', message, details: {} } };
+  }
+
+  #envelope(): Pick<Iteration, 'epoch' | 'protocolVersion' | 'run'> {
+    return { protocolVersion, run: this.#desk.run, epoch: this.#desk.epoch };
+  }
+
+  /** A later coordinator holds the run; which one, if that can be told. */
+  async #fencedIf(receipt: Receipt): Next {
+    if (receipt !== 'fenced') return undefined;
+    const epoch = (await this.#desk.standing()).iteration?.epoch ?? 0;
+    return { kind: 'fenced', epoch: epoch > this.#desk.epoch ? epoch : null };
+  }
+}
