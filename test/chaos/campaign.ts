@@ -1,5 +1,5 @@
 /**
- * Does a fleet survive whatever one does to it? Runs, two at a time, on two coordinators and six workers whose Redis is 20 ms away,
+ * Does a fleet survive whatever one does to it? Runs, a few at a time, on two coordinators and some workers whose Redis is 30 ms away,
  * and faults drawn from a seed; a worker is killed when its log says that it is in the phase that was drawn.
  */
 import { createHash } from 'node:crypto';
@@ -44,7 +44,7 @@ export interface Report {
 /** Longest wait for something to be hit, to be noticed, and for a run to end. */
 const aimMs = 1500;
 const noticeMs = 15_000;
-const endMs = 180_000;
+const endMs = 400_000;
 
 const workerPhases = ['read', 'forward', 'backward', 'post'] as const satisfies readonly Phase[];
 const coordinatorPhases = ['commit', 'checkpoint'] as const satisfies readonly Phase[];
@@ -177,21 +177,25 @@ class Campaign {
     }
   }
 
-  /** One, or two at once; fresh ones take their places. */
+  /** One, or several within a moment; fresh ones take their places. */
   async #killWorkers(): Promise<void> {
     const phase = this.#rarest(workerPhases);
     const first = await this.#workerIn(phase);
     if (first === null) return;
     if (phase !== 'post') await pause(this.#chance.within(0, 30));
-    const second = this.#chance.happens(0.25)
-      ? this.#workers().find((worker) => worker !== first)
-      : undefined;
-    for (const worker of [first, second]) {
-      if (worker === undefined || worker.struck) continue;
-      void this.#processes?.kill(worker).then(({ at, killedAt }) => {
-        this.#strikes.struck('worker-kill', at, killedAt);
-      });
+    this.#kill(first);
+    while (this.#chance.happens(0.4)) {
+      await pause(this.#chance.within(0, 200));
+      const workers = this.#workers();
+      if (workers.length > 0) this.#kill(this.#chance.pick(workers));
     }
+  }
+
+  #kill(worker: Worker): void {
+    if (worker.struck) return;
+    void this.#processes?.kill(worker).then(({ at, killedAt }) => {
+      this.#strikes.struck('worker-kill', at, killedAt);
+    });
   }
 
   /** The phase that was hit least, every second time; else any. */
@@ -201,11 +205,14 @@ class Campaign {
     return rarest !== undefined && this.#chance.happens(0.5) ? rarest : this.#chance.pick(among);
   }
 
-  /** Workers that are at work which may be struck. */
+  /** Workers that are at work which may be struck: another of their run is left, or nothing would ever go on. */
   #workers(): readonly Worker[] {
-    const all = this.#processes?.workers ?? [];
-    return all.filter(
-      ({ at, struck }) => !struck && this.#going.has(at.run ?? '') && this.#strikes.mayStrike(at),
+    const well = (this.#processes?.workers ?? []).filter(({ struck }) => !struck);
+    return well.filter(
+      ({ at }) =>
+        this.#going.has(at.run ?? '') &&
+        well.filter((other) => other.at.run === at.run).length > 1 &&
+        this.#strikes.mayStrike(at),
     );
   }
 

@@ -1,6 +1,6 @@
 /**
  * npm run chaos -- [--faults 100] [--seed N] [--only worker-kill,redis-restart] [--per-minute 45] [--seconds 600]
- *                  [--runs 2] [--workers 6] [--iterations 12] [--steps 160] [--log FILE] [--quiet]
+ *                  [--runs 3] [--workers 9] [--iterations 12] [--steps 160] [--log FILE] [--quiet]
  *
  * A campaign of kills, freezes, Redis restarts and cut links; prints the seed, and whether every run had the bytes of `run`.
  */
@@ -18,8 +18,8 @@ const { values } = parseArgs({
     only: { type: 'string' },
     'per-minute': { type: 'string', default: '45' },
     seconds: { type: 'string', default: '600' },
-    runs: { type: 'string', default: '2' },
-    workers: { type: 'string', default: '6' },
+    runs: { type: 'string', default: '3' },
+    workers: { type: 'string', default: '9' },
     iterations: { type: 'string', default: '12' },
     steps: { type: 'string', default: '160' },
     log: { type: 'string' },

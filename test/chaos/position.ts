@@ -63,7 +63,7 @@ export function workerAfter(at: WorkerPosition, line: Line): WorkerPosition {
     case 'posted':
       return { ...here, ...without(at, shards) };
     case 'read':
-      return { ...here, reading: shards[0] ?? null, pass: null, held: shards };
+      return { ...here, reading: shards[0] ?? null, pass: null, held: [...at.held, ...shards] };
     default:
       return at;
   }
