@@ -12,13 +12,13 @@ import { type Chance, chanceOf } from '../simulator/chance.ts';
 import { chaosJob, type Size } from './job.ts';
 import { type Phase, phaseOf } from './position.ts';
 import { type Coordinator, type Heard, Processes, type Worker } from './processes.ts';
-import { type Fault, faults, Strikes } from './strikes.ts';
+import { type Fault, Strikes } from './strikes.ts';
 
 export interface CampaignOptions {
   readonly seed: number;
   /** Faults that hit work, after which no more are made. */
   readonly faults: number;
-  /** Only these, each as likely as the others. Default: all, nine of ten a kill of a worker. */
+  /** Only these, each as likely as the others. Default: all, two of three a kill of workers. */
   readonly only?: readonly Fault[];
   /** How often one is made, about. */
   readonly perMinute: number;
@@ -46,6 +46,16 @@ const aimMs = 1500;
 const noticeMs = 15_000;
 const endMs = 400_000;
 
+/** How often each fault comes where none is chosen. */
+const usual = Object.entries({
+  'worker-kill': 20,
+  'worker-freeze': 1,
+  'worker-drain': 1,
+  'coordinator-kill': 5,
+  'redis-restart': 1,
+  'link-cut': 1,
+} satisfies Record<Fault, number>).flatMap(([fault, times]) => Array<Fault>(times).fill(fault as Fault));
+
 const workerPhases = ['read', 'forward', 'backward', 'post'] as const satisfies readonly Phase[];
 const coordinatorPhases = ['commit', 'checkpoint'] as const satisfies readonly Phase[];
 
@@ -63,6 +73,8 @@ class Campaign {
   readonly #different: string[] = [];
   #runs = 0;
   #striking = true;
+  /** A coordinator was killed, and another has not gone on yet. */
+  #taking = false;
 
   constructor(fleet: Fleet, client: Client, options: CampaignOptions, chance: Chance) {
     this.#fleet = fleet;
@@ -154,8 +166,7 @@ class Campaign {
     const until = Date.now() + 1000 * secondsMax;
     while (this.#striking && this.#strikes.total < most && Date.now() < until) {
       const next = pause(gapMs * (0.5 + this.#chance.next()));
-      const usual = this.#chance.happens(0.9) ? 'worker-kill' : this.#chance.pick(faults);
-      await this.#make(only === undefined ? usual : this.#chance.pick(only));
+      await this.#make(this.#chance.pick(only ?? usual));
       await next;
     }
   }
@@ -267,27 +278,41 @@ class Campaign {
     });
   }
 
+  /** Another goes on with its runs; workers are struck meanwhile. */
   async #killCoordinator(): Promise<void> {
+    if (this.#taking) return;
     const phase = this.#rarest(coordinatorPhases);
     const victim = await this.#coordinatorIn(phase);
     if (victim === null) return;
     const killedAt = Date.now();
+    this.#taking = true;
     this.#processes?.killCoordinator(victim);
-    await victim.service.silent;
-    const hit = [...victim.runs].filter(([run, { iteration }]) => this.#going.has(run) && iteration > 0);
+    const over = victim.service.silent
+      .then(() => this.#coordinatorKilled(victim, killedAt))
+      .finally(() => {
+        this.#taking = false;
+      });
+    if (this.#options.only !== undefined) await over;
+  }
+
+  async #coordinatorKilled({ runs }: Coordinator, killedAt: number): Promise<void> {
+    const { say } = this.#options;
+    const hit = [...runs].filter(([run, { iteration }]) => this.#going.has(run) && iteration > 0);
     const found = await Promise.all(hit.map(([run, at]) => this.#takenOver(run, at, killedAt)));
     const inPhase = hit.find(([, at]) => at.keeping) ?? hit.find(([, at]) => at.phase === 'commit');
     if (!found.includes(true)) {
       this.#strikes.missed += 1;
       return;
     }
-    const what = inPhase === undefined ? null : inPhase[1].keeping ? 'checkpoint' : 'commit';
-    this.#strikes.count('coordinator-kill', what);
-    const where = hit.map(
-      ([run, at]) =>
-        `run ${run} iteration ${at.iteration} ${at.keeping ? 'checkpoint' : (at.phase ?? 'between')}`,
+    this.#strikes.count(
+      'coordinator-kill',
+      inPhase === undefined ? null : inPhase[1].keeping ? 'checkpoint' : 'commit',
     );
-    this.#options.say(`coordinator-kill: ${where.join(', ')}`);
+    const where = hit.map(
+      ([run, { iteration, keeping, phase }]) =>
+        `run ${run} iteration ${iteration} ${keeping ? 'checkpoint' : (phase ?? 'in between')}`,
+    );
+    say(`coordinator-kill: ${where.join(', ')}: taken over`);
   }
 
   async #coordinatorIn(phase: Phase): Promise<Coordinator | null> {
@@ -298,12 +323,14 @@ class Campaign {
 
   /** Whether another coordinator goes on with a run: it commits an iteration. */
   async #takenOver(run: string, at: { readonly iteration: number }, killedAt: number): Promise<boolean> {
-    const commits = await this.#heard(noticeMs, ({ line }) => {
-      const commit = line.run === run && line.doing === 'commit' && line.time > killedAt;
-      return commit || !this.#going.has(run) ? line : null;
+    const before = this.#strikes.quiet(run);
+    const commit = await this.#heard(noticeMs, ({ line }) => {
+      const commits = line.run === run && line.doing === 'commit' && line.time > killedAt;
+      return commits || !this.#going.has(run) ? line : null;
     });
-    if (commits === null || commits.run !== run || (commits.iteration ?? 0) < at.iteration) return false;
-    this.#strikes.took('coordinator-kill → first new iteration', commits.time - killedAt);
+    if (commit === null || commit.run !== run || (commit.iteration ?? 0) < at.iteration) return false;
+    const alone = before !== null && this.#strikes.quiet(run) === before;
+    if (alone) this.#strikes.took('coordinator-kill → first new iteration', commit.time - killedAt);
     return true;
   }
 

@@ -5,7 +5,7 @@
 import type { Line, Phase, WorkerPosition } from './position.ts';
 import { phaseOf } from './position.ts';
 
-export const faults = [
+const faults = [
   'worker-kill',
   'worker-freeze',
   'worker-drain',
@@ -48,6 +48,7 @@ export class Strikes {
   readonly #answers = new Map<string, { readonly time: number; readonly seat: string }>();
   /** How often a leaf was struck: a leaf that takes three workers along is given up, as promised. */
   readonly #struck = new Map<string, number>();
+  readonly #strikesOf = new Map<string, number>();
 
   constructor(say: (line: string) => void) {
     this.#say = say;
@@ -72,6 +73,12 @@ export class Strikes {
     });
   }
 
+  /** How often a run was struck so far; null: something that was struck is not answered yet. */
+  quiet(run: string): number | null {
+    const waiting = [...this.#open].some(({ at }) => at.run === run);
+    return waiting ? null : (this.#strikesOf.get(run) ?? 0);
+  }
+
   /** A worker was struck there; what came of it is said when it is known. */
   struck(fault: Fault, at: WorkerPosition, time: number): void {
     const here = phaseOf(at);
@@ -79,6 +86,7 @@ export class Strikes {
       this.missed += 1;
       return;
     }
+    this.#strikesOf.set(at.run ?? '', (this.#strikesOf.get(at.run ?? '') ?? 0) + 1);
     for (const key of leavesOf({ at, ...here })) this.#struck.set(key, (this.#struck.get(key) ?? 0) + 1);
     // Whoever is to take the one's leaves over may be the other.
     const others = [...this.#open].filter((open) => open.at.run === at.run);
