@@ -44,11 +44,13 @@ const { strikes, runs, different, expected } = await campaign({
   ...(log === null ? {} : { raw: (text) => log.write(text) }),
   ...(values.only === undefined ? {} : { only: values.only.split(',') as Fault[] }),
 });
-const { hit, missed, arrived, times } = strikes;
-console.log(`faults that hit work: ${[...hit].map(([k, n]) => `${n} ${k}`).join(', ')}; ${missed} missed`);
-console.log(
-  `phases hit: ${phases.map((phase) => `${strikes.phases.get(phase) ?? 0} ${phase}`).join(', ')}; of those in post, ${arrived} had arrived`,
-);
+const { hits, missed, arrived, times } = strikes;
+for (const [fault, phases] of hits) {
+  const each = [...phases].map(([phase, n]) => `${n} ${phase ?? 'in none of the six'}`);
+  console.log(`${fault}: ${strikes.of(fault)} hit work: ${each.join(', ')}`);
+}
+console.log(`${missed} faults missed; of those in post, ${arrived} answers had arrived`);
+console.log(`phases hit: ${phases.map((phase) => `${strikes.in(phase)} ${phase}`).join(', ')}`);
 for (const [what, all] of times) {
   const sorted = all.toSorted((a, b) => a - b);
   const at = (p: number): string =>

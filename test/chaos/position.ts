@@ -45,15 +45,15 @@ export const nowhere: WorkerPosition = {
 };
 
 export function workerAfter(at: WorkerPosition, line: Line): WorkerPosition {
-  const { run = at.run, seat = at.seat, iteration = at.iteration, shard = -1 } = line;
+  const { run = at.run, seat = at.seat, iteration = at.iteration, shard = -1, doing = '' } = line;
   const shards = (line.shards ?? '').split(' ').filter(Boolean).map(Number);
   const here = { ...at, run, seat, iteration };
-  switch (line.doing) {
+  switch (doing) {
     case 'answered':
       return { ...at, pass: null };
     case 'backward':
     case 'forward':
-      return { ...at, pass: { phase: line.doing, shard } };
+      return { ...at, pass: { phase: doing, shard } };
     case 'compute':
       return { ...here, reading: null, pass: null, held: shards };
     case 'idle':
@@ -96,7 +96,7 @@ export interface RunPosition {
   readonly keeping: boolean;
 }
 
-export function runAfter(at: RunPosition, { doing, iteration = at.iteration }: Line): RunPosition {
+export function runAfter(at: RunPosition, { doing = '', iteration = at.iteration }: Line): RunPosition {
   switch (doing) {
     case 'answer':
       return { ...at, iteration };

@@ -36,6 +36,7 @@ export interface Coordinator extends Place {
   readonly runs: Map<string, RunPosition>;
 }
 
+/** A line, when the position it tells is known. */
 export interface Heard {
   readonly from: Coordinator | Worker;
   readonly line: Line;
@@ -45,12 +46,11 @@ export class Processes implements AsyncDisposable {
   readonly workers: Worker[] = [];
   readonly coordinators: Coordinator[] = [];
   readonly #fleet: Fleet;
-  readonly #hear: (heard: Heard) => void;
+  readonly #listeners = new Set<(heard: Heard) => void>();
   readonly #raw: (text: string) => void;
 
-  private constructor(fleet: Fleet, hear: (heard: Heard) => void, raw: (text: string) => void) {
+  private constructor(fleet: Fleet, raw: (text: string) => void) {
     this.#fleet = fleet;
-    this.#hear = hear;
     this.#raw = raw;
   }
 
@@ -58,10 +58,9 @@ export class Processes implements AsyncDisposable {
   static async start(
     fleet: Fleet,
     counts: { readonly workers: number; readonly coordinators: number },
-    hear: (heard: Heard) => void,
     raw: (text: string) => void,
   ): Promise<Processes> {
-    const made = new Processes(fleet, hear, raw);
+    const made = new Processes(fleet, raw);
     for (let n = 0; n < counts.coordinators; n++)
       made.coordinators.push(made.#coordinator(await cutLink(fleet.redis.port, linkMs)));
     for (let n = 0; n < counts.workers; n++)
@@ -71,6 +70,28 @@ export class Processes implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { link } of [...this.workers, ...this.coordinators]) await link[Symbol.asyncDispose]();
+  }
+
+  /** Call with every line of every process from now on. */
+  listen(listener: (heard: Heard) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** The first that a line comes to, or null when none does for so long. */
+  first<T>(ms: number, found: (heard: Heard) => T | null): Promise<T | null> {
+    return new Promise((resolve) => {
+      const end = (value: T | null): void => {
+        clearTimeout(timer);
+        this.#listeners.delete(listener);
+        resolve(value);
+      };
+      const listener = (heard: Heard): void => {
+        const value = found(heard);
+        if (value !== null) end(value);
+      };
+      const timer = setTimeout(end, ms, null);
+      this.#listeners.add(listener);
+    });
   }
 
   /** Kill a worker, start another in its place; resolves with where it was, to its last line. */
@@ -112,7 +133,7 @@ export class Processes implements AsyncDisposable {
     const worker: Worker = { link, service, at: nowhere, struck: false, killedAt: Number.POSITIVE_INFINITY };
     this.#listen(service, (line) => {
       if (line.time <= worker.killedAt) worker.at = workerAfter(worker.at, line);
-      this.#hear({ from: worker, line });
+      this.#tell({ from: worker, line });
     });
     return worker;
   }
@@ -126,13 +147,17 @@ export class Processes implements AsyncDisposable {
         const before = coordinator.runs.get(run) ?? { iteration: 0, phase: null, keeping: false };
         coordinator.runs.set(run, runAfter(before, line));
       }
-      this.#hear({ from: coordinator, line });
+      this.#tell({ from: coordinator, line });
     });
     return coordinator;
   }
 
   #start(args: readonly string[], link: CutLink, level: string): Service {
     return this.#fleet.start(args, { REDIS_URL: link.url, SKEWFLOW_LOG: level });
+  }
+
+  #tell(heard: Heard): void {
+    for (const listener of this.#listeners) listener(heard);
   }
 
   #listen(service: Service, take: (line: Line) => void): void {

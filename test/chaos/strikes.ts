@@ -36,8 +36,8 @@ const leavesOf = ({ at, shards }: Pick<Open, 'at' | 'shards'>): readonly string[
   [...new Set([...shards, ...at.held])].map((shard) => keyOf(at.run, at.iteration, shard));
 
 export class Strikes {
-  readonly hit = new Map<Fault, number>();
-  readonly phases = new Map<Phase, number>();
+  /** Faults that hit work, by the phase they hit; null: none of the six, or of all processes at once. */
+  readonly hits = new Map<Fault, Map<Phase | null, number>>();
   /** Milliseconds from a fault, or from the end of it, until something goes on. */
   readonly times = new Map<string, number[]>();
   missed = 0;
@@ -55,12 +55,16 @@ export class Strikes {
   }
 
   get total(): number {
-    return [...this.hit.values()].reduce((sum, n) => sum + n, 0);
+    return [...this.hits.keys()].reduce((sum, fault) => sum + this.of(fault), 0);
   }
 
-  /** Nothing is waited for any more. */
-  get settled(): boolean {
-    return this.#open.size === 0;
+  of(fault: Fault): number {
+    return [...(this.hits.get(fault)?.values() ?? [])].reduce((sum, n) => sum + n, 0);
+  }
+
+  /** Hits of a phase, by whatever fault. */
+  in(phase: Phase): number {
+    return [...this.hits.values()].reduce((sum, phases) => sum + (phases.get(phase) ?? 0), 0);
   }
 
   /** Whether this worker is at work that may be struck. */
@@ -110,8 +114,8 @@ export class Strikes {
   }
 
   count(fault: Fault, phase: Phase | null): void {
-    this.hit.set(fault, (this.hit.get(fault) ?? 0) + 1);
-    if (phase !== null) this.phases.set(phase, (this.phases.get(phase) ?? 0) + 1);
+    const phases = this.hits.get(fault) ?? new Map<Phase | null, number>();
+    this.hits.set(fault, phases.set(phase, (phases.get(phase) ?? 0) + 1));
   }
 
   took(what: string, ms: number): void {
