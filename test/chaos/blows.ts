@@ -16,7 +16,7 @@ export interface BlowsOptions {
   readonly chance: Chance;
   /** Runs that go on. */
   readonly going: ReadonlySet<string>;
-  /** Only these, each as likely as the others. Default: all, two of three a kill of workers. */
+  /** Only these; one that is named twice comes twice as often. Default: all, two of three a kill of workers. */
   readonly only: readonly Fault[] | undefined;
   readonly say: (line: string) => void;
 }
@@ -164,7 +164,7 @@ export class Blows {
     });
   }
 
-  /** Another goes on with its runs; workers are struck meanwhile. */
+  /** Another goes on with its runs; workers are struck meanwhile, unless nothing but this is wanted. */
   async #killCoordinator(): Promise<void> {
     if (this.#taking) return;
     const phase = this.#rarest(coordinatorPhases);
@@ -178,7 +178,7 @@ export class Blows {
       .finally(() => {
         this.#taking = false;
       });
-    if (this.#options.only !== undefined) await over;
+    if (this.#options.only?.length === 1) await over;
   }
 
   async #coordinatorKilled({ runs }: Coordinator, killedAt: number): Promise<void> {
