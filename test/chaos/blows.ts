@@ -69,7 +69,7 @@ export class Blows {
       case 'coordinator-kill':
         return this.#killCoordinator();
       case 'redis-restart':
-        return this.#restartRedis();
+        return this.#strikes.disturb(() => this.#restartRedis());
       case 'link-cut':
         return this.#cut();
     }
@@ -173,8 +173,11 @@ export class Blows {
     const killedAt = Date.now();
     this.#taking = true;
     this.#processes.killCoordinator(victim);
-    const over = victim.service.silent
-      .then(() => this.#coordinatorKilled(victim, killedAt))
+    const over = this.#strikes
+      .disturb(async () => {
+        await victim.service.silent;
+        await this.#coordinatorKilled(victim, killedAt);
+      })
       .finally(() => {
         this.#taking = false;
       });

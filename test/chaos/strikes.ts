@@ -49,6 +49,8 @@ export class Strikes {
   /** How often a leaf was struck: a leaf that takes three workers along is given up, as promised. */
   readonly #struck = new Map<string, number>();
   readonly #strikesOf = new Map<string, number>();
+  /** Faults under way that hit all runs. */
+  #disturbances = 0;
 
   constructor(say: (line: string) => void) {
     this.#say = say;
@@ -83,6 +85,17 @@ export class Strikes {
     return waiting ? null : (this.#strikesOf.get(run) ?? 0);
   }
 
+  /** Something hits all runs until it is over. */
+  async disturb<T>(over: () => Promise<T>): Promise<T> {
+    for (const open of this.#open) open.alone = false;
+    this.#disturbances += 1;
+    try {
+      return await over();
+    } finally {
+      this.#disturbances -= 1;
+    }
+  }
+
   /** A worker was struck there; what came of it is said when it is known. */
   struck(fault: Fault, at: WorkerPosition, time: number): void {
     const here = phaseOf(at);
@@ -95,7 +108,7 @@ export class Strikes {
     // Whoever is to take the one's leaves over may be the other.
     const others = [...this.#open].filter((open) => open.at.run === at.run);
     for (const other of others) other.alone = false;
-    const open: Open = { fault, at, time, alone: others.length === 0, ...here };
+    const open: Open = { fault, at, time, alone: others.length === 0 && this.#disturbances === 0, ...here };
     this.#open.add(open);
     this.#look(open);
   }
