@@ -12,10 +12,10 @@ describeWithRedis('a campaign of faults', () => {
       seed: 4,
       faults: 4,
       perMinute: 60,
-      size: { steps: 80, iterations: 8 },
+      size: { steps: 60, iterations: 6 },
       runs: 1,
       workers: 3,
-      secondsMax: 12,
+      secondsMax: 8,
       say: () => {},
     });
     expect(different).toEqual([]);
