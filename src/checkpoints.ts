@@ -1,6 +1,7 @@
 /**
  * How does an optimisation outlive its process? By checkpoints in a folder beside the results: each written under another
- * name, made durable and renamed, the last two kept, and taken away when the results are there.
+ * name, made durable and renamed, the last two kept, and taken away when the results are there. Why a fleet's are files of
+ * another kind is said in `storage/checkpoints.ts`.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';

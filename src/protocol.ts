@@ -191,6 +191,8 @@ export const Beat = z.strictObject({
   blocks: z.int().nonnegative(),
   /** Own row × bound row visits; a double, as they pass 2⁵³ only after years. */
   pairs: z.number().nonnegative(),
+  /** What its work waits for until somebody mends it: a full disk, with the path. Default: nothing. */
+  waits: z.string().max(1000).optional(),
 });
 export type Beat = z.infer<typeof Beat>;
 

@@ -150,6 +150,9 @@ describeWithRedis('the commands of a fleet', () => {
       await fleet.file('by-run', 'gradient.npz'),
     ];
     expect(ours.equals(theirs)).toBe(true);
+    await fleet.redis.restart();
+    const shown = await fleet.run('show', id, '--json');
+    expect(JSON.parse(shown.stdout)).toMatchObject({ state: 'done', error: null });
   });
 
   test('prune forgets what is over and removes what is stored of it', limits, async () => {

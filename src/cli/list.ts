@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { SkewflowError } from '../errors.ts';
 import type { Client, RunFilter, RunStatus } from '../index.ts';
-import { type FleetOptions, withClient, withRedis } from './fleet.ts';
+import { type FleetOptions, withClient, withRedis, withStorage } from './fleet.ts';
 import { wholeNumber } from './options.ts';
 import { plainStatus, runsTable, table } from './table.ts';
 
@@ -38,7 +38,7 @@ function filterOf({ state, batch, limit }: ListOptions): RunFilter {
 }
 
 export function showCommand(): Command {
-  return withRedis(new Command('show').description('how a run stands'))
+  return withStorage(new Command('show').description('how a run stands'))
     .argument('<id>', 'the run')
     .option('--json', 'print it as one JSON document')
     .action(async (id: string, options: Partial<FleetOptions> & { json?: boolean }) => {

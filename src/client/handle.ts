@@ -1,4 +1,5 @@
 /** What can be asked of one run? How it stands, what happens to it, what came of it. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SkewflowError } from '../errors.ts';
 import type { Cancelled, Register, RunStatus } from '../exchange/register.ts';
 import type { RunId } from '../protocol.ts';
@@ -18,6 +19,9 @@ export interface ResultOptions {
   /** Aborting stops waiting; the run goes on. */
   readonly signal?: AbortSignal;
 }
+
+/** Between two looks at a run that Redis has forgotten and the storage root has not. */
+const againMs = 1000;
 
 /** How a handle reaches its fleet. */
 interface Parts {
@@ -44,9 +48,13 @@ export class RunHandle {
     this.#parts = parts;
   }
 
-  /** How it stands; null: nobody knows it. */
+  /** How it stands, by Redis or else by the storage root, if one is known; null: nobody knows it. */
   async status(): Promise<RunStatus | null> {
-    return (await this.#parts.register()).status(this.#run);
+    const known = await (await this.#parts.register()).status(this.#run);
+    const root = known === null ? await this.#parts.root() : null;
+    if (root === null) return known;
+    const { storedStatus } = await import('./stored-status.ts');
+    return storedStatus(root, this.#run);
   }
 
   /**
@@ -58,8 +66,16 @@ export class RunHandle {
   ): AsyncGenerator<RunEvent, void, undefined> {
     const signal = options.signal ?? new AbortController().signal;
     const register = await this.#parts.register();
-    for await (const { cursor, at, news } of register.follow(this.#run, options.cursor ?? null, signal)) {
-      yield { ...news, cursor, at };
+    const { isOver } = await import('../exchange/register.ts');
+    for (let last = options.cursor ?? null; ; ) {
+      for await (const { cursor, at, news } of register.follow(this.#run, last, signal)) {
+        last = cursor;
+        yield { ...news, cursor, at };
+      }
+      const status = await this.status();
+      if (status === null || isOver(status.state)) return;
+      // A Redis that forgot the run is told of it again, from the spool.
+      await sleep(againMs, undefined, { signal });
     }
   }
 

@@ -26,7 +26,14 @@ import type { Root } from '../storage/root.ts';
 import { version } from '../version.ts';
 import { type Checkpoint, checkpointVersion } from './checkpoint.ts';
 import { coordinate } from './coordinator.ts';
-import { type RunSummary, sharedResults, summaryOf, writeShared, writeSummary } from './outcome.ts';
+import {
+  type RunSummary,
+  readFigures,
+  sharedResults,
+  summaryOf,
+  writeShared,
+  writeSummary,
+} from './outcome.ts';
 import { Reporter } from './reporter.ts';
 import { rowsWanted } from './result.ts';
 import { type Rules, watchful } from './rules.ts';
@@ -48,6 +55,8 @@ export interface Means {
   readonly meters: RunMeters;
   /** Aborting leaves the runs to other coordinators, with a checkpoint each. */
   readonly handOver: AbortSignal;
+  /** Resolves when the store has been out of reach for so long that nothing can be told. */
+  readonly away: () => Promise<void>;
 }
 
 /** A root that does not answer is tried again by whoever takes the run next, but not at once. */
@@ -69,7 +78,7 @@ export async function carry(charge: Charge, means: Means): Promise<void> {
       story.state('accepted');
       await carried(charge, means, meter, story, spool, leave);
     }
-    const summary = await summaryIn(means.root, order.run);
+    const summary = await readFigures(means.root, order.run);
     await over(charge, spool, () => story.end('done', { summary }, leave));
     meter.end(null);
   } catch (error) {
@@ -197,8 +206,8 @@ async function ended(
     } else if (why === 'fenced') {
       log.warn(facts, error instanceof Error ? error.message : String(error));
     } else if (leave.aborted) {
-      await story.settled();
-      await charge.release('again');
+      // What is to go on is on the disk. A store that is away is told nothing: the lease lapses by itself.
+      await Promise.race([story.settled().then(() => charge.release('again')), means.away()]);
     } else if (why === 'cancelled' || cancelled.aborted) {
       await spool.close(order.run, 'cancelled', null);
       await over(charge, spool, () => story.end('cancelled', {}, leave));
@@ -261,15 +270,6 @@ function inRoom<T>(task: () => Promise<T>, story: Story, signal: AbortSignal): P
     story.state(error === null ? 'active' : 'paused');
   };
   return whenThereIsRoom(task, onFull, signal);
-}
-
-/** What `show` has of results: the figures of `result.json`, and where they lie. */
-async function summaryIn(root: Root, run: string): Promise<Record<string, boolean | number | string | null>> {
-  const key = `${runKeys(run).result}/result.json`;
-  const text = Buffer.from((await root.read(key)) ?? new Uint8Array()).toString('utf8');
-  const all = text === '' ? {} : (JSON.parse(text) as Partial<RunSummary>);
-  const plain = Object.entries(all).filter(([, value]) => typeof value !== 'object' || value === null);
-  return Object.fromEntries(plain) as Record<string, boolean | number | string | null>;
 }
 
 async function opened(open: () => Promise<Job>): Promise<AsyncDisposable & { readonly job: Job }> {

@@ -16,6 +16,8 @@ export interface Member {
   readonly heardAt: number;
   /** Not heard of for longer than it should; what it had to do is with others. */
   readonly silent: boolean;
+  /** What its work waits for until somebody mends it; null: nothing. */
+  readonly waits: string | null;
   /** Leaves it was at when it fell silent. */
   readonly suspects: readonly Leaf[];
   /** Time a leaf takes here, as a multiple of what it took all seats on average. */
@@ -73,7 +75,7 @@ export function returns(crew: Crew, worker: WorkerId): boolean {
 export function admit(crew: Crew, { seat, worker, numerics, threads }: Join, now: number): Crew {
   const serial = crew.serials + 1;
   const who = { seat, worker, numerics, threads, serial };
-  const member: Member = { ...who, heardAt: now, silent: false, suspects: [], pace: 1 };
+  const member: Member = { ...who, heardAt: now, silent: false, waits: null, suspects: [], pace: 1 };
   return {
     ...crew,
     members: new Map(crew.members).set(seat, member),
@@ -85,15 +87,22 @@ export function admit(crew: Crew, { seat, worker, numerics, threads }: Join, now
   };
 }
 
+/** Whose answer it is. A seat that nobody here knows stands for its worker: what it says is believed or not as one. */
+export function authorOf(
+  { members }: Crew,
+  { seat, worker }: { readonly seat: SeatId; readonly worker: WorkerId | null },
+): WorkerId {
+  return members.get(seat)?.worker ?? worker ?? (seat as string as WorkerId);
+}
+
 /** The serial that answers of this worker are kept under: its last seat's, or one for a worker that sat with another coordinator. */
 export function serialOf(
   crew: Crew,
   seat: SeatId,
-  worker: WorkerId | null,
+  worker: WorkerId,
 ): { readonly crew: Crew; readonly serial: number } {
   const member = crew.members.get(seat);
   if (member !== undefined) return { crew, serial: member.serial };
-  if (worker === null) return { crew, serial: 0 };
   for (const [serial, who] of crew.workers) if (who === worker) return { crew, serial };
   const serial = crew.serials + 1;
   return { crew: { ...crew, serials: serial, workers: new Map(crew.workers).set(serial, worker) }, serial };

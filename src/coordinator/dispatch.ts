@@ -14,11 +14,13 @@ type Next = Promise<RunEvent | undefined>;
 
 export class Dispatch {
   readonly #reopen: Coordination['reopen'];
+  readonly #handOver: AbortSignal;
   #desk: Desk;
 
-  constructor({ desk, reopen }: Pick<Coordination, 'desk' | 'reopen'>) {
+  constructor({ desk, reopen, handOver }: Pick<Coordination, 'desk' | 'handOver' | 'reopen'>) {
     this.#desk = desk;
     this.#reopen = reopen;
+    this.#handOver = handOver;
   }
 
   get desk(): Desk {
@@ -26,20 +28,20 @@ export class Dispatch {
   }
 
   async publish(question: Omit<Iteration, 'epoch' | 'protocolVersion' | 'run'>): Next {
-    return this.#fencedIf(await this.#desk.publish({ ...this.#envelope(), ...question }));
+    return this.#fencedIf(this.#desk.publish({ ...this.#envelope(), ...question }));
   }
 
   async assign({ generation, leaves, again }: Effect<'assign'>): Next {
     const plan = { ...this.#envelope(), generation, leaves: new Map(leaves), again: new Map(again) };
-    return this.#fencedIf(await this.#desk.assign(plan));
+    return this.#fencedIf(this.#desk.assign(plan));
   }
 
   async dismiss({ seat, error }: Effect<'dismiss'>): Next {
-    return this.#fencedIf(await this.#desk.dismiss(seat, error));
+    return this.#fencedIf(this.#desk.dismiss(seat, error));
   }
 
   async end({ end }: Effect<'end'>): Next {
-    return this.#fencedIf(await this.#desk.end(end));
+    return this.#fencedIf(this.#desk.end(end));
   }
 
   /** What follows goes to a store that has forgotten the run, under a later epoch. */
@@ -56,10 +58,25 @@ export class Dispatch {
     return { protocolVersion, run: this.#desk.run, epoch: this.#desk.epoch };
   }
 
-  /** A later coordinator holds the run; which one, if that can be told. */
-  async #fencedIf(receipt: Receipt): Next {
-    if (receipt !== 'fenced') return undefined;
+  /** A later coordinator holds the run; which one, if that can be told. Of a store that forgot the run an event tells. */
+  async #fencedIf(sent: Promise<Receipt>): Next {
+    if ((await unlessLeaving(sent, this.#handOver)) !== 'fenced') return undefined;
     const epoch = (await this.#desk.standing()).iteration?.epoch ?? 0;
     return { kind: 'fenced', epoch: epoch > this.#desk.epoch ? epoch : null };
+  }
+}
+
+/** A coordinator that is to leave waits for no answer: the store may be away, and the checkpoint is not kept yet. */
+async function unlessLeaving(sent: Promise<Receipt>, handOver: AbortSignal): Promise<Receipt | null> {
+  let leave = (): void => {};
+  const leaving = new Promise<null>((resolve) => {
+    leave = (): void => resolve(null);
+  });
+  handOver.addEventListener('abort', leave);
+  if (handOver.aborted) leave();
+  try {
+    return await Promise.race([sent, leaving]);
+  } finally {
+    handOver.removeEventListener('abort', leave);
   }
 }

@@ -27,22 +27,27 @@ export function nonFinite(fault: Fault): ErrorReport {
   };
 }
 
-const sentences: Readonly<Record<Fault['what'], string>> = {
-  gradient: 'the gradient stopped being finite in the backward sweep',
+const sentences: Readonly<Record<'loss' | 'state', string>> = {
   loss: 'a term of the loss is not finite',
   state: 'a trajectory stopped being finite; take smaller steps or look at the flow there',
 };
 
 /**
- * A fault as the user reads it; other errors as they are.
+ * A fault as the user reads it; other errors as they are. A gradient is looked at when its sweep is over, so at which step it
+ * stopped being finite is not known, and not said.
  *
  * @param times - of the grid points
  */
 export function inTime(report: ErrorReport, times: Float64Array): ErrorReport {
   const { group, what, row, step } = report.details;
   if (report.tag !== 'NonFiniteError' || typeof step !== 'number') return report;
+  const place = `${group === 'sources' ? 'source' : 'tracer'} row ${row}`;
+  if (what === 'gradient') {
+    const message = `the gradient is not finite where the loss is: first ${place}; a derivative is infinite there, as that of sqrt or norm at 0`;
+    return { ...report, message, details: { ...report.details, step: null, time: null } };
+  }
   const time = times[step] ?? null;
-  const where = `${group === 'sources' ? 'source' : 'tracer'} row ${row} at step ${step} (t = ${time})`;
-  const message = `${sentences[what as keyof typeof sentences] ?? 'a value is not finite'}: first ${where}`;
+  const sentence = sentences[what as keyof typeof sentences] ?? 'a value is not finite';
+  const message = `${sentence}: first ${place} at step ${step} (t = ${time})`;
   return { ...report, message, details: { ...report.details, time } };
 }

@@ -121,6 +121,7 @@ export class Ledger {
       case 'SPECULATING':
       case 'STATE_LOST':
       case 'UNREACHABLE':
+      case 'WORKER_WAITS':
         return;
     }
   }

@@ -136,15 +136,25 @@ export function give(load: Load, seat: SeatId, leaves: readonly Leaf[], now: num
   };
 }
 
-/** What no seat holds goes to `seats`, in consecutive runs, the least loaded first; `last` leaves come after others. */
-export function adopt(load: Load, seats: readonly SeatId[], last: ReadonlySet<Leaf>, now: number): Load {
-  const orphans = load.orphans.filter((leaf) => isOpen(load, leaf));
-  if (seats.length === 0 || orphans.length === 0) return { ...load, orphans };
+/**
+ * What no seat holds goes to `seats`, in consecutive runs, the least loaded first.
+ *
+ * @param last - leaves that come after others
+ * @param not - leaves that wait
+ */
+export function adopt(
+  load: Load,
+  seats: readonly SeatId[],
+  { last, not }: { readonly last: ReadonlySet<Leaf>; readonly not: ReadonlySet<Leaf> },
+  now: number,
+): Load {
+  const orphans = load.orphans.filter((leaf) => isOpen(load, leaf) && !not.has(leaf));
+  if (seats.length === 0 || orphans.length === 0) return load;
   const place = (leaf: Leaf): number => placeOf(load, leaf) + (last.has(leaf) ? load.shards + 1 : 0);
   const sorted = [...orphans].sort((a, b) => place(a) - place(b));
   const loads = new Map(seats.map((seat) => [seat, openCount(load, seat)]));
   const byLoad = [...seats].sort((a, b) => (loads.get(a) ?? 0) - (loads.get(b) ?? 0));
-  let next: Load = { ...load, orphans: [] };
+  let next = load;
   for (const [seat, leaves] of deal(sorted, byLoad)) next = give(next, seat, leaves, now);
   return next;
 }
@@ -160,7 +170,8 @@ export function holders(load: Load, leaf: Leaf): number {
 }
 
 /**
- * Move the later half of what the fullest seat has not started to `thief`; null when nothing is worth moving.
+ * Move the later half of what the fullest seat has not started to `thief`; null when nothing is worth moving, or the thief is
+ * not here: what nobody holds would never be answered.
  *
  * @param worthwhile - whether so many leaves are
  */
@@ -170,6 +181,7 @@ export function steal(
   now: number,
   worthwhile: (leaves: number) => boolean,
 ): Load | null {
+  if (queueOf(load, thief) === null) return null;
   let fullest: Queue | null = null;
   let spare: readonly Leaf[] = [];
   for (const queue of load.queues) {
@@ -285,6 +297,11 @@ export function countFrom(load: Load, copies: ReadonlyMap<Leaf, number>): Load {
     asked[place] = Math.max(asked[place] ?? 0, copy);
   }
   return { ...load, asked };
+}
+
+/** The serial of the seat that answered a leaf; 0: none did. */
+export function authorAt(load: Load, leaf: Leaf): number {
+  return load.authors[placeOf(load, leaf)] ?? 0;
 }
 
 /** The leaves that this seat answered. */

@@ -68,7 +68,9 @@ export type Notice =
   | { readonly code: 'UNREACHABLE'; readonly forMs: number }
   | { readonly code: 'UNRESPONSIVE'; readonly who: Who; readonly forMs: number; readonly leaves: number }
   | { readonly code: 'WORKER_LEFT'; readonly who: Who; readonly leaves: number }
-  | { readonly code: 'WORKER_LOST'; readonly who: Who; readonly leaves: number; readonly why: string };
+  | { readonly code: 'WORKER_LOST'; readonly who: Who; readonly leaves: number; readonly why: string }
+  /** Its work waits for what somebody must mend; null: it goes on. */
+  | { readonly code: 'WORKER_WAITS'; readonly who: Who; readonly why: string | null };
 
 export type NoticeCode = Notice['code'];
 
@@ -92,6 +94,7 @@ const levels: Readonly<Record<NoticeCode, 'error' | 'info' | 'warn'>> = {
   UNRESPONSIVE: 'warn',
   WORKER_LEFT: 'info',
   WORKER_LOST: 'warn',
+  WORKER_WAITS: 'warn',
 };
 
 /** How loud a notice is. */
@@ -159,6 +162,10 @@ export function textOf(notice: Notice, rowsOf: (leaf: number) => string): string
       return `worker left: ${notice.who.worker}; ${count(notice.leaves, 'leaf', 'leaves')} given to others`;
     case 'WORKER_LOST':
       return `worker lost: ${notice.who.worker}: ${notice.why}; ${count(notice.leaves, 'leaf', 'leaves')} given to others`;
+    case 'WORKER_WAITS':
+      return notice.why === null
+        ? `worker goes on: ${notice.who.worker}`
+        : `worker waits: ${notice.who.worker}: ${notice.why}`;
   }
 }
 

@@ -9,8 +9,7 @@ import { SkewflowError } from '../errors.ts';
 import { isFinal, reportOf } from '../exchange/error-report.ts';
 import type { Desk, DeskEvent, Standing } from '../exchange/exchange.ts';
 import { blocksOf } from '../partition/plan.ts';
-import type { ParameterDigest, Posting, RowsWanted } from '../protocol.ts';
-import { Answers } from './answers.ts';
+import type { Join, ParameterDigest, Posting, RowsWanted } from '../protocol.ts';
 import {
   type Checkpoint,
   checkpointVersion,
@@ -34,8 +33,8 @@ import { plannedFrom, type RunEffect, type RunEvent, type RunState } from './run
 import { decide } from './run-state.ts';
 import { isCompared } from './second-opinions.ts';
 import type { RunShape, Stage } from './stage.ts';
-import { adoptable, before, copiesOf, crewOf, questionOf, resumable } from './takeover.ts';
-import { type AnswersOf, Worksheet } from './worksheet.ts';
+import { adoptable, before, copiesOf, crewOf, questionOf, remembered, resumable } from './takeover.ts';
+import { type AnswersOf, answersOf, Worksheet } from './worksheet.ts';
 
 /** What an office is made of. */
 export interface Parts {
@@ -43,10 +42,7 @@ export interface Parts {
   readonly answersOf: AnswersOf;
 }
 
-const sound: Parts = {
-  decide,
-  answersOf: (leaves, entries, retain) => new Answers(leaves, entries, retain),
-};
+const sound: Parts = { decide, answersOf };
 
 /** The desk of one run with everything on it. */
 export class Office {
@@ -107,7 +103,7 @@ export class Office {
     const unkept = await this.#secure();
     if (unkept !== undefined) return this.#feed(unkept);
     await this.tick();
-    for (const join of standing.joins) await this.receive({ kind: 'joined', join });
+    await this.#greet(standing.joins);
     const { resume } = this.#run;
     await this.#feed({ kind: 'inputs', digest: digestOf(this.#sheet.given) });
     this.#standing = null;
@@ -138,10 +134,13 @@ export class Office {
     switch (event.kind) {
       case 'beat':
         if (this.#ledger.beat(event.beat)) this.#run.onProgress(this.#ledger.progress());
-        return this.#feed({ kind: 'beat', seat: event.beat.seat });
+        return this.#feed({ kind: 'beat', seat: event.beat.seat, waits: event.beat.waits ?? null });
       case 'broke':
         return this.#feed({ ...event, final: isFinal(event.error) });
       case 'emptied':
+        await this.#feed(event);
+        // Somebody else may have been sooner to open the run again, and seats may have been taken since.
+        return this.going ? this.#greet((await this.desk.standing()).joins) : undefined;
       case 'left':
       case 'unreachable':
         return this.#feed(event);
@@ -154,6 +153,10 @@ export class Office {
       case 'posted':
         return this.#post(event.posting);
     }
+  }
+
+  async #greet(joins: readonly Join[]): Promise<void> {
+    for (const join of joins) await this.receive({ kind: 'joined', join });
   }
 
   /** What the run came to; throws what it failed for. */
@@ -179,7 +182,9 @@ export class Office {
   async #adopt(kept: readonly KeptAnswer[]): Promise<void> {
     const postings = this.#adopted;
     this.#adopted = [];
-    await this.#feed({ kind: 'adopted', copies: copiesOf(postings) });
+    if (kept.length === 0 && postings.length === 0) return;
+    const copies = copiesOf(postings);
+    await this.#feed({ kind: 'adopted', copies });
     const question = questionOf(this.#state, this.desk.run);
     if (question !== null) {
       for (const { leaf, answer, worker } of kept) {
@@ -187,6 +192,8 @@ export class Office {
       }
     }
     for (const posting of postings) await this.#post(posting);
+    // Leaves were given out before it was known which of them are answered.
+    await this.#feed({ kind: 'adopted', copies });
   }
 
   // --- events ---------------------------------------------------------------------------------------------
@@ -297,14 +304,11 @@ export class Office {
     return next;
   }
 
-  // --- checkpoints ------------------------------------------------------------------------------------------
-
   #secure(): Promise<RunEvent | undefined> {
     return this.#keeper.secure(() => this.#checkpoint());
   }
 
   #checkpoint(): Checkpoint {
-    const { numerics, classes, quarantined, dismissed } = this.#crew;
     return {
       version: checkpointVersion,
       epoch: this.desk.epoch,
@@ -313,10 +317,7 @@ export class Office {
       ...this.#sheet.record(),
       course: this.#run.course.record(),
       answers: this.#sheet.begun ? this.#sheet.kept() : resumable(this.#run.resume, this.#asked),
-      numerics,
-      classes,
-      quarantined: [...quarantined],
-      dismissed: [...dismissed],
+      ...remembered(this.#crew),
       counts: this.#ledger.counts(),
     };
   }

@@ -11,6 +11,8 @@ import { convergencePlot } from '../plot/convergence.ts';
 import { historyText } from '../plot/history.ts';
 import type { Prepared } from '../prepare.ts';
 import type { RowsWanted } from '../protocol.ts';
+import { runKeys } from '../storage/keys.ts';
+import type { Root } from '../storage/root.ts';
 import { version } from '../version.ts';
 import type { Evaluated } from './coordinator.ts';
 import type { HistoryRow } from './descent.ts';
@@ -157,4 +159,16 @@ export async function writeShared(folder: ResultFolder, job: Job, shared: Result
 /** Write `result.json`, the last file of a folder. */
 export function writeSummary(folder: ResultFolder, summary: RunSummary): Promise<void> {
   return folder.writeText('result.json', `${JSON.stringify(summary, null, 2)}\n`);
+}
+
+/** What `show` has of results: the figures of `result.json`, and where they lie. */
+export async function readFigures(
+  root: Root,
+  run: string,
+): Promise<Record<string, boolean | number | string | null>> {
+  const key = `${runKeys(run).result}/result.json`;
+  const text = Buffer.from((await root.read(key)) ?? new Uint8Array()).toString('utf8');
+  const all = text === '' ? {} : (JSON.parse(text) as Partial<RunSummary>);
+  const plain = Object.entries(all).filter(([, value]) => typeof value !== 'object' || value === null);
+  return Object.fromEntries(plain) as Record<string, boolean | number | string | null>;
 }

@@ -16,6 +16,9 @@ export class Reporter {
   #pairs = 0;
   /** Held now, as the notices tell it. */
   readonly #seats = new Set<SeatId>();
+  /** Those whose work waits for what somebody must mend. */
+  readonly #waiting = new Set<SeatId>();
+  #paused = false;
 
   constructor(story: Story) {
     this.#story = story;
@@ -37,8 +40,27 @@ export class Reporter {
   noticed(notice: Notice): void {
     const { code } = notice;
     if (code === 'JOINED' || code === 'REJOINED') this.#seats.add(notice.who.seat);
-    if (code === 'REFUSED_WORKER' || code === 'WORKER_LEFT' || code === 'WORKER_LOST')
+    if (code === 'REFUSED_WORKER' || code === 'WORKER_LEFT' || code === 'WORKER_LOST') {
       this.#seats.delete(notice.who.seat);
+      this.#waiting.delete(notice.who.seat);
+    }
+    if (code === 'STATE_LOST') {
+      this.#seats.clear();
+      this.#waiting.clear();
+    }
+    if (code === 'WORKER_WAITS') {
+      if (notice.why === null) this.#waiting.delete(notice.who.seat);
+      else this.#waiting.add(notice.who.seat);
+    }
+    this.#pause();
+  }
+
+  /** A run whose workers all wait is paused, and says so. */
+  #pause(): void {
+    const paused = this.#seats.size > 0 && this.#waiting.size === this.#seats.size;
+    if (paused === this.#paused) return;
+    this.#paused = paused;
+    this.#story.state(paused ? 'paused' : 'active');
   }
 
   #tell(iteration: number, share: number, now: boolean): void {

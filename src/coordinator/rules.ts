@@ -11,8 +11,13 @@ export interface Rules {
   readonly seatsMin: number;
   /** Seats that may break before the run fails. */
   readonly breakagesMax: number;
-  /** Distinct workers that a leaf may take along before the run fails with it. */
+  /** Distinct workers that may break at a leaf, by their own word, before the run fails with it. */
   readonly poisonWorkers: number;
+  /**
+   * Distinct workers that may be lost without a word while they are at a leaf. Where a worker is killed within the time of a
+   * leaf with probability p, so many of them are at a sound one with p⁹: 1 in 20 000 where every third is.
+   */
+  readonly poisonLosses: number;
   /** Whether an answer that is not finite is computed once more elsewhere. */
   readonly secondOpinions: boolean;
   /** Part of all leaves that is computed twice. */
@@ -26,6 +31,8 @@ export interface Rules {
   readonly voteMs: number;
   /** Silence of a seat after which its leaves are given to others. */
   readonly silentMs: number;
+  /** A seat that was heard of so lately has missed no beat: what is given away goes to such seats, if there are any. */
+  readonly livelyMs: number;
   /** Between two lines that say that nobody works on the run. */
   readonly noWorkersMs: number;
   /** A leaf is copied when it takes longer than this, and than so many times the average. */
@@ -51,11 +58,13 @@ export const patient: Rules = Object.freeze({
   seatsMin: 1,
   breakagesMax: 0,
   poisonWorkers: Infinity,
+  poisonLosses: Infinity,
   secondOpinions: false,
   auditShare: 0,
   auditMs: Infinity,
   voteMs: Infinity,
   silentMs: Infinity,
+  livelyMs: Infinity,
   noWorkersMs: Infinity,
   stragglerMs: Infinity,
   stragglerFactor: 4,
@@ -66,18 +75,20 @@ export const patient: Rules = Object.freeze({
 });
 
 /**
- * For workers that come, go and fail. A seat is silent when two beats of a second each are missing, one second before its
- * lease of three lapses.
+ * For workers that come, go and fail. A seat is lively while it beats every second, and silent when two beats are missing, one
+ * second before its lease of three lapses.
  */
 export const watchful: Rules = Object.freeze({
   ...patient,
   breakagesMax: Infinity,
   poisonWorkers: 3,
+  poisonLosses: 9,
   secondOpinions: true,
   auditShare: 0.01,
   auditMs: 1000,
   voteMs: 60_000,
   silentMs: 2_000,
+  livelyMs: 1_200,
   noWorkersMs: 30_000,
   stragglerMs: 1000,
   tickMs: 100,

@@ -16,6 +16,7 @@ import type {
 import { type Crew, nobody } from './crew.ts';
 import type { Load } from './load.ts';
 import type { Notice } from './notice.ts';
+import type { Blame } from './poison.ts';
 import type { Check } from './second-opinions.ts';
 import type { Stage } from './stage.ts';
 
@@ -68,8 +69,8 @@ export interface Asking extends Memory {
   readonly doubted: ReadonlySet<SeatId>;
   /** Leaves whose answer is not finite. */
   readonly faults: ReadonlyMap<Leaf, Fault>;
-  /** Workers that were lost while they were at a leaf. */
-  readonly blame: ReadonlyMap<Leaf, ReadonlySet<WorkerId>>;
+  /** Workers that broke or were lost while they were at a leaf. */
+  readonly blame: Blame;
   /** When the last leaf was answered, and only checks were left. */
   readonly answeredAt: number | null;
 }
@@ -89,9 +90,10 @@ export type RunState =
   | { readonly kind: 'ended'; readonly end: RunEnd };
 
 export type RunEvent =
-  /** What a coordinator before this one asked of leaves of this stage, beyond their first answers. */
+  /** What a coordinator before this one asked of leaves of this stage, beyond their first answers; seats are told what is left. */
   | { readonly kind: 'adopted'; readonly copies: ReadonlyMap<Leaf, number> }
-  | { readonly kind: 'beat'; readonly seat: SeatId }
+  /** A worker is heard of; and what its work waits for until somebody mends it, if it does. */
+  | { readonly kind: 'beat'; readonly seat: SeatId; readonly waits: string | null }
   /** A seat's worker could not go on. */
   | { readonly kind: 'broke'; readonly seat: SeatId; readonly error: ErrorReport; readonly final: boolean }
   | { readonly kind: 'cancel' }

@@ -25,9 +25,11 @@
  * `second-opinions.ts`, what to do when nothing happens in `watch.ts`.
  */
 import type { ParameterDigest } from '../protocol.ts';
-import { hearAll, isEnough, serialOf } from './crew.ts';
+import { amend, authorOf, hearAll, isEnough, serialOf } from './crew.ts';
 import { settle } from './homes.ts';
 import { answer, copyOf, countFrom, isOpen, newLoad, openCount, restartClocks } from './load.ts';
+import type { Notice } from './notice.ts';
+import { noBlame } from './poison.ts';
 import {
   type Adding,
   type Asking,
@@ -45,7 +47,7 @@ import {
 import { broke, emptied, heardAgain, joined, left } from './seating.ts';
 import { audit, checkFor, doubt, isAudited, isDoubtful, opine, replaceCopy } from './second-opinions.ts';
 import { placeOf, type RunShape, stagesOf } from './stage.ts';
-import { assignmentOf, change, conclude, ended, hands, heard, type Turn, turnOf } from './turn.ts';
+import { assignmentOf, change, conclude, ended, hands, heard, move, type Turn, turnOf } from './turn.ts';
 import { averageOf, stealFor, tick } from './watch.ts';
 
 /** One event; an event that means nothing in this state changes nothing. */
@@ -54,7 +56,7 @@ export function decide(shape: RunShape, state: RunState, event: RunEvent): Decis
   switch (event.kind) {
     case 'adopted':
       return state.kind === 'asking'
-        ? unchanged({ ...state, load: countFrom(state.load, event.copies) })
+        ? conclude(move(turnOf(state), countFrom(state.load, event.copies)))
         : unchanged(state);
     case 'beat':
       return beat(shape, state, event);
@@ -141,7 +143,7 @@ function ask(
     checks: [],
     doubted: new Set(),
     faults: new Map(),
-    blame: new Map(),
+    blame: noBlame,
     answeredAt: null,
   };
   return {
@@ -162,8 +164,9 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
     return unchanged(state);
   const turn = turnOf(state);
   const first = event.copy === copyOf(load, event.leaf) && isOpen(load, event.leaf);
-  if (state.crew.dismissed.has(event.seat)) {
-    // The store took it before the seat was dismissed, and takes no other for this copy.
+  const { crew } = state;
+  if (crew.dismissed.has(event.seat) || crew.quarantined.has(authorOf(crew, event))) {
+    // The store took it before the seat was dismissed, or its worker was sent away; and it takes no other for this copy.
     return first ? conclude(replaceCopy(shape, turn, event.leaf)) : unchanged(state);
   }
   if (first) return conclude(stealNext(shape, answered(shape, turn, event), event));
@@ -175,7 +178,7 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
 function answered(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
   const { state } = turn;
   const { leaf, seat, fault } = event;
-  const { crew, serial } = serialOf(state.crew, seat, event.worker);
+  const { crew, serial } = serialOf(state.crew, seat, authorOf(state.crew, event));
   const { load, tookMs } = answer(state.load, leaf, { seat, serial }, state.now);
   const known: Partial<Asking> = {
     crew,
@@ -189,7 +192,7 @@ function answered(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
     const kept = change(after, {}, { kind: 'keep' });
     return isAudited(shape, state.number, state.asked.phase, leaf) ? audit(shape, kept, event) : kept;
   }
-  if (isDoubtful(shape, state, seat)) return doubt(shape, after, event);
+  if (isDoubtful(shape, state, event)) return doubt(shape, after, event);
   return change(after, { faults: new Map(state.faults).set(leaf, fault) });
 }
 
@@ -198,20 +201,25 @@ function learnt({ latencies, asked }: Asking, tookMs: number): Asking['latencies
   return { ...latencies, [asked.phase]: { count: before.count + 1, totalMs: before.totalMs + tookMs } };
 }
 
-/** A seat that has nothing left takes from another at once, where that is worth it. */
+/** A seat that has nothing left takes from another at once, where that is worth it; one that fell silent or is gone does not. */
 function stealNext({ rules }: RunShape, turn: Turn, { seat }: PostedEvent): Turn {
   const { load, crew } = turn.state;
-  const idle = crew.members.size > 1 && load.remaining > 0 && openCount(load, seat) === 0;
+  const here = crew.members.get(seat)?.silent === false;
+  const idle = here && crew.members.size > 1 && load.remaining > 0 && openCount(load, seat) === 0;
   return idle ? stealFor(turn, seat, averageOf(turn.state, 1) ?? 0, rules.stealMs) : turn;
 }
 
 // --- the rest ---------------------------------------------------------------------------------------------
 
-function beat(shape: RunShape, state: Going, { seat }: Extract<RunEvent, { kind: 'beat' }>): Decision {
+function beat(shape: RunShape, state: Going, { seat, waits }: Extract<RunEvent, { kind: 'beat' }>): Decision {
   const member = state.crew.members.get(seat);
-  const after = { ...state, crew: heard(state.crew, seat, state.now) };
-  const again = member?.silent === true && after.kind === 'asking';
-  return again ? heardAgain(shape, after, member) : unchanged(after);
+  if (member === undefined) return unchanged(state);
+  const after = { ...state, crew: amend(heard(state.crew, seat, state.now), seat, { waits }) };
+  const { state: next, effects } =
+    member.silent && after.kind === 'asking' ? heardAgain(shape, after, member) : unchanged(after);
+  if (member.waits === waits) return { state: next, effects };
+  const notice: Notice = { code: 'WORKER_WAITS', who: { seat, worker: member.worker }, why: waits };
+  return { state: next, effects: [...effects, { kind: 'say', notice }] };
 }
 
 function handedOver({ number }: Going): Decision {

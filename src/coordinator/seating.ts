@@ -16,6 +16,7 @@ import {
 } from './crew.ts';
 import { clear, enter, exit, openCount, reopen, startedOf, steal } from './load.ts';
 import type { Notice, Who } from './notice.ts';
+import { blamed, cleared, type Fate, fateOf, lastAt, poisonAmong, victimsOf } from './poison.ts';
 import {
   type Asking,
   type Decision,
@@ -24,9 +25,9 @@ import {
   type RunEvent,
   unchanged,
 } from './run-events.ts';
-import { askElsewhere } from './second-opinions.ts';
+import { askElsewhere, unsettled } from './second-opinions.ts';
 import type { RunShape } from './stage.ts';
-import { blamed, change, conclude, ended, giveOut, move, type Turn, turnOf } from './turn.ts';
+import { change, conclude, ended, giveOut, move, type Turn, turnOf } from './turn.ts';
 
 export function whoOf({ seat, worker }: Pick<Member, 'seat' | 'worker'>): Who {
   return { seat, worker };
@@ -54,7 +55,9 @@ export function joined(shape: RunShape, state: Going, join: Join): Decision {
   }
   const present = isEnough(shape.rules, after) ? { absentSince: null, absenceSaidAt: null } : {};
   if (state.kind !== 'asking') return { state: { ...state, ...present, crew: after }, effects: said };
-  return conclude(seatOne(shape, change(turnOf(state), { ...present, crew: after }, ...said), join.seat));
+  const blame = cleared(state.blame, join.worker);
+  const turn = change(turnOf(state), { ...present, blame, crew: after }, ...said);
+  return conclude(seatOne(shape, turn, join.seat));
 }
 
 /** Whether a worker only repeats what it was sent away for. */
@@ -101,8 +104,8 @@ export function left(shape: RunShape, state: Going, event: Extract<RunEvent, { k
   const member = state.crew.members.get(event.seat);
   if (member === undefined) return unchanged(state);
   return event.lost
-    ? lost(shape, state, member, 'it has not been heard of for longer than a lease lasts')
-    : gone(shape, state, member, false, (leaves) => ({ code: 'WORKER_LEFT', who: whoOf(member), leaves }));
+    ? lost(shape, state, member, 'lost', 'it has not been heard of for longer than a lease lasts')
+    : gone(shape, state, member, null, (leaves) => ({ code: 'WORKER_LEFT', who: whoOf(member), leaves }));
 }
 
 export function broke(shape: RunShape, state: Going, event: Extract<RunEvent, { kind: 'broke' }>): Decision {
@@ -121,34 +124,36 @@ export function broke(shape: RunShape, state: Going, event: Extract<RunEvent, { 
       effects: [say({ code: 'WORKER_LOST', who, leaves: 0, why: event.error.message })],
     };
   }
-  return lost(shape, counted, member, event.error.message);
+  return lost(shape, counted, member, fateOf(event.error), event.error.message);
 }
 
-function lost(shape: RunShape, state: Going, member: Member, why: string): Decision {
-  return gone(shape, state, member, true, (leaves) => ({
-    code: 'WORKER_LOST',
-    who: whoOf(member),
-    leaves,
-    why,
-  }));
+function lost(shape: RunShape, state: Going, member: Member, fate: Fate | null, why: string): Decision {
+  const who = whoOf(member);
+  return gone(shape, state, member, fate, (leaves) => ({ code: 'WORKER_LOST', who, leaves, why }));
 }
 
+/** @param fate - what the leaves it was at are blamed for; null: nothing */
 function gone(
   shape: RunShape,
   state: Going,
   member: Member,
-  isLost: boolean,
+  fate: Fate | null,
   notice: (leaves: number) => Notice,
 ): Decision {
   const { seat, worker } = member;
-  const crew = forgetClassEarly(state, discharge(state.crew, seat, isLost));
-  if (state.kind !== 'asking') return { state: { ...state, crew }, effects: [say(notice(0))] };
-  const said = say(notice(openCount(state.load, seat)));
-  const suspects = isLost ? [...startedOf(state.load, seat).map(({ leaf }) => leaf), ...member.suspects] : [];
-  const blame = isLost ? blamed(state, worker, suspects) : state.blame;
-  const poison = poisonOf(shape, blame, suspects);
-  if (poison !== null) return poisoned(state, poison, [...(blame.get(poison) ?? [])], said);
-  const turn = move(change(turnOf(state), { crew, blame }, said), exit(clear(state.load, seat), seat));
+  const said = notice(state.kind === 'asking' ? openCount(state.load, seat) : 0);
+  const crew = forgetClassEarly(state, discharge(state.crew, seat, said.code === 'WORKER_LOST'));
+  if (state.kind !== 'asking') return { state: { ...state, crew }, effects: [say(said)] };
+  // Who says that it cannot go on knows what it is at; who is lost may have been gone when it was given that.
+  const at =
+    fate === 'lost'
+      ? lastAt(shape.rules, state.load, member)
+      : startedOf(state.load, seat).map(({ leaf }) => leaf);
+  const suspects = [...at, ...member.suspects];
+  const blame = blamed(state, worker, suspects, fate);
+  const poison = fate === null ? null : poisonAmong(shape.rules, { blame, load: state.load }, suspects);
+  if (poison !== null) return poisoned(state, poison, victimsOf(blame, poison), say(said));
+  const turn = move(change(turnOf(state), { crew, blame }, say(said)), exit(clear(state.load, seat), seat));
   return conclude(askElsewhere(shape, giveOut(shape, turn)));
 }
 
@@ -157,10 +162,6 @@ function forgetClassEarly(state: Going, crew: Crew): Crew {
   const begun =
     state.homes.length > 0 || (state.kind === 'asking' && state.load.authors.some((serial) => serial > 0));
   return begun ? crew : forgetClass(crew);
-}
-
-function poisonOf({ rules }: RunShape, blame: Asking['blame'], suspects: readonly Leaf[]): Leaf | null {
-  return suspects.find((leaf) => (blame.get(leaf)?.size ?? 0) >= rules.poisonWorkers) ?? null;
 }
 
 function poisoned({ number }: Asking, leaf: Leaf, workers: readonly WorkerId[], said: RunEffect): Decision {
@@ -187,9 +188,8 @@ export function emptied(state: Going): Decision {
   const seats = [...state.crew.members.keys()];
   const cleared = seats.reduce((before, seat) => exit(clear(before, seat), seat), state.load);
   // Faults that nobody has confirmed and answers that are disputed are asked about as if they were new.
-  const open = state.checks
-    .filter(({ why, seen }) => why === 'doubt' || seen.length > 1)
-    .map(({ leaf }) => leaf);
+  const open = unsettled(state);
+  const faults = new Map([...state.faults].filter(([leaf]) => !open.includes(leaf)));
   const load = reopen(cleared, open);
   // Audits begin anew with whoever comes.
   const checks = state.checks
@@ -201,6 +201,7 @@ export function emptied(state: Going): Decision {
     crew,
     load,
     checks,
+    faults,
     answeredAt: load.remaining === 0 ? state.now : null,
   };
   const effects = [...told(state.asked.leaves.length - load.remaining), ...withdrawn];

@@ -11,8 +11,8 @@
  */
 import type { Leaf } from '../partition/seats.ts';
 import type { ErrorReport, Fault, Phase, SeatId, WorkerId } from '../protocol.ts';
-import { dismiss, type Member, quarantine, serialOf } from './crew.ts';
-import { answeredBy, askCopy, clear, credit, exit, isOpen, openCount, reopen } from './load.ts';
+import { authorOf, dismiss, type Member, quarantine, serialOf } from './crew.ts';
+import { answeredBy, askCopy, authorAt, clear, credit, exit, isOpen, openCount, reopen } from './load.ts';
 import type { Asking, Decision, PostedEvent, RunEffect } from './run-events.ts';
 import { memoryOf, plannedFrom } from './run-events.ts';
 import type { RunShape } from './stage.ts';
@@ -70,13 +70,12 @@ export function audit(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
 }
 
 /** Whether a fault is worth a second opinion: one a seat and stage, because a broken device breaks every leaf. */
-export function isDoubtful({ rules }: RunShape, { doubted, crew }: Asking, seat: SeatId): boolean {
-  const first = crew.members.get(seat);
+export function isDoubtful({ rules }: RunShape, state: Asking, event: PostedEvent): boolean {
+  const { worker, numerics } = opinionOf(state, event);
   return (
     rules.secondOpinions &&
-    first !== undefined &&
-    !doubted.has(seat) &&
-    hands(crew).some((m) => m.worker !== first.worker && m.numerics === first.numerics)
+    !state.doubted.has(event.seat) &&
+    hands(state.crew).some((m) => m.worker !== worker && m.numerics === numerics)
   );
 }
 
@@ -88,11 +87,10 @@ export function doubt(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
 }
 
 /** An answer of a seat that is not here any more, or that another coordinator knew, is compared as any other. */
-function opinionOf({ crew }: Asking, { seat, worker: who, print, fault }: PostedEvent): Opinion {
-  const member = crew.members.get(seat);
-  const worker = member?.worker ?? who ?? (seat as string as WorkerId);
-  const numerics = member?.numerics ?? crew.numerics ?? '';
-  return { worker, numerics, seat, fault, print: print ?? '' };
+function opinionOf({ crew }: Asking, event: PostedEvent): Opinion {
+  const { seat, fault, print } = event;
+  const numerics = crew.members.get(seat)?.numerics ?? crew.numerics ?? '';
+  return { worker: authorOf(crew, event), numerics, seat, fault, print: print ?? '' };
 }
 
 /** Ask a worker that has not been asked; the least loaded. A check that was waiting for one already is replaced. */
@@ -174,7 +172,7 @@ export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEv
     if (opinion.fault !== null) {
       return conclude(believe(say(after, nonFinite(turn.state, check, 'data')), check));
     }
-    const { crew, serial } = serialOf(after.state.crew, event.seat, event.worker);
+    const { crew, serial } = serialOf(after.state.crew, event.seat, opinion.worker);
     const load = credit(after.state.load, check.leaf, serial);
     const kept = change(after, { crew, load }, { kind: 'keep' });
     return convict(shape, say(kept, nonFinite(turn.state, check, 'device')), first, null);
@@ -189,6 +187,18 @@ export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEv
   if (third.print === first.print) return convict(shape, after, second, null);
   if (third.print === second.print) return convict(shape, after, first, check.leaf);
   return ended({ kind: 'failed', error: undecided(turn.state, check, seen) }, turn.effects);
+}
+
+/** Leaves whose answers stand on nobody's word yet: disputed, or not finite by a worker that is doubted. */
+export function unsettled({ checks, faults, load, crew }: Asking): readonly Leaf[] {
+  const doubts = checks.filter(({ why }) => why === 'doubt');
+  const doubted = new Set(doubts.flatMap(({ seen }) => seen.map(({ worker }) => worker)));
+  const others = [...faults.keys()].filter((leaf) => {
+    const author = crew.workers.get(authorAt(load, leaf));
+    return author !== undefined && doubted.has(author);
+  });
+  const disputed = checks.filter(({ why, seen }) => why === 'audit' && seen.length > 1);
+  return [...new Set([...doubts.map(({ leaf }) => leaf), ...others, ...disputed.map(({ leaf }) => leaf)])];
 }
 
 /** No third worker came to decide between two answers. */

@@ -40,11 +40,16 @@ const againMs = 1000;
 /** How long an end waits for runs to be handed over, and then for the connection to close. */
 const handOverMs = 15_000;
 const closeMs = 3000;
+/** Out of reach for so long, Redis is told nothing more by a coordinator that ends. */
+const awayMs = 2000;
+/** Between two looks at that. */
+const awayLookMs = 200;
 
 /**
  * A coordinator. Several may run: each run has one at a time.
  *
- * Disposing of it hands its runs over, with a checkpoint each, and returns within 20 seconds even when Redis is away.
+ * Disposing of it hands its runs over, with a checkpoint each, and returns within 20 seconds; within 6 or so when Redis is away, as
+ * soon as the checkpoints are kept.
  *
  * @example
  * await using coordinator = await CoordinatorService.start({ storage: 'file:///mnt/skewflow', log });
@@ -73,6 +78,7 @@ export class CoordinatorService implements AsyncDisposable {
       log,
       meters: this.#meters,
       handOver: this.#stop.signal,
+      away: () => this.#away(),
     };
     this.#working = Promise.all([this.#takeRuns(means, runsMax), this.#requeue(means)]);
   }
@@ -117,9 +123,15 @@ export class CoordinatorService implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#log.info({ runs: this.#carried.size }, 'handing over');
     this.#stop.abort();
-    await Promise.race([Promise.all([this.#working, ...this.#carried.values()]), sleep(handOverMs)]);
+    const idle = Promise.race([this.#working, this.#away()]);
+    await Promise.race([Promise.all([idle, ...this.#carried.values()]), sleep(handOverMs)]);
     await Promise.race([this.#connected[Symbol.asyncDispose](), sleep(closeMs)]);
     this.#log.info({}, 'coordinator ended');
+  }
+
+  async #away(): Promise<void> {
+    const { vitals } = this.#connected;
+    while (vitals.unreachableMs() < awayMs) await sleep(awayLookMs, undefined, { ref: false });
   }
 
   async #takeRuns(means: Means, runsMax: number): Promise<void> {

@@ -26,6 +26,14 @@ export function crewOf(checkpoint: Checkpoint | null): Crew {
   };
 }
 
+/** What of a crew a checkpoint remembers; `crewOf` undoes it. */
+export function remembered(
+  crew: Crew,
+): Pick<Checkpoint, 'classes' | 'dismissed' | 'numerics' | 'quarantined'> {
+  const { numerics, classes, quarantined, dismissed } = crew;
+  return { numerics, classes, quarantined: [...quarantined], dismissed: [...dismissed] };
+}
+
 /** What an answer says it answers, if it is of the question that is asked; null: none is. */
 export function questionOf(
   state: RunState,

@@ -6,6 +6,7 @@ import type { Again, RunEnd, SeatId, WorkerId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
 import { firstOf, nonFinite } from './faults.ts';
 import { adopt, isOpen, type Load, planOf } from './load.ts';
+import { isSuspect, tryAlone } from './poison.ts';
 import { type Asking, type Decision, memoryOf, type RunEffect } from './run-events.ts';
 import type { RunShape } from './stage.ts';
 
@@ -35,19 +36,27 @@ export function hands(crew: Crew): readonly Member[] {
   return [...crew.members.values()].filter(({ silent }) => !silent);
 }
 
-/** What no seat holds goes to whoever is there, unless fewer are there than there should be. */
+/** Of those, the ones that have missed no beat; all of them where nobody was heard of lately. */
+export function lively({ rules }: RunShape, { crew, now }: Pick<Asking, 'crew' | 'now'>): readonly Member[] {
+  const all = hands(crew);
+  const heardLately = all.filter(({ heardAt }) => now - heardAt < rules.livelyMs);
+  return heardLately.length > 0 ? heardLately : all;
+}
+
+/**
+ * What no seat holds goes to whoever is there, unless fewer are there than there should be; a leaf under suspicion waits until
+ * it can be alone.
+ */
 export function giveOut(shape: RunShape, turn: Turn): Turn {
   const { crew, load, blame, now } = turn.state;
   if (load.orphans.length === 0 || !isEnough(shape.rules, crew)) return turn;
-  const able = hands(crew);
+  const able = lively(shape, turn.state);
   if (able.length === 0) return turn;
-  const after = adopt(
-    load,
-    able.map(({ seat }) => seat),
-    new Set(blame.keys()),
-    now,
-  );
-  return move(turn, after);
+  const suspects = load.orphans.filter((leaf) => isOpen(load, leaf) && isSuspect(shape.rules, blame, leaf));
+  const seats = able.map(({ seat }) => seat);
+  const adopted = adopt(load, seats, { last: new Set(blame.victims.keys()), not: new Set(suspects) }, now);
+  const after = tryAlone(adopted, blame, suspects, able, now);
+  return after === load ? turn : move(turn, after);
 }
 
 export function conclude(turn: Turn): Decision {
@@ -122,19 +131,6 @@ function paced(crew: Crew, load: Load): Crew {
 /** A seat is heard of. */
 export function heard(crew: Crew, seat: SeatId, now: number): Crew {
   return amend(crew, seat, { heardAt: now, silent: false, suspects: [] });
-}
-
-/** Whom to blame: these leaves were being computed when this worker was lost. */
-export function blamed(
-  { blame, load }: Asking,
-  worker: WorkerId,
-  leaves: readonly Leaf[],
-): ReadonlyMap<Leaf, ReadonlySet<WorkerId>> {
-  const next = new Map(blame);
-  for (const leaf of leaves.filter((l) => isOpen(load, l))) {
-    next.set(leaf, new Set([...(next.get(leaf) ?? []), worker]));
-  }
-  return next;
 }
 
 // --- ends -------------------------------------------------------------------------------------------------

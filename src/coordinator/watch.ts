@@ -6,12 +6,13 @@ import type { Leaf } from '../partition/seats.ts';
 import type { SeatId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
 import { clear, copyTo, holders, isOpen, openCount, startedOf, steal } from './load.ts';
+import { lastAt } from './poison.ts';
 import type { Asking, Decision, Going, Latency, RunEffect } from './run-events.ts';
 import { unchanged } from './run-events.ts';
 import { whoOf } from './seating.ts';
 import { askElsewhere, impatient, undecidedEnd } from './second-opinions.ts';
 import type { RunShape } from './stage.ts';
-import { change, conclude, giveOut, hands, move, type Turn, turnOf } from './turn.ts';
+import { change, conclude, giveOut, hands, lively, move, type Turn, turnOf } from './turn.ts';
 
 /** Seats that a straggling leaf may be with at once. */
 const holdersMax = 3;
@@ -24,7 +25,7 @@ export function tick(shape: RunShape, state: Going, now: number): Decision {
   const { state: watched, effects } = countSeats(shape, timed);
   if (watched.kind !== 'asking') return { state: watched, effects };
   const turn: Turn = { ...turnOf(watched), effects };
-  const steps = [silences, stragglers, idlers, checkpoints];
+  const steps = [silences, giveOut, stragglers, idlers, checkpoints];
   const after = steps.reduce((before, step) => step(shape, before), turn);
   return waitForChecks(shape, after);
 }
@@ -56,15 +57,15 @@ function countSeats(
 function silences(shape: RunShape, turn: Turn): Turn {
   const { crew, now } = turn.state;
   const silent = hands(crew).filter(({ heardAt }) => now - heardAt >= shape.rules.silentMs);
-  const after = silent.reduce(silence, turn);
+  const after = silent.reduce((before, member) => silence(shape, before, member), turn);
   return silent.length === 0 ? after : askElsewhere(shape, giveOut(shape, after));
 }
 
-function silence(turn: Turn, member: Member): Turn {
+function silence({ rules }: RunShape, turn: Turn, member: Member): Turn {
   const { crew, load, now } = turn.state;
   const { seat, heardAt } = member;
   const leaves = openCount(load, seat);
-  const suspects = startedOf(load, seat).map(({ leaf }) => leaf);
+  const suspects = lastAt(rules, load, member);
   const muted: Crew = amend(crew, seat, { silent: true, suspects });
   const notice = { code: 'UNRESPONSIVE', who: whoOf(member), forMs: now - heardAt, leaves } as const;
   return move(change(turn, { crew: muted }, { kind: 'say', notice }), clear(load, seat));
@@ -73,21 +74,25 @@ function silence(turn: Turn, member: Member): Turn {
 // --- slowness ---------------------------------------------------------------------------------------------
 
 /** Leaves that take too long are copied to seats that have nothing to do. */
-function stragglers({ rules }: RunShape, turn: Turn): Turn {
+function stragglers(shape: RunShape, turn: Turn): Turn {
+  const { rules } = shape;
   const average = averageOf(turn.state, rules.stragglerAfter);
   if (average === null) return turn;
   const limit = Math.max(rules.stragglerMs, rules.stragglerFactor * average);
   const { crew, now } = turn.state;
   return hands(crew).reduce((before, member) => {
     const late = startedOf(before.state.load, member.seat).filter(({ at }) => now - at > limit);
-    return late.reduce((turned, { leaf, at }) => copyLeaf(turned, member, leaf, now - at, average), before);
+    return late.reduce(
+      (turned, { leaf, at }) => copyLeaf(shape, turned, member, leaf, now - at, average),
+      before,
+    );
   }, turn);
 }
 
-function copyLeaf(turn: Turn, from: Member, leaf: Leaf, ms: number, average: number): Turn {
-  const { crew, load, now } = turn.state;
+function copyLeaf(shape: RunShape, turn: Turn, from: Member, leaf: Leaf, ms: number, average: number): Turn {
+  const { load, now } = turn.state;
   if (!isOpen(load, leaf) || holders(load, leaf) >= holdersMax) return turn;
-  const idle = hands(crew).find(
+  const idle = lively(shape, turn.state).find(
     ({ seat, worker }) =>
       worker !== from.worker &&
       openCount(load, seat) === 0 &&
@@ -111,11 +116,11 @@ export function averageOf({ asked, latencies }: Asking, after: number): number |
 
 // --- idleness ---------------------------------------------------------------------------------------------
 
-function idlers({ rules }: RunShape, turn: Turn): Turn {
+function idlers(shape: RunShape, turn: Turn): Turn {
   const average = averageOf(turn.state, 1) ?? Infinity;
-  return hands(turn.state.crew).reduce((before, { seat }) => {
+  return lively(shape, turn.state).reduce((before, { seat }) => {
     if (openCount(before.state.load, seat) > 0) return before;
-    return stealFor(before, seat, average, rules.stealMs);
+    return stealFor(before, seat, average, shape.rules.stealMs);
   }, turn);
 }
 

@@ -5,7 +5,7 @@
 import { invariant } from '../errors.ts';
 import type { Leaf } from '../partition/seats.ts';
 import type { LeafPartial, WorkerId } from '../protocol.ts';
-import { type Answers, type Entry, lossOf, sumEntries } from './answers.ts';
+import { Answers, type Entry, lossOf, sumEntries } from './answers.ts';
 import type { Checkpoint, KeptAnswer } from './checkpoint.ts';
 import type { Coordination, Evaluated } from './coordinator.ts';
 import type { Leg, Outcome } from './course.ts';
@@ -14,6 +14,9 @@ import type { RunShape, Stage } from './stage.ts';
 
 /** What holds the answers of a stage. */
 export type AnswersOf = (leaves: readonly Leaf[], entries: readonly Entry[], retain: boolean) => Answers;
+
+/** By the fixed tree. */
+export const answersOf: AnswersOf = (leaves, entries, retain) => new Answers(leaves, entries, retain);
 
 /** The last evaluation, as far as it is made. */
 export type Findings = Pick<Evaluated, 'gradient' | 'loss' | 'sourceStates'>;

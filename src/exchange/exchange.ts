@@ -32,8 +32,11 @@ export interface Exchange extends AsyncDisposable {
   readonly lease: (signal: AbortSignal) => Promise<Seat>;
 }
 
-/** What became of something sent. `late`: not the current phase; `twice`: a posting for that copy of the leaf is there already. */
-export type Receipt = 'accepted' | 'fenced' | 'late' | 'twice';
+/**
+ * What became of something sent. `gone`: the store has forgotten the run, and a desk tells `emptied`; `late`: not the current
+ * phase; `twice`: a posting for that copy of the leaf is there already.
+ */
+export type Receipt = 'accepted' | 'fenced' | 'gone' | 'late' | 'twice';
 
 /** What the coordinator of a run holds. */
 export interface Desk {

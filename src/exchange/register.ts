@@ -181,7 +181,7 @@ export interface Register extends AsyncDisposable {
    */
   readonly take: (signal: AbortSignal) => Promise<Charge>;
   /** Tell what happened to a run; `fenced` when a later epoch holds it, `late` when it is over or unknown. */
-  readonly report: (run: RunId, epoch: number, news: RunNews) => Promise<Exclude<Receipt, 'twice'>>;
+  readonly report: (run: RunId, epoch: number, news: RunNews) => Promise<Exclude<Receipt, 'gone' | 'twice'>>;
   /**
    * What happened after `cursor` (null: everything still kept) and what happens from now on, until the run is over. Ends at
    * once for a run that is unknown. May be broken off and taken up again with the last record's cursor.

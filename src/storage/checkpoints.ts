@@ -7,6 +7,10 @@
  * Names sort by epoch, then by the order they were written in: what a coordinator that was fenced still writes sorts below
  * what its successor wrote, and is never taken. Whoever finds another's name of its own epoch or a later one is fenced,
  * even by a Redis that forgot all epochs.
+ *
+ * Those of `skewflow run` (`src/checkpoints.ts`) are files of another kind, on purpose. There one process writes beside the
+ * results what a person may look at and remove: text, a course and nothing else, told from another job's by the job's digest. Here
+ * several coordinators write for a run that has an id already: epochs decide, and a state holds arrays of megabytes.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { Packr } from 'msgpackr';

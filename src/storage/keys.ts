@@ -13,13 +13,18 @@ export interface RunKeys {
   readonly spool: string;
 }
 
+/** Whether this is the id of a run, and no name of a folder of somebody's choice. */
+export function isRunKey(run: string): boolean {
+  return /^[0-9a-f]{16,64}$/.test(run);
+}
+
 /**
  * The keys of a run.
  *
  * @throws ProtocolError for an id that is none: it may have come over Redis, and must not name a folder of its own choice
  */
 export function runKeys(run: string): RunKeys {
-  if (!/^[0-9a-f]{16,64}$/.test(run)) throw new SkewflowError('ProtocolError', `\`${run}\` is no run id`);
+  if (!isRunKey(run)) throw new SkewflowError('ProtocolError', `\`${run}\` is no run id`);
   const all = `runs/${run}`;
   return {
     all,

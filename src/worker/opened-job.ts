@@ -19,6 +19,8 @@ export interface OpenedJob {
   readonly assignment: Assignment;
   readonly means: Means;
   readonly precision: 'f32' | 'f64';
+  /** What writing waits for; null: nothing. */
+  readonly waits: () => string | null;
   readonly close: () => Promise<void>;
 }
 
@@ -44,7 +46,9 @@ export async function openJob(order: RunOrder, options: OpenJobOptions): Promise
     write: (data) => whenThereIsRoom(() => rows.write(data), onFull, signal),
     flush: rows.flush,
   };
+  let waits: string | null = null;
   const onFull = (error: Error | null): void => {
+    waits = error?.message ?? null;
     const facts = { run: order.run };
     if (error === null) log.info(facts, 'there is room on the disk again: going on');
     else log.error(facts, `paused: ${error.message}`);
@@ -62,7 +66,7 @@ export async function openJob(order: RunOrder, options: OpenJobOptions): Promise
       await claimRows(root, keys.rowsRead, shard.index, read);
       return read;
     };
-    return { assignment: { ...assignment, readRows }, means, precision, close };
+    return { assignment: { ...assignment, readRows }, means, precision, waits: () => waits, close };
   } catch (error) {
     await close();
     throw error;

@@ -236,6 +236,7 @@ export class WorkerService implements AsyncDisposable {
         drainMs,
         waveMs,
         beatMs: 1000,
+        waits: () => job?.waits() ?? null,
         onWork: (work) => meter.worked(work),
         onAnswered: (answered) => {
           const { number, phase, leaf } = answered;

@@ -54,6 +54,8 @@ export interface WorkerOptions {
   readonly waveMs?: number;
   /** Shortest time between two beats that say how far the work is. Default 100. */
   readonly beatMs?: number;
+  /** What the work waits for until somebody mends it; null: nothing. Default: nothing. */
+  readonly waits?: () => string | null;
   /** Told what was done, for whoever measures. Default: nobody. */
   readonly onWork?: (work: Work) => void;
   /** Told of every answer that the coordinator took. Default: nobody. */
@@ -276,7 +278,9 @@ class Service implements AsyncDisposable {
 
   async #beat(): Promise<void> {
     this.#options.onWork?.({ ...this.#bench.done, residentBytes: this.#bench.residentBytes });
-    await this.#seat.beat({ protocolVersion, seat: this.#seat.id, ...this.#bench.done });
+    const waits = this.#options.waits?.() ?? null;
+    const why = waits === null ? {} : { waits: waits.slice(0, 1000) };
+    await this.#seat.beat({ protocolVersion, seat: this.#seat.id, ...this.#bench.done, ...why });
   }
 
   async #post(

@@ -1,4 +1,5 @@
 /** Events of a run as table tests write them. */
+import { type Rules, watchful } from '../../src/coordinator/rules.ts';
 import {
   type Decision,
   planned,
@@ -37,7 +38,7 @@ export const move = (letter: string): RunEvent => ({ kind: 'move', digest: diges
 export const left = (seat: SeatId): RunEvent => ({ kind: 'left', seat, lost: false });
 export const lost = (seat: SeatId): RunEvent => ({ kind: 'left', seat, lost: true });
 export const tick = (now: number): RunEvent => ({ kind: 'tick', now });
-export const beat = (seat: SeatId): RunEvent => ({ kind: 'beat', seat });
+export const beat = (seat: SeatId, waits: string | null = null): RunEvent => ({ kind: 'beat', seat, waits });
 
 export interface Answer {
   readonly seat?: SeatId;
@@ -85,4 +86,21 @@ export function codes(effects: readonly RunEffect[]): readonly string[] {
 /** The plan that comes of an event; null: none does. */
 export function planIn(effects: readonly RunEffect[]): Extract<RunEffect, { kind: 'assign' }> | null {
   return effects.findLast((e) => e.kind === 'assign') ?? null;
+}
+
+/** Four shards in one phase; nothing is audited unless a test says so. */
+export function shapeOf(rules: Partial<Rules> = {}): RunShape {
+  const all = { ...watchful, version: '1', auditShare: 0, ...rules };
+  return { shards: 4, sourcesLeaf: false, phases: 1, gradient: true, run: 'r', rules: all };
+}
+
+/** Who has which leaves by the last plan. */
+export function holding(effects: readonly RunEffect[]): Readonly<Record<string, readonly Leaf[]>> | null {
+  const plan = planIn(effects);
+  return plan === null ? null : Object.fromEntries(plan.leaves);
+}
+
+/** Which answers seats are asked for once more, by the last plan. */
+export function again(effects: readonly RunEffect[]): unknown {
+  return Object.fromEntries(planIn(effects)?.again ?? []);
 }

@@ -1,50 +1,28 @@
 import { describe, expect, it } from 'vitest';
-import { type Rules, watchful } from '../../src/coordinator/rules.ts';
 import { plannedFrom, type RunEvent, type RunState } from '../../src/coordinator/run-events.ts';
 import { decide } from '../../src/coordinator/run-state.ts';
 import type { RunShape } from '../../src/coordinator/stage.ts';
-import type { Leaf } from '../../src/partition/seats.ts';
-import type { Fault } from '../../src/protocol.ts';
 import {
   a,
   b,
   beat,
   c,
   codes,
-  d,
   from,
   having,
+  holding,
   inputs,
   joined,
   kinds,
   left,
   lost,
   move,
-  planIn,
   posted,
+  shapeOf,
   tick,
 } from './events.ts';
 
-/** Four shards in one phase; nothing is audited unless a test says so. */
-function shapeOf(rules: Partial<Rules> = {}): RunShape {
-  const all = { ...watchful, version: '1', auditShare: 0, ...rules };
-  return { shards: 4, sourcesLeaf: false, phases: 1, gradient: true, run: 'r', rules: all };
-}
 const shape = shapeOf();
-const fault: Fault = { kind: 'non-finite', group: 'tracers', what: 'state', row: 700, step: 3 };
-const error = { tag: 'DeviceError', message: 'device lost', details: {} };
-
-/** Who has which leaves by the last plan. */
-function holding(
-  effects: ReturnType<typeof decide>['effects'],
-): Readonly<Record<string, readonly Leaf[]>> | null {
-  const plan = planIn(effects);
-  return plan === null ? null : Object.fromEntries(plan.leaves);
-}
-
-function again(effects: ReturnType<typeof decide>['effects']): unknown {
-  return Object.fromEntries(planIn(effects)?.again ?? []);
-}
 
 describe('a worker that is lost', () => {
   it('is told once, and what it had left goes to the others', () => {
@@ -59,6 +37,12 @@ describe('a worker that is lost', () => {
     expect(codes(silent.effects)).toEqual(['UNRESPONSIVE']);
     expect(holding(silent.effects)).toEqual({ a: [0, 1, 2, 3], b: [] });
     expect(codes(from(shape, silent.state, lost(b)).effects)).toEqual(['WORKER_LOST']);
+  });
+
+  it('leaves what it had to those that have missed no beat, if there are any', () => {
+    const start = [tick(0), joined(a), joined(b), joined(c), inputs('d'), tick(1500), beat(c)];
+    expect(holding(having(shape, ...start, lost(b)).effects)).toEqual({ a: [0], c: [2, 3, 1] });
+    expect(holding(having(shape, ...start, lost(c)).effects)).toEqual({ a: [0, 3], b: [1, 2] });
   });
 
   it('may still answer, and is heard again with something to do', () => {
@@ -93,6 +77,17 @@ describe('a worker that is lost', () => {
     const back = from(shape, blind.state, { kind: 'unreachable', forMs: 0 });
     expect(codes(back.effects)).toEqual(['UNREACHABLE']);
     expect(from(shape, back.state, tick(6000)).effects).toEqual([]);
+  });
+});
+
+describe('a worker whose work waits for somebody', () => {
+  it('is told of once, and when it goes on', () => {
+    const full = '/root/rows: the disk is full';
+    const { state, effects } = having(shape, joined(a), inputs('d'), beat(a, full));
+    expect(effects).toMatchObject([{ notice: { code: 'WORKER_WAITS', who: { worker: 'a' }, why: full } }]);
+    expect(from(shape, state, beat(a, full)).effects).toEqual([]);
+    const on = from(shape, state, beat(a, full), beat(a));
+    expect(on.effects).toMatchObject([{ notice: { code: 'WORKER_WAITS', why: null } }]);
   });
 });
 
@@ -199,6 +194,15 @@ describe('leaves that are not started', () => {
     expect(holding(having(shape, ...short, posted(1)).effects)).toBeNull();
   });
 
+  it('do not move to a seat that is gone when its last answer comes', () => {
+    const eight = { ...shape, shards: 8 };
+    const start = [tick(0), joined(a), joined(b), joined(c), inputs('d'), tick(400), posted(0), lost(b)];
+    const { state, effects } = having(eight, ...start, posted(3, { seat: b }));
+    expect(kinds(effects)).toEqual(['keep']);
+    const rest = [1, 2, 4, 5, 6, 7].map((leaf) => posted(leaf));
+    expect(kinds(from(eight, state, ...rest).effects)).toEqual(['keep', 'add']);
+  });
+
   it('stay where they were answered in the iteration before', () => {
     const first = [posted(0), posted(1, { seat: b }), posted(2), posted(3, { seat: b })];
     const { effects } = having(shape, joined(a), joined(b), inputs('d'), ...first, move('e'));
@@ -209,103 +213,6 @@ describe('leaves that are not started', () => {
     const first = [0, 1, 2, 3].map((leaf) => posted(leaf));
     const { state } = having(shape, joined(a), inputs('d'), ...first, joined(b));
     expect(holding(from(shape, state, move('e')).effects)).toEqual({ a: [0, 1], b: [2, 3] });
-  });
-});
-
-describe('a leaf that takes workers along', () => {
-  it('comes after all others, and ends the run with the third worker, by name', () => {
-    const { effects } = having(
-      shape,
-      joined(a),
-      inputs('d'),
-      lost(a),
-      joined(b),
-      ...[1, 2, 3].map((leaf) => posted(leaf, { seat: b })),
-      { kind: 'broke', seat: b, error, final: false },
-      joined(c),
-      lost(c),
-    );
-    expect(codes(effects)).toEqual(['WORKER_LOST', 'POISON_SHARD']);
-    expect(effects.at(-1)).toMatchObject({
-      end: { kind: 'failed', error: { details: { code: 'POISON_SHARD', leaf: 0, workers: 'a, b, c' } } },
-    });
-  });
-
-  it('is no leaf that one worker breaks at three times', () => {
-    const w = { worker: 'w' };
-    const { state } = having(
-      shape,
-      joined(a, w),
-      inputs('d'),
-      lost(a),
-      joined(b, w),
-      lost(b),
-      joined(c, w),
-      lost(c),
-    );
-    expect(state.kind).toBe('asking');
-  });
-});
-
-describe('an answer that is not finite', () => {
-  const start = [joined(a), joined(b), inputs('d'), posted(0, { fault })];
-
-  it('is computed once more elsewhere', () => {
-    expect(again(having(shape, ...start).effects)).toEqual({ b: [{ leaf: 0, copy: 1, rows: true }] });
-  });
-
-  it('is the data when another worker finds the same', () => {
-    const rest = [posted(1), posted(2, { seat: b }), posted(3, { seat: b })];
-    const { effects } = having(shape, ...start, ...rest, posted(0, { seat: b, copy: 1, fault }));
-    expect(effects).toMatchObject([{ notice: { code: 'NON_FINITE', cause: 'data' } }, { kind: 'fault' }]);
-  });
-
-  it('is the device when another worker gets numbers; what it answered is computed again', () => {
-    const { effects } = having(shape, ...start, posted(1), posted(0, { seat: b, copy: 1 }));
-    expect(codes(effects)).toEqual(['NON_FINITE', 'QUARANTINED']);
-    expect(kinds(effects)).toContain('dismiss');
-    expect(effects).toContainEqual({ kind: 'withdraw', leaves: [1] });
-    expect(again(effects)).toEqual({ b: [{ leaf: 1, copy: 1, rows: true }] });
-  });
-
-  it('is believed when there is nobody else', () => {
-    const rest = [1, 2, 3].map((leaf) => posted(leaf));
-    expect(kinds(having(shape, joined(a), inputs('d'), posted(0, { fault }), ...rest).effects)).toContain(
-      'fault',
-    );
-  });
-});
-
-describe('an audit', () => {
-  const every = shapeOf({ auditShare: 1 });
-  const start = [joined(a), joined(b), joined(c), inputs('d'), posted(0, { print: 'false' })];
-  const checker = (effects: ReturnType<typeof decide>['effects']): string =>
-    Object.keys(again(effects) as object)[0] ?? '';
-
-  it('has another worker compute the leaf again, without its rows', () => {
-    const { effects } = having(every, ...start);
-    expect(again(effects)).toEqual({ [checker(effects)]: [{ leaf: 0, copy: 1, rows: false }] });
-    expect(checker(effects)).not.toBe('a');
-  });
-
-  it('asks a third when two differ, and sends away who stands alone', () => {
-    const second = having(every, ...start, posted(0, { seat: b, copy: 1, print: 'true' }));
-    expect(codes(second.effects)).toEqual(['AUDIT_MISMATCH']);
-    expect(checker(second.effects)).toBe('c');
-    const third = from(every, second.state, posted(0, { seat: c, copy: 2, print: 'true' }));
-    expect(codes(third.effects)).toEqual(['QUARANTINED']);
-    expect(third.effects).toContainEqual({ kind: 'withdraw', leaves: [0] });
-    expect(third.effects).toContainEqual(expect.objectContaining({ kind: 'dismiss', seat: a }));
-    expect(codes(from(every, third.state, joined(d, { worker: 'a' })).effects)).toEqual(['REFUSED_WORKER']);
-  });
-
-  it('does not hold a stage for long', () => {
-    const rest = [posted(1, { seat: b }), posted(2, { seat: c }), posted(3, { seat: c })];
-    const all = [tick(0), ...start.map((e): RunEvent => (e.kind === 'posted' ? posted(0) : e)), ...rest];
-    const waiting = having(every, ...all, tick(100), beat(a), beat(b), beat(c));
-    expect(waiting.state.kind).toBe('asking');
-    const { effects } = from(every, waiting.state, tick(1200));
-    expect(kinds(effects)).toContain('add');
   });
 });
 

@@ -15,6 +15,7 @@ import type { Desk, DeskEvent, Receipt } from '../../src/exchange/exchange.ts';
 import type { Log } from '../../src/log.ts';
 import type { Chance } from './chance.ts';
 import { coordinationOf, courseOf } from './job.ts';
+import { lawful } from './laws.ts';
 import type { Mutations } from './mutants.ts';
 import type { Node } from './node.ts';
 import type { Scenario } from './scenario.ts';
@@ -112,6 +113,9 @@ class Session {
   readonly #inbox: DeskEvent[] = [];
   #wake: (() => void) | null = null;
   #lastHeard = 0;
+  readonly #told: { readonly epoch: number; readonly event: DeskEvent }[] = [];
+  /** Of its desk: what the store told of another is not heard here. */
+  #epoch = 0;
 
   constructor(node: Node, court: Court) {
     this.#node = node;
@@ -145,7 +149,8 @@ class Session {
       signal: new AbortController().signal,
     };
     const shape = { ...shapeOf(run), run: runId, rules: scenario.rules };
-    const office = new Office(run, shape, mutations.parts);
+    const { parts } = mutations;
+    const office = new Office(run, shape, { ...parts, decide: lawful(parts.decide) });
     await office.begin();
     while (office.going) {
       const events = await this.#events();
@@ -158,19 +163,39 @@ class Session {
 
   /** Events come in order, some time later; postings perhaps twice. */
   hear(event: DeskEvent): void {
+    const { store, mutations } = this.#court;
+    const epoch = this.#epoch;
     const at = Math.max(this.#lastHeard, this.#node.now + this.#court.chance.within(1, 12));
     this.#lastHeard = at;
-    this.#node.later(at - this.#node.now, () => this.hearAtOnce(event));
+    const another = event.kind !== 'emptied' && store.epoch !== epoch && !mutations.skipEpochCheck;
+    const told: DeskEvent = another ? { kind: 'fenced' } : event;
+    this.#node.later(at - this.#node.now, () => this.#hearOf(epoch, told));
     if (event.kind === 'posted' && this.#court.chance.happens(0.05)) {
-      this.#node.later(this.#court.chance.within(20, 2000), () => this.hearAtOnce(event));
+      this.#node.later(this.#court.chance.within(20, 2000), () => this.#hearOf(epoch, told));
+    }
+  }
+
+  /** What a desk tells, in order, and over a link that is cut, later. */
+  #hearOf(epoch: number, event: DeskEvent): void {
+    this.#told.push({ epoch, event });
+    this.#hearTold();
+  }
+
+  #hearTold(): void {
+    if (this.#node.isCut) {
+      this.#node.later(100, () => this.#hearTold());
+      return;
+    }
+    for (const { epoch, event } of this.#told.splice(0)) {
+      // Of a desk that was given up for another nothing is heard any more.
+      if (epoch !== this.#epoch) continue;
+      // Somebody else was sooner to open the run again.
+      const lost = event.kind === 'emptied' && this.#court.store.epoch !== 0;
+      this.hearAtOnce(lost ? { kind: 'fenced' } : event);
     }
   }
 
   hearAtOnce(event: DeskEvent): void {
-    if (this.#node.isCut && event.kind !== 'unreachable') {
-      this.#node.later(100, () => this.hearAtOnce(event));
-      return;
-    }
     this.#inbox.push(event);
     this.#ring();
   }
@@ -217,6 +242,10 @@ class Session {
   async #open(epochMin: number): Promise<Desk> {
     const { store } = this.#court;
     const epoch = await this.#call(() => store.open(epochMin));
+    this.#epoch = epoch;
+    this.#inbox.length = 0;
+    // What befell the store before this desk was known here, its first look finds.
+    if (store.epoch !== epoch) this.hearAtOnce({ kind: store.epoch === 0 ? 'emptied' : 'fenced' });
     const tell = (request: () => Receipt): Promise<Receipt> => this.#call(request);
     return {
       run: runId,

@@ -177,9 +177,30 @@ export const mutants: Readonly<Record<string, Mutations>> = {
     ...sound,
     parts: {
       decide: (shape, state, event) =>
-        decide({ ...shape, rules: { ...shape.rules, poisonWorkers: Infinity } }, state, event),
+        decide(
+          { ...shape, rules: { ...shape.rules, poisonWorkers: Infinity, poisonLosses: Infinity } },
+          state,
+          event,
+        ),
       answersOf,
     },
   },
+  'a few chance deaths are taken for poison': {
+    ...sound,
+    parts: {
+      decide: (shape, state, event) =>
+        decide({ ...shape, rules: { ...shape.rules, poisonLosses: 3 } }, state, event),
+      answersOf,
+    },
+  },
+  'an answer of a seat that is gone draws work to it': deciding((decision, shape, state, event) => {
+    const gone = event.kind === 'posted' && state.kind === 'asking' && !state.crew.members.has(event.seat);
+    const after = decision.state;
+    if (!gone || after.kind !== 'asking' || decision.effects.length === 0) return decision;
+    const [queue] = after.load.queues.filter(({ leaves, next }) => leaves.length > next);
+    if (queue === undefined) return decision;
+    const queues = after.load.queues.map((q) => (q === queue ? { ...q, leaves: q.leaves.slice(0, -1) } : q));
+    return decide(shape, { ...after, load: { ...after.load, queues } }, { kind: 'tick', now: after.now });
+  }),
   'workers wait for a wake-up that was lost': { ...sound, neverPoll: true },
 };

@@ -11,8 +11,8 @@ export interface WorkerNature {
   readonly slowness: number;
   readonly version: string;
   readonly numerics: string;
-  /** A leaf that kills it, and one that is not finite wherever it is computed; null: none. */
-  readonly poison: LeafName | null;
+  /** A leaf that kills it, and whether it can say so; and one that is not finite wherever it is computed; null: none. */
+  readonly poison: { readonly leaf: LeafName; readonly told: boolean } | null;
   readonly faulty: LeafName | null;
   /** When it comes. */
   readonly startMs: number;
@@ -29,7 +29,7 @@ export type Trouble =
   | { readonly kind: 'drain'; readonly which: number };
 
 export interface Scenario {
-  readonly kind: 'broken' | 'cancel' | 'data' | 'honest' | 'liar' | 'poison' | 'quiet';
+  readonly kind: 'broken' | 'cancel' | 'chaos' | 'data' | 'honest' | 'liar' | 'poison' | 'quiet';
   readonly job: JobShape;
   readonly rules: Rules;
   readonly workers: readonly WorkerNature[];
@@ -43,7 +43,8 @@ export interface Scenario {
 /** How often each kind of world comes in every 25 seeds. */
 const kinds: readonly (readonly [Scenario['kind'], number])[] = [
   ['quiet', 2],
-  ['honest', 14],
+  ['honest', 12],
+  ['chaos', 2],
   ['liar', 3],
   ['broken', 2],
   ['data', 1],
@@ -51,8 +52,9 @@ const kinds: readonly (readonly [Scenario['kind'], number])[] = [
   ['cancel', 1],
 ];
 
-/** No trouble begins later. */
+/** No trouble begins later; in chaos, none that is a worker’s death. */
 const troubleUntilMs = 6000;
+const deathsUntilMs = 40_000;
 
 export function scenarioOf(seed: number): { readonly scenario: Scenario; readonly chance: Chance } {
   const chance = chanceOf(seed);
@@ -63,19 +65,26 @@ export function scenarioOf(seed: number): { readonly scenario: Scenario; readonl
     iterations: chance.within(1, 3),
   };
   const trusting = kind === 'liar' || kind === 'broken';
-  const count = trusting ? 4 : chance.within(kind === 'poison' ? 3 : 1, 4);
-  const least = chance.within(10, 150);
+  const count = trusting ? 4 : chance.within(kind === 'poison' || kind === 'chaos' ? 3 : 1, 4);
+  const least = chance.within(10, 150) * (kind === 'chaos' ? 3 : 1);
   const scenario: Scenario = {
     kind,
     job,
     rules: rulesOf(kind),
     workers: Array.from({ length: count }, (_, w) => natureOf(chance, kind, w, job)),
-    seatsMax: trusting ? count : chance.within(Math.max(1, count - 1), count + 1),
+    seatsMax: seatsOf(chance, kind, count),
     coordinators: 2,
     troubles: troublesOf(chance, kind, count),
     leafMs: [least, least * chance.within(1, 4)],
   };
   return { scenario, chance };
+}
+
+/** The dead hold their seats until their leases lapse; where workers die all the time, there are enough for the living, too. */
+function seatsOf(chance: Chance, kind: Scenario['kind'], count: number): number {
+  if (kind === 'chaos') return 4 * count;
+  const trusting = kind === 'liar' || kind === 'broken';
+  return trusting ? count : chance.within(Math.max(1, count - 1), count + 1);
 }
 
 function kindOf(seed: number): Scenario['kind'] {
@@ -93,14 +102,13 @@ function rulesOf(kind: Scenario['kind']): Rules {
       return { ...rules, ...patience };
     case 'liar':
       return { ...rules, ...patience, auditShare: 1 };
-    case 'poison':
-      return rules;
     case 'cancel':
+    case 'chaos':
     case 'data':
     case 'honest':
+    case 'poison':
     case 'quiet':
-      // Enough crashes hit the same leaf by chance.
-      return { ...rules, poisonWorkers: Infinity };
+      return rules;
   }
 }
 
@@ -122,7 +130,8 @@ function natureOf(chance: Chance, kind: Scenario['kind'], w: number, job: JobSha
     case 'liar':
       return { ...plain, answers: w === 0 ? 'lies' : 'honest' };
     case 'poison':
-      return { ...plain, poison: job.shards - 1 };
+      return { ...plain, poison: { leaf: job.shards - 1, told: job.shards % 2 === 0 } };
+    case 'chaos':
     case 'quiet':
       return plain;
     case 'cancel':
@@ -139,7 +148,7 @@ function oddity(chance: Chance, w: number): Partial<WorkerNature> {
   return odd < 0.22 ? { version: '0' } : { numerics: 'wasm/f32' };
 }
 
-function troublesOf(chance: Chance, kind: Scenario['kind'], workers: number): Scenario['troubles'] {
+function troublesOf(chance: Chance, kind: Scenario['kind'], count: number): Scenario['troubles'] {
   const at = <T extends Trouble>(trouble: T): { readonly atMs: number; readonly trouble: T } => ({
     atMs: chance.within(50, troubleUntilMs),
     trouble,
@@ -149,14 +158,17 @@ function troublesOf(chance: Chance, kind: Scenario['kind'], workers: number): Sc
     case 'quiet':
       return [];
     case 'broken':
+      return honestTroubles(chance, count).map(at);
     case 'data':
     case 'liar':
       // Nobody who could tell right from wrong goes away.
       return Array.from({ length: chance.within(0, 2) }, () => at(coordinatorTrouble(chance)));
+    case 'chaos':
+      return deaths(chance, count);
     case 'cancel':
-      return [...honestTroubles(chance, workers).map(at), at({ kind: 'cancel' })];
+      return [...honestTroubles(chance, count).map(at), at({ kind: 'cancel' })];
     case 'honest':
-      return honestTroubles(chance, workers).map(at);
+      return honestTroubles(chance, count).map(at);
   }
 }
 
@@ -164,6 +176,16 @@ function honestTroubles(chance: Chance, workers: number): readonly Trouble[] {
   return Array.from({ length: chance.within(1, 8) }, () =>
     chance.happens(0.5) ? coordinatorTrouble(chance) : workerTrouble(chance, workers),
   );
+}
+
+/** Workers die all the time, each for a reason of its own. */
+function deaths(chance: Chance, workers: number): Scenario['troubles'] {
+  const troubles: { atMs: number; trouble: Trouble }[] = [];
+  for (let atMs = 300; atMs < deathsUntilMs; atMs += chance.within(200, 900)) {
+    const which = chance.within(0, workers - 1);
+    troubles.push({ atMs, trouble: { kind: 'crash', whom: 'worker', which, ms: chance.within(100, 900) } });
+  }
+  return troubles;
 }
 
 function coordinatorTrouble(chance: Chance): Trouble {

@@ -101,6 +101,11 @@ export class Store {
     });
   }
 
+  /** Under which the run is held; 0: it is not known here. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
   get ended(): RunEnd | null {
     return this.#end;
   }
@@ -116,6 +121,7 @@ export class Store {
   }
 
   #commit(epoch: number, holder: object, what: string, change: () => void): Receipt {
+    if (this.#epoch === 0) return 'gone';
     if (epoch !== this.#epoch && !this.#mutations.skipEpochCheck) return 'fenced';
     if (epoch < this.highestEpoch && this.#epoch === this.highestEpoch) {
       this.onBreach(`${what} under epoch ${epoch} while ${this.highestEpoch} holds the run`);

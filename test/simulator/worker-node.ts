@@ -1,6 +1,7 @@
 /** What does a worker of a simulated world do? Performs what the seat reducer decides, on a node that may fail. */
 import type { RunView } from '../../src/exchange/exchange.ts';
 import {
+  type ErrorReport,
   type Iteration,
   type Join,
   type Posting,
@@ -26,6 +27,9 @@ import type { WorkerNature } from './scenario.ts';
 import { leaseMs, type Store } from './store.ts';
 
 export const runId = RunId.parse('run');
+
+/** What a worker says whose device failed several times over. */
+const outOfMemory: ErrorReport = { tag: 'DeviceError', message: 'OUT_OF_MEMORY', details: {} };
 
 const limits: SeatLimits = { threads: 1, waveMs: 200, leaseMs, drainMs: 10_000 };
 
@@ -204,8 +208,14 @@ export class WorkerNode {
       this.#feed(sitting, { kind: 'waved', tookMs: this.node.now - begun });
       return;
     }
-    if (this.nature.poison === task.leaf) {
+    const { poison } = this.nature;
+    if (poison?.leaf === task.leaf) {
       this.node.later(20, () => {
+        if (poison.told) {
+          if (this.#sitting === sitting && sitting.wave === wave)
+            this.#feed(sitting, { kind: 'failed', error: outOfMemory });
+          return;
+        }
         this.crash();
         this.node.later(this.#chance.within(200, 900), () => this.start());
       });

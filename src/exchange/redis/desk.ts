@@ -151,6 +151,7 @@ export class RedisDesk implements Desk {
     const { link, fence } = this.#options;
     const reply = listOf(await link.run(script, this.#keys, [fence, ...args]));
     const receipt = receiptOf(reply);
+    if (receipt === 'gone' && !this.#closed) this.#stop('emptied');
     if (receipt === 'accepted') this.#stamp = Math.max(this.#stamp, numberOf(reply[1]));
     return receipt;
   }
@@ -317,9 +318,9 @@ export function offersOf(reply: Reply | undefined): readonly Offer[] {
   });
 }
 
-function receiptOf(reply: readonly Reply[]): Receipt {
-  // A run that the store forgot is nobody's: the event `emptied` says so.
-  return textOf(reply[0]) === 'accepted' ? 'accepted' : 'fenced';
+function receiptOf(reply: readonly Reply[]): 'accepted' | 'fenced' | 'gone' {
+  const outcome = textOf(reply[0]);
+  return outcome === 'accepted' || outcome === 'gone' ? outcome : 'fenced';
 }
 
 /** The last `count` of a list that may begin with what was read before. */

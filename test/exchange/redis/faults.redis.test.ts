@@ -194,6 +194,7 @@ describeWithRedis('the exchange over Redis, when something fails,', () => {
     const seat = await exchange.lease(patience());
     await desk.publish(iterationOf(desk, 0));
     await redis.restart();
+    expect(await desk.publish(iterationOf(desk, 1))).toBe('gone');
     await until('it is told', () => kinds(events).includes('emptied'));
     const lost = await seat.watch(-1, patience());
     expect(lost.dismissed?.details).toEqual({ code: 'SEAT_LOST' });

@@ -1,0 +1,302 @@
+import { describe, expect, it } from 'vitest';
+import type { Checkpoint } from '../../src/coordinator/checkpoint.ts';
+import {
+  type Coordination,
+  type Evaluated,
+  inOneProcess,
+  shapeOf,
+} from '../../src/coordinator/coordinator.ts';
+import { Office } from '../../src/coordinator/office.ts';
+import { watchful } from '../../src/coordinator/rules.ts';
+import { SkewflowError } from '../../src/errors.ts';
+import type { Desk, Standing } from '../../src/exchange/exchange.ts';
+import type { Log } from '../../src/log.ts';
+import type { Leaf } from '../../src/partition/seats.ts';
+import {
+  type Iteration,
+  type Join,
+  type Posting,
+  protocolVersion,
+  type RunEnd,
+  RunId,
+  SeatId,
+  type SeatPlan,
+  WorkerId,
+} from '../../src/protocol.ts';
+import { answerOf, coordinationOf, courseOf, expectedOf, type JobShape } from '../simulator/job.ts';
+
+const job: JobShape = { shards: 4, phases: 2, iterations: 2 };
+const run = RunId.parse('run');
+const quiet: Log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
+const seat = SeatId.parse('seat 1');
+const nothing: Standing = { iteration: null, plan: null, end: null, joins: [], postings: [] };
+
+/** What a store was told, in order. */
+interface Told {
+  readonly what: string[];
+  readonly published: Iteration[];
+  readonly plans: SeatPlan[];
+  end: RunEnd | null;
+}
+
+function deskOf(epoch: number, told: Told, standing: Standing = nothing): Desk {
+  const record = (what: string): 'accepted' => {
+    told.what.push(`${what} under ${epoch}`);
+    return 'accepted';
+  };
+  return {
+    run,
+    epoch,
+    publish: async (iteration) => {
+      told.published.push(iteration);
+      return record(`publish ${iteration.number} ${iteration.phase}`);
+    },
+    assign: async (plan) => {
+      told.plans.push(plan);
+      return 'accepted';
+    },
+    dismiss: async () => record('dismiss'),
+    end: async (end) => {
+      told.end = end;
+      return record(`end ${end.kind}`);
+    },
+    standing: async () => standing,
+    events: async () => [],
+  };
+}
+
+/** A coordinator of the run, with all that it said and kept. */
+function officeOf(change: Partial<Coordination> = {}, standing: Standing = nothing, epoch = 1) {
+  const told: Told = { what: [], published: [], plans: [], end: null };
+  const kept: Checkpoint[] = [];
+  const results: Evaluated[] = [];
+  const rules = { ...watchful, version: '1', auditShare: 0 };
+  const all: Coordination = {
+    ...inOneProcess,
+    ...coordinationOf(job),
+    desk: deskOf(epoch, told, standing),
+    course: courseOf(job, change.resume?.course ?? null),
+    rules,
+    retain: true,
+    keep: async (checkpoint) => {
+      told.what.push(`keep ${checkpoint.number}.${checkpoint.stage} under ${checkpoint.epoch}`);
+      kept.push(checkpoint);
+    },
+    finish: async (evaluated) => {
+      told.what.push('finish');
+      results.push(evaluated);
+    },
+    log: quiet,
+    onProgress: () => {},
+    now: () => 0,
+    signal: new AbortController().signal,
+    ...change,
+  };
+  return { office: new Office(all, { ...shapeOf(all), run, rules }), told, kept, results };
+}
+
+const join: Join = {
+  protocolVersion,
+  seat,
+  worker: WorkerId.parse('worker'),
+  version: '1',
+  engine: 'reference',
+  numerics: 'reference/f64',
+  threads: 1,
+};
+
+/** The answer of a leaf to what was published last. */
+function postingOf({ published }: Told, leaf: Leaf): Posting {
+  const { number, phase, parameterDigest } = published.at(-1) as Iteration;
+  const answer = answerOf(parameterDigest, leaf, phase);
+  return { protocolVersion, run, seat, number, phase, parameterDigest, leaf, copy: 0, answer };
+}
+
+/** Which leaves the last plan has for the only seat. */
+function left({ plans }: Told): readonly Leaf[] {
+  return plans.at(-1)?.leaves.get(seat) ?? [];
+}
+
+async function answer({ office, told }: ReturnType<typeof officeOf>, leaves: readonly Leaf[]): Promise<void> {
+  for (const leaf of leaves) await office.receive({ kind: 'posted', posting: postingOf(told, leaf) });
+}
+
+/** Answer whatever is asked, to the end. */
+async function toTheEnd(of: ReturnType<typeof officeOf>): Promise<readonly number[]> {
+  while (of.office.going) await answer(of, left(of.told));
+  const { loss, gradient } = of.office.result();
+  return [loss ?? Number.NaN, ...gradient];
+}
+
+function started(...input: Parameters<typeof officeOf>): Promise<ReturnType<typeof officeOf>> {
+  const of = officeOf(...input);
+  return of.office
+    .begin()
+    .then(() => of.office.receive({ kind: 'joined', join }))
+    .then(() => of);
+}
+
+describe('a coordinator that begins', () => {
+  it('keeps its epoch before it says anything under it', async () => {
+    const { told } = await started({}, nothing, 7);
+    expect(told.what.slice(0, 2)).toEqual(['keep 0.0 under 7', 'publish 0 sums under 7']);
+  });
+
+  it('says nothing where another keeps checkpoints under a later epoch', async () => {
+    const keep = async (): Promise<never> => {
+      throw new SkewflowError('AbortedError', 'fenced by epoch 9');
+    };
+    const { office, told } = await started({ keep });
+    expect(office.going).toBe(false);
+    expect(told.what).toEqual([]);
+    expect(() => office.result()).toThrow(
+      expect.objectContaining({ details: { why: 'fenced', iteration: 0 } }),
+    );
+  });
+
+  it('refuses a run that has ended', async () => {
+    const { office } = officeOf({}, { ...nothing, end: { kind: 'done' } });
+    await expect(office.begin()).rejects.toThrow('the run has ended already: done');
+  });
+});
+
+describe('a run that is carried to its end', () => {
+  it('comes to the bits of the tree, and its result is kept before seats hear of the end', async () => {
+    const of = await started();
+    expect(await toTheEnd(of)).toEqual(expectedOf(job));
+    expect(of.told.what.slice(-2)).toEqual(['finish', 'end done under 1']);
+    expect(of.results).toHaveLength(1);
+  });
+
+  it('ends where the disk takes no checkpoint, at the next one', async () => {
+    let room = 2;
+    const keep = async (): Promise<void> => {
+      if (room-- <= 0) throw new SkewflowError('OutOfReachError', 'no space left on /root');
+    };
+    const of = await started({ keep });
+    await expect(toTheEnd(of)).rejects.toThrow('no space left on /root');
+    expect(of.told.end).toMatchObject({ kind: 'failed' });
+  });
+});
+
+describe('a coordinator that is to leave', () => {
+  it('waits for no answer of a store that is away, and keeps what it has', async () => {
+    const leave = new AbortController();
+    const told: Told = { what: [], published: [], plans: [], end: null };
+    const away: Desk = { ...deskOf(1, told), assign: () => new Promise(() => {}) };
+    const stuck = officeOf({ handOver: leave.signal, desk: away });
+    const begun = stuck.office.begin();
+    leave.abort();
+    await begun;
+    await stuck.office.handOver();
+    expect(stuck.kept.at(-1)).toMatchObject({ number: 0, epoch: 1 });
+    expect(() => stuck.office.result()).toThrow('the run was handed over');
+  });
+});
+
+describe('a run that is taken up', () => {
+  /** The checkpoint of a coordinator that leaves when these leaves of the given stage are answered. */
+  async function handedOver(stages: readonly (readonly Leaf[])[]): Promise<Checkpoint> {
+    const of = await started();
+    for (const leaves of stages) await answer(of, leaves);
+    await of.office.handOver();
+    expect(of.told.end).toBeNull();
+    expect(() => of.office.result()).toThrow('the run was handed over');
+    return of.kept.at(-1) as Checkpoint;
+  }
+  const shards = [0, 1, 2, 3];
+
+  it('asks what was asked, of the leaves that have not answered, and comes to the same bits', async () => {
+    const resume = await handedOver([[2, 0]]);
+    const of = await started({ resume }, nothing, 2);
+    expect(of.told.published.map(({ number, phase }) => [number, phase])).toEqual([[0, 'sums']]);
+    expect(left(of.told)).toEqual([1, 3]);
+    expect(await toTheEnd(of)).toEqual(expectedOf(job));
+  });
+
+  it('has the sums, the loss and the seeds of the stages before', async () => {
+    const resume = await handedOver([shards, ['sources'], [3, 'sources']]);
+    expect(resume).toMatchObject({ number: 0, stage: 2 });
+    const of = await started({ resume }, nothing, 2);
+    expect(of.told.published[0]).toMatchObject({ phase: 'gradient', sums: resume.sums, seeds: resume.seeds });
+    expect(await toTheEnd(of)).toEqual(expectedOf(job));
+  });
+
+  it('goes on at the point that its course led to', async () => {
+    const resume = await handedOver([shards, ['sources'], [...shards, 'sources'], [1]]);
+    expect(resume).toMatchObject({ number: 1, stage: 0 });
+    const of = await started({ resume }, nothing, 2);
+    expect(left(of.told)).toEqual([0, 2, 3]);
+    expect(await toTheEnd(of)).toEqual(expectedOf(job));
+  });
+
+  it('counts on from what was counted', async () => {
+    const resume = await handedOver([shards, ['sources'], [...shards, 'sources']]);
+    const of = await started({ resume }, nothing, 2);
+    await toTheEnd(of);
+    expect(of.office.result()).toMatchObject({ iterations: 2, workersLost: 0, seats: 1 });
+  });
+
+  it('believes nobody who was sent away', async () => {
+    const before = await handedOver([[2]]);
+    const resume = { ...before, quarantined: [join.worker], dismissed: [seat] };
+    const of = await started({ resume }, nothing, 2);
+    const other = { ...join, seat: SeatId.parse('seat 2') };
+    await of.office.receive({ kind: 'joined', join: other });
+    expect(of.told.what.at(-1)).toBe('dismiss under 2');
+    await answer(of, [0, 1, 3]);
+    expect(of.told.published.at(-1)).toMatchObject({ phase: 'sums' });
+  });
+});
+
+describe('a question that the store has still', () => {
+  /** What a coordinator that was killed leaves there. */
+  async function killed(leaves: readonly Leaf[]): Promise<{ standing: Standing; told: Told }> {
+    const { told } = await started();
+    const postings = leaves.map((leaf) => postingOf(told, leaf));
+    const [iteration, plan] = [told.published.at(-1) ?? null, told.plans.at(-1) ?? null];
+    return { standing: { ...nothing, iteration, plan, joins: [join], postings }, told };
+  }
+
+  it('is not asked again: its answers are taken as they stand', async () => {
+    const { standing, told: before } = await killed([1, 3]);
+    const of = officeOf({}, standing, 2);
+    await of.office.begin();
+    expect(of.told.published).toEqual([]);
+    expect(left(of.told)).toEqual([0, 2]);
+    of.told.published.push(...before.published);
+    expect(await toTheEnd(of)).toEqual(expectedOf(job));
+  });
+
+  it('is asked anew where two answers of one leaf differ: nobody knows who lied', async () => {
+    const { standing } = await killed([1]);
+    const [one] = standing.postings as [Posting];
+    const other = { ...one, copy: 1, answer: answerOf('f'.repeat(64), 1, 'sums') };
+    const of = officeOf({}, { ...standing, postings: [one, other] }, 2);
+    await of.office.begin();
+    expect(of.told.what).toContain('publish 0 sums under 2');
+    expect(left(of.told)).toEqual([0, 1, 2, 3]);
+    expect(await toTheEnd(of)).toEqual(expectedOf(job));
+  });
+});
+
+describe('a store that has forgotten the run', () => {
+  it('is opened again under a later epoch, which is kept first, and asked for what is left only', async () => {
+    const told: Told = { what: [], published: [], plans: [], end: null };
+    const of = await started({ reopen: async (epoch) => deskOf(epoch + 3, told) });
+    await answer(of, [0, 1]);
+    await of.office.receive({ kind: 'emptied' });
+    expect(of.office.desk.epoch).toBe(4);
+    expect(of.told.what.at(-1)).toBe('keep 0.0 under 4');
+    expect(told.what).toEqual(['publish 0 sums under 4']);
+    await of.office.receive({ kind: 'joined', join });
+    expect(left(told)).toEqual([2, 3]);
+    expect(await toTheEnd({ ...of, told })).toEqual(expectedOf(job));
+  });
+
+  it('ends a run that cannot be opened again', async () => {
+    const of = await started();
+    await of.office.receive({ kind: 'emptied' });
+    expect(() => of.office.result()).toThrow('this coordinator cannot open it again');
+  });
+});

@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import type { RunEffect, RunEvent } from '../../src/coordinator/run-events.ts';
+import type { Fault } from '../../src/protocol.ts';
+import {
+  a,
+  again,
+  b,
+  beat,
+  c,
+  codes,
+  d,
+  from,
+  having,
+  inputs,
+  joined,
+  kinds,
+  lost,
+  posted,
+  seatOf,
+  shapeOf,
+  tick,
+} from './events.ts';
+
+const shape = shapeOf();
+const fault: Fault = { kind: 'non-finite', group: 'tracers', what: 'state', row: 700, step: 3 };
+
+describe('an answer that is not finite', () => {
+  const start = [joined(a), joined(b), inputs('d'), posted(0, { fault })];
+
+  it('is computed once more elsewhere', () => {
+    expect(again(having(shape, ...start).effects)).toEqual({ b: [{ leaf: 0, copy: 1, rows: true }] });
+  });
+
+  it('is the data when another worker finds the same', () => {
+    const rest = [posted(1), posted(2, { seat: b }), posted(3, { seat: b })];
+    const { effects } = having(shape, ...start, ...rest, posted(0, { seat: b, copy: 1, fault }));
+    expect(effects).toMatchObject([{ notice: { code: 'NON_FINITE', cause: 'data' } }, { kind: 'fault' }]);
+  });
+
+  it('is the device when another worker gets numbers; what it answered is computed again', () => {
+    const { effects } = having(shape, ...start, posted(1), posted(0, { seat: b, copy: 1 }));
+    expect(codes(effects)).toEqual(['NON_FINITE', 'QUARANTINED']);
+    expect(kinds(effects)).toContain('dismiss');
+    expect(effects).toContainEqual({ kind: 'withdraw', leaves: [1] });
+    expect(again(effects)).toEqual({ b: [{ leaf: 1, copy: 1, rows: true }] });
+  });
+
+  it('is believed when there is nobody else', () => {
+    const rest = [1, 2, 3].map((leaf) => posted(leaf));
+    expect(kinds(having(shape, joined(a), inputs('d'), posted(0, { fault }), ...rest).effects)).toContain(
+      'fault',
+    );
+  });
+});
+
+describe('a worker that is doubted', () => {
+  const three = [joined(a), joined(b), joined(c), inputs('d')];
+  const two = [posted(0, { fault }), posted(1, { fault }), posted(2, { seat: b })];
+
+  it('has all its faults asked again when the store loses everything before another has answered', () => {
+    const emptied = having(shape, ...three, ...two, { kind: 'emptied' });
+    expect(emptied.effects).toContainEqual({ kind: 'withdraw', leaves: [0, 1] });
+    const others = [seatOf('e'), seatOf('f')].map((seat) => joined(seat));
+    const answers = [
+      posted(3, { seat: seatOf('e') }),
+      ...[0, 1].map((leaf) => posted(leaf, { seat: seatOf('f'), copy: leaf === 0 ? 2 : 1 })),
+    ];
+    const { effects } = from(shape, emptied.state, ...others, ...answers);
+    expect(kinds(effects)).toEqual(['keep', 'add']);
+  });
+
+  it('is not heard any more once it is sent away, from whichever seat it had', () => {
+    const left: RunEvent = { kind: 'left', seat: a, lost: false };
+    const { state } = having(shape, ...three, posted(0, { fault }), left, posted(0, { seat: b, copy: 1 }));
+    const late = from(shape, state, posted(1, { fault }));
+    expect(kinds(late.effects)).toEqual(['assign']);
+    const rest = [2, 3].map((leaf) => posted(leaf, { seat: c }));
+    const { effects } = from(shape, late.state, ...rest, posted(1, { seat: c, copy: 1 }));
+    expect(kinds(effects)).toEqual(['keep', 'add']);
+  });
+
+  it('is doubted also when it is gone, and when nobody here knows it', () => {
+    const gone = having(shape, ...three, lost(a), posted(0, { fault }));
+    expect(again(gone.effects)).toMatchObject({ b: [{ leaf: 0, copy: 1 }] });
+    const unknown = having(shape, ...three, posted(0, { fault, seat: d }), posted(1, { fault, seat: d }));
+    const [asked] = Object.keys(
+      again(having(shape, ...three, posted(0, { fault, seat: d })).effects) as object,
+    );
+    const { effects } = from(shape, unknown.state, posted(0, { seat: seatOf(asked ?? ''), copy: 1 }));
+    expect(effects).toContainEqual({ kind: 'withdraw', leaves: [1] });
+  });
+});
+
+describe('an audit', () => {
+  const every = shapeOf({ auditShare: 1 });
+  const start = [joined(a), joined(b), joined(c), inputs('d'), posted(0, { print: 'false' })];
+  const checker = (effects: readonly RunEffect[]): string => Object.keys(again(effects) as object)[0] ?? '';
+
+  it('has another worker compute the leaf again, without its rows', () => {
+    const { effects } = having(every, ...start);
+    expect(again(effects)).toEqual({ [checker(effects)]: [{ leaf: 0, copy: 1, rows: false }] });
+    expect(checker(effects)).not.toBe('a');
+  });
+
+  it('asks a third when two differ, and sends away who stands alone', () => {
+    const second = having(every, ...start, posted(0, { seat: b, copy: 1, print: 'true' }));
+    expect(codes(second.effects)).toEqual(['AUDIT_MISMATCH']);
+    expect(checker(second.effects)).toBe('c');
+    const third = from(every, second.state, posted(0, { seat: c, copy: 2, print: 'true' }));
+    expect(codes(third.effects)).toEqual(['QUARANTINED']);
+    expect(third.effects).toContainEqual({ kind: 'withdraw', leaves: [0] });
+    expect(third.effects).toContainEqual(expect.objectContaining({ kind: 'dismiss', seat: a }));
+    expect(codes(from(every, third.state, joined(d, { worker: 'a' })).effects)).toEqual(['REFUSED_WORKER']);
+  });
+
+  it('does not hold a stage for long', () => {
+    const rest = [posted(1, { seat: b }), posted(2, { seat: c }), posted(3, { seat: c })];
+    const all = [tick(0), ...start.map((e): RunEvent => (e.kind === 'posted' ? posted(0) : e)), ...rest];
+    const waiting = having(every, ...all, tick(100), beat(a), beat(b), beat(c));
+    expect(waiting.state.kind).toBe('asking');
+    const { effects } = from(every, waiting.state, tick(1200));
+    expect(kinds(effects)).toContain('add');
+  });
+});
