@@ -10,12 +10,12 @@ describeWithRedis('a campaign of faults', () => {
   test('hits work and leaves every run with the bytes of `run`', { timeout: 120_000 }, async () => {
     const { strikes, runs, different } = await campaign({
       seed: 4,
-      faults: 4,
-      perMinute: 60,
-      size: { steps: 60, iterations: 6 },
+      faults: 3,
+      perMinute: 90,
+      size: { steps: 80, iterations: 6 },
       runs: 1,
       workers: 3,
-      secondsMax: 8,
+      secondsMax: 60,
       say: () => {},
     });
     expect(different).toEqual([]);
