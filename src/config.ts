@@ -8,6 +8,8 @@ import { readS3Settings, type S3Environment, type S3Settings } from './objects/s
 export interface Config {
   /** `SKEWFLOW_LOG`: what is logged to stderr. Default `silent`: errors are thrown, not logged. */
   readonly logLevel: LogLevel;
+  /** `SKEWFLOW_TRACE_FD`: where threads write what `trace` asks for; a worker sets it for its compute child. Default 2. */
+  readonly traceDescriptor: number;
   /** `SKEWFLOW_THREADS`: worker threads where no option says otherwise; null: one per core. */
   readonly threads: number | null;
   /** `AWS_ACCESS_KEY_ID` … `AWS_PROFILE`: the storage behind `s3://`. */
@@ -22,13 +24,18 @@ export interface Config {
   readonly listen: string | null;
 }
 
-export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
+/** From `debug`: which shard is read, computed and posted; from `trace`: each pass of a thread over a block of rows, too. */
+export const logLevels = ['silent', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 export type LogLevel = (typeof logLevels)[number];
+
+/** The file descriptor of stderr. */
+const stderr = 2;
 
 /** The variables that are read. */
 export interface Environment extends S3Environment {
   readonly SKEWFLOW_LOG?: string | undefined;
   readonly SKEWFLOW_THREADS?: string | undefined;
+  readonly SKEWFLOW_TRACE_FD?: string | undefined;
   readonly REDIS_URL?: string | undefined;
   readonly SKEWFLOW_REDIS_PASSWORD_FILE?: string | undefined;
   readonly SKEWFLOW_STORAGE?: string | undefined;
@@ -43,6 +50,7 @@ export interface Environment extends S3Environment {
 export function readConfig(environment: Environment): Config {
   return Object.freeze({
     logLevel: levelOf(environment.SKEWFLOW_LOG),
+    traceDescriptor: countOf('SKEWFLOW_TRACE_FD', environment.SKEWFLOW_TRACE_FD) ?? stderr,
     threads: countOf('SKEWFLOW_THREADS', environment.SKEWFLOW_THREADS),
     s3: readS3Settings(environment, textIn),
     redisUrl: textOf(environment.REDIS_URL),

@@ -31,7 +31,7 @@ export type Facts = Readonly<Record<string, boolean | number | string | null>>;
 /** A log that writes lines of `level` and above. Loading pino takes tens of milliseconds; a silent run never pays. */
 export function logTo(level: LogLevel): Log {
   let pino: Promise<Log> | null = null;
-  const write = (at: Exclude<LogLevel, 'silent'>) => (facts: Facts, sentence: string) => {
+  const write = (at: keyof Log) => (facts: Facts, sentence: string) => {
     if (logLevels.indexOf(at) > logLevels.indexOf(level)) return;
     pino ??= import('pino').then(({ pino: make, destination }) =>
       make({ level }, destination({ fd: 2, sync: true })),

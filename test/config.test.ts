@@ -7,6 +7,7 @@ describe('readConfig', () => {
   it('is silent and leaves the threads to the machine by default', () => {
     const nothing = {
       logLevel: 'silent',
+      traceDescriptor: 2,
       threads: null,
       redisUrl: null,
       redisPasswordFile: null,
@@ -29,6 +30,7 @@ describe('readConfig', () => {
   it('reads what is set', () => {
     const environment = {
       SKEWFLOW_LOG: 'debug',
+      SKEWFLOW_TRACE_FD: '4',
       SKEWFLOW_THREADS: '3',
       REDIS_URL: 'redis://:x@host',
       SKEWFLOW_REDIS_PASSWORD_FILE: '/run/secrets/redis',
@@ -37,6 +39,7 @@ describe('readConfig', () => {
     };
     expect(readConfig(environment)).toEqual({
       logLevel: 'debug',
+      traceDescriptor: 4,
       threads: 3,
       redisUrl: 'redis://:x@host',
       redisPasswordFile: '/run/secrets/redis',
@@ -47,7 +50,10 @@ describe('readConfig', () => {
   });
 
   it.each([
-    [{ SKEWFLOW_LOG: 'loud' }, 'SKEWFLOW_LOG: expected one of silent, error, warn, info, debug, got `loud`'],
+    [
+      { SKEWFLOW_LOG: 'loud' },
+      'SKEWFLOW_LOG: expected one of silent, error, warn, info, debug, trace, got `loud`',
+    ],
     [{ SKEWFLOW_THREADS: '0' }, 'SKEWFLOW_THREADS: expected a whole number from 1, got `0`'],
     [{ SKEWFLOW_THREADS: '2.5' }, 'SKEWFLOW_THREADS: expected a whole number from 1, got `2.5`'],
   ])('refuses %o', (environment, message) => {

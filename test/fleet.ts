@@ -20,6 +20,10 @@ export interface Service {
   readonly ended: Promise<number | null>;
   /** Resolves when it logged something that matches. */
   readonly says: (pattern: RegExp) => Promise<void>;
+  /** Call with what it logs from now on, as it comes. */
+  readonly hear: (listener: (text: string) => void) => void;
+  /** It and whoever shares its log have ended, and everything they logged has been heard. */
+  readonly silent: Promise<void>;
 }
 
 export interface Fleet extends AsyncDisposable {
@@ -73,17 +77,23 @@ export async function startFleet(
     });
     let text = '';
     const listeners = new Set<() => void>();
+    const hearers: ((text: string) => void)[] = [];
     child.stderr.on('data', (data: Buffer) => {
-      text += data.toString();
+      const more = data.toString();
+      text += more;
+      for (const hear of hearers) hear(more);
       for (const listener of listeners) listener();
     });
     const ended = new Promise<number | null>((resolve) => child.on('exit', (code) => resolve(code)));
+    const silent = new Promise<void>((resolve) => child.on('close', () => resolve()));
     const service = {
       child,
       pid: child.pid ?? 0,
       log: () => text,
       kill: (signal: NodeJS.Signals) => void child.kill(signal),
       ended,
+      silent,
+      hear: (listener: (text: string) => void) => void hearers.push(listener),
       says: (pattern: RegExp): Promise<void> =>
         new Promise((resolve, reject) => {
           const look = (): void => {

@@ -142,8 +142,14 @@ async function carried(
     rows: wanted,
     rules: { ...watchful, version, allowMixed: order.allowMixed, seatsMin: order.seats.min, ...means.rules },
     resume,
-    keep: (checkpoint) => inRoom(() => checkpoints.save(checkpoint.epoch, checkpoint), story, leave),
+    keep: async (checkpoint) => {
+      const facts = { run: order.run, iteration: checkpoint.number + 1 };
+      means.log.debug({ ...facts, doing: 'checkpoint' }, 'keeping a checkpoint');
+      await inRoom(() => checkpoints.save(checkpoint.epoch, checkpoint), story, leave);
+      means.log.debug({ ...facts, doing: 'kept' }, 'the checkpoint is kept');
+    },
     finish: async (evaluated) => {
+      means.log.debug({ run: order.run, doing: 'finish' }, 'writing the results');
       const evaluateSeconds = clock.lap();
       const shared = sharedResults(prepared, wanted, evaluated, optimization);
       const summarise = (): RunSummary =>

@@ -209,6 +209,9 @@ export class Office {
         if (answer.kind === 'non-finite') return;
         this.#ledger.answered(partialBytes(answer));
         this.#sheet.put(leaf, answer, worker);
+        const { log } = this.#run;
+        const facts = { run: this.desk.run, seat, iteration: number + 1, phase, shard: leaf };
+        log.debug({ ...facts, doing: 'answer' }, `took the answer of ${leaf}`);
       },
     );
   }

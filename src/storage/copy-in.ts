@@ -1,10 +1,11 @@
 /**
  * How does a file come into a folder that is kept? Under another name until it is complete and known to be what it should
- * be; a copy that was broken off is taken up where it stopped.
+ * be; a copy that was broken off is taken up where it stopped, and several that go on at once help one another: they write the same
+ * bytes to the same places.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename, rm, stat, utimes } from 'node:fs/promises';
+import { constants, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { syncFolder } from '../arrays/whole-file.ts';
 import { SkewflowError } from '../errors.ts';
@@ -27,19 +28,29 @@ export async function copyIn(
   const partial = `${file}.partial`;
   try {
     await copyRest(path, partial, onBytes);
+    if ((await fileDigest(partial)) === sha256) return await complete(path, partial, file);
   } catch (cause) {
+    // Whoever copied it as well was faster.
+    if (await exists(file)) return;
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new SkewflowError('OutOfReachError', `${path}: not copied to ${url}: ${why}`, { path }, { cause });
   }
-  if ((await fileDigest(partial)) !== sha256) {
-    await rm(partial, { force: true });
-    throw changedMeanwhile(path, url);
-  }
+  await rm(partial, { force: true });
+  throw changedMeanwhile(path, url);
+}
+
+async function complete(path: string, partial: string, file: string): Promise<void> {
   const { atime, mtime } = await stat(path);
   await utimes(partial, atime, mtime);
   await rename(partial, file);
   await syncFolder(dirname(file));
 }
+
+const exists = (file: string): Promise<boolean> =>
+  stat(file).then(
+    () => true,
+    () => false,
+  );
 
 /** The file was another when its digest was taken. */
 export function changedMeanwhile(path: string, url: string): SkewflowError {
@@ -50,14 +61,15 @@ export function changedMeanwhile(path: string, url: string): SkewflowError {
 
 async function copyRest(from: string, to: string, onBytes: OnBytes): Promise<void> {
   const source = await open(from, 'r');
-  const target = await open(to, 'a');
+  const target = await open(to, constants.O_RDWR | constants.O_CREAT);
   try {
     const buffer = Buffer.alloc(copyBytes);
-    for (let at = (await target.stat()).size; ; ) {
+    for (;;) {
+      // Another copy may have come further meanwhile.
+      const at = (await target.stat()).size;
       const { bytesRead } = await source.read(buffer, 0, buffer.length, at);
       if (bytesRead === 0) break;
-      await target.appendFile(buffer.subarray(0, bytesRead));
-      at += bytesRead;
+      await target.write(buffer, 0, bytesRead, at);
       onBytes(bytesRead);
     }
     await target.sync();

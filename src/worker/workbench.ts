@@ -41,6 +41,8 @@ export interface Taker {
   readonly post: (partials: readonly Partial[]) => Promise<void>;
   /** Tell how far the work is; at most once in a while. */
   readonly beat: () => Promise<void>;
+  /** Told what begins now, for whoever debugs. */
+  readonly doing: (what: 'compute' | 'read', leaves: readonly LeafName[]) => void;
 }
 
 /** Work done since the seat was taken. */
@@ -95,7 +97,7 @@ export class Workbench implements AsyncDisposable {
     const loaded = await this.#load(iteration);
     for (const some of this.#together(leaves)) {
       signal.throwIfAborted();
-      await this.#bind(loaded, some, signal);
+      await this.#bind(loaded, some, taker, signal);
       const rows = withRows ? iteration.rows : noRows;
       await this.#answer(loaded, { ...iteration, rows }, some, taker, signal);
     }
@@ -140,7 +142,12 @@ export class Workbench implements AsyncDisposable {
   }
 
   /** Make these shards resident; others go when there is no room for both. */
-  async #bind(loaded: Loaded, leaves: readonly LeafName[], signal: AbortSignal): Promise<void> {
+  async #bind(
+    loaded: Loaded,
+    leaves: readonly LeafName[],
+    { doing }: Taker,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { session, residentBytesMax } = loaded;
     const wanted = leaves.filter((leaf) => leaf !== 'sources');
     const missing = wanted.filter((leaf) => !this.#resident.has(leaf));
@@ -153,6 +160,7 @@ export class Workbench implements AsyncDisposable {
     }
     for (const leaf of missing) {
       signal.throwIfAborted();
+      doing('read', [leaf]);
       const shard = this.#shard(leaf);
       await session.bind(shard, await this.#work.readRows(shard));
       this.#resident.add(leaf);
@@ -170,6 +178,7 @@ export class Workbench implements AsyncDisposable {
     const outbox = new Outbox(this.#work.rows, taker.post, (error) => halt.abort(error));
     const want = phase === 'gradient' ? 'gradient' : 'sums';
     const request: Evaluation = { inputs: { grid, fields }, leaves, want, seeds, sums, rows };
+    taker.doing('compute', leaves);
     let beaten = performance.now();
     const sink: EvaluationSink = {
       partial: (partial) => outbox.put(partial),

@@ -77,6 +77,8 @@ export interface Answered {
   readonly endedMs: number;
 }
 
+type Doing = 'compute' | 'idle' | 'post' | 'posted' | 'read';
+
 /** A seat that says nothing is taken for dead; this one speaks at least so often, whatever it does. */
 const aliveMs = 1000;
 /** Silence of the store after which a seat has lapsed: three beats, as its key lives. */
@@ -241,7 +243,11 @@ class Service implements AsyncDisposable {
         iteration,
         tasks.map(({ leaf }) => leaf),
         tasks[0]?.rows ?? false,
-        { post: (partials) => this.#post(iteration, partials, byLeaf, begun), beat: () => this.#beat() },
+        {
+          post: (partials) => this.#post(iteration, partials, byLeaf, begun),
+          beat: () => this.#beat(),
+          doing: (what, leaves) => this.#debug(iteration, what, leaves),
+        },
         AbortSignal.any([this.#options.signal, signal]),
       );
     } catch (error) {
@@ -250,12 +256,24 @@ class Service implements AsyncDisposable {
         return;
       }
     }
+    this.#debug(iteration, 'idle', []);
     this.#feed({ kind: 'waved', tookMs: performance.now() - begun });
   }
 
   #fail(error: unknown): void {
     if (isSkewflowError(error) && error.details['code'] === seatLostCode) this.#feed({ kind: 'fenced' });
     else this.#feed({ kind: 'failed', error: reportOf(error) });
+  }
+
+  /** Where this worker is: whoever reads the log of one that died, or hangs, sees what it was at. */
+  #debug({ number, phase }: Iteration, doing: Doing, leaves: readonly LeafName[]): void {
+    const { log } = this.#options;
+    const { run } = this.#seat.sheet;
+    const shards = leaves.join(' ');
+    log.debug(
+      { run, seat: this.#seat.id, iteration: number + 1, phase, doing, shards },
+      `${doing} shards ${shards}`,
+    );
   }
 
   async #beat(): Promise<void> {
@@ -279,7 +297,10 @@ class Service implements AsyncDisposable {
     });
     const answered = partials.flatMap(({ leaf }) => tasks.get(leaf) ?? []);
     this.#feed({ kind: 'answered', key: questionOf(iteration).key, tasks: answered });
+    const leaves = partials.map(({ leaf }) => leaf);
+    this.#debug(iteration, 'post', leaves);
     const receipts = await this.#seat.post(postings);
+    this.#debug(iteration, 'posted', leaves);
     if (receipts.includes('fenced')) throw seatLost();
     const endedMs = performance.now();
     for (const [i, { leaf }] of postings.entries()) {

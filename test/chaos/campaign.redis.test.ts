@@ -7,16 +7,19 @@ import { campaign } from './campaign.ts';
 beforeAll(built);
 
 describeWithRedis('a campaign of faults', () => {
-  test('leaves every run with the bytes of `run`', { timeout: 120_000 }, async () => {
-    const { runs, different, hit } = await campaign({
+  test('hits work and leaves every run with the bytes of `run`', { timeout: 120_000 }, async () => {
+    const { strikes, runs, different } = await campaign({
       seed: 4,
-      faults: 5,
-      iterations: 100,
-      secondsMax: 15,
+      faults: 3,
+      perMinute: 90,
+      size: { steps: 80, iterations: 6 },
+      runs: 1,
+      workers: 3,
+      secondsMax: 60,
       say: () => {},
     });
     expect(different).toEqual([]);
     expect(runs).toBeGreaterThan(0);
-    expect(hit.size).toBeGreaterThan(0);
+    expect(strikes.total).toBeGreaterThan(0);
   });
 });

@@ -1,5 +1,9 @@
-/** How is a link cut without a word? A relay in front of a server that stops passing bytes on, and takes none from anybody. */
+/**
+ * How is a link cut without a word, or made long? A relay in front of a server that stops passing bytes on and takes none from
+ * anybody, or passes them on a while later.
+ */
 import { connect, createServer, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 
 export interface CutLink extends AsyncDisposable {
   /** Where the server is reached through the link. */
@@ -10,8 +14,12 @@ export interface CutLink extends AsyncDisposable {
   readonly mend: () => void;
 }
 
-/** A link to a port of this machine. */
-export async function cutLink(port: number): Promise<CutLink> {
+/**
+ * A link to a port of this machine.
+ *
+ * @param delayMs - how much later everything arrives, in either direction
+ */
+export async function cutLink(port: number, delayMs = 0): Promise<CutLink> {
   const sockets = new Set<Socket>();
   let isCut = false;
   const relay = createServer((near) => {
@@ -26,7 +34,8 @@ export async function cutLink(port: number): Promise<CutLink> {
       });
     }
     if (isCut) silence(near, far);
-    else near.pipe(far).pipe(near);
+    else if (delayMs === 0) near.pipe(far).pipe(near);
+    else near.setNoDelay().pipe(late(delayMs)).pipe(far.setNoDelay()).pipe(late(delayMs)).pipe(near);
   });
   await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
   const address = relay.address();
@@ -49,4 +58,17 @@ export async function cutLink(port: number): Promise<CutLink> {
 
 function silence(...sockets: readonly Socket[]): void {
   for (const socket of sockets) socket.unpipe().pause();
+}
+
+/** Timers of one length keep their order, so bytes do. */
+function late(delayMs: number): Transform {
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      setTimeout(() => this.push(chunk), delayMs);
+      done();
+    },
+    flush(done) {
+      setTimeout(done, delayMs);
+    },
+  });
 }

@@ -89,6 +89,19 @@ describe('a large input', () => {
     expect(bytes.equals(await readFile(await root.file(key)))).toBe(true);
   });
 
+  it('may be copied by several at once', async () => {
+    const path = join(folder, 'x.npy');
+    const bytes = randomBytes(20_000_000);
+    await writeFile(path, bytes);
+    await utimes(path, 1000, 2000);
+    const key = inputKey(bytes, '.npy');
+    const keys = await Promise.all(Array.from({ length: 4 }, () => uploadInput(root, path, '.npy')));
+    expect(keys).toEqual([key, key, key, key]);
+    expect(bytes.equals(await readFile(await root.file(key)))).toBe(true);
+    expect((await stat(await root.file(key))).mtimeMs).toBe(2_000_000);
+    expect(await readdir(join(folder, 'root/inputs'))).toEqual([key.replace('inputs/', '')]);
+  });
+
   it('is refused, and nothing kept, when what was copied before is of another file', async () => {
     const path = join(folder, 'x.npy');
     const bytes = randomBytes(100_000);

@@ -3,6 +3,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { readConfig } from '../../config.ts';
 import { decodeFromChild, encode, type FromChild, type Message, type ToChild } from './messages.ts';
 
 export interface ChildListener {
@@ -21,6 +22,9 @@ export interface RunningChild {
   readonly said: () => string;
 }
 
+const stderrDescriptor = 2;
+/** The first descriptor after the three streams and the channel. */
+const traceDescriptor = 4;
 /** Characters of a child's output that are kept. */
 const keptCharacters = 2000;
 
@@ -35,13 +39,16 @@ const secrets = {
 
 export function startChild(environment: NodeJS.ProcessEnv, listener: ChildListener): RunningChild {
   const [entry, execArgv] = childEntry();
+  // Its threads write to our own stderr what `trace` asks for: what goes through this process is late, or lost with it.
+  const traces = readConfig(process.env).logLevel === 'trace';
+  const trace = traces ? { SKEWFLOW_TRACE_FD: String(traceDescriptor) } : {};
   const child = fork(entry, [], {
     // It has no business with Redis and storage, and whoever reads its environment does not either.
-    env: { ...process.env, ...secrets, ...environment },
+    env: { ...process.env, ...secrets, ...trace, ...environment },
     execArgv,
     serialization: 'advanced',
     // stdout is for data, and Dawn prints there.
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...(traces ? [stderrDescriptor] : [])],
   });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {

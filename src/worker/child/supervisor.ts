@@ -159,6 +159,7 @@ export class Supervisor {
       },
     });
     this.#child = child;
+    this.#options.log.debug({ pid: child.pid ?? null }, 'a compute child started');
     this.#clock = setInterval(() => this.#feed({ kind: 'checked', at: performance.now() }), this.#checkMs());
     this.#clock.unref();
   }

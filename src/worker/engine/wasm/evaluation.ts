@@ -176,14 +176,16 @@ function runUnit(station: Station, unit: Unit, post: Post): void {
     post({ kind: 'leaf', leaf: unit.leaf, partial: evaluateSourcesLeaf(station, stackAt(station, 0)) });
     return;
   }
-  const partial = runBlocks(station, shard, unit);
+  const added = runBlocks(station, shard, unit);
   // Blocks may be missing, and nobody wants the others.
   if (isAborted(station)) return;
-  const root = climb(station, shard, unit, partial);
+  const root = climb(station, shard, unit, added);
   post({ kind: 'progress', blocks: unit.blocks });
   // Where sweeps are shared, a shard is finished after all units.
-  if (root !== null && !station.task.keepsPartials)
-    post({ kind: 'leaf', leaf: unit.leaf, partial: finishShard(station, leaf, shard, root) });
+  if (root === null || station.task.keepsPartials) return;
+  const partial = finishShard(station, leaf, shard, root);
+  station.passing?.('answered', shard.range.index, shard.range.begin);
+  post({ kind: 'leaf', leaf: unit.leaf, partial });
 }
 
 /** The unit's partial: neighbours are added as soon as both are there, so few are held. */

@@ -10,6 +10,7 @@ import { memoryImport, scratchNames, valueBank } from '../../../kernels/wasm/nam
 import { rowsOf, type Shapes, sourceBlocks } from '../../../kernels/wasm/shapes.ts';
 import type { GroupPlan, SweepPlan } from '../../../kernels/wasm/sweep-plan.ts';
 import type { Task } from './messages.ts';
+import type { Passing } from './passes.ts';
 
 /** The functions an emitted program exports; which there are depends on the program. */
 export type Exports = Readonly<Record<string, (...args: readonly number[]) => number>>;
@@ -28,6 +29,8 @@ export interface Station {
   /** log₂ of a scalar's bytes. */
   readonly shift: number;
   readonly control: Int32Array;
+  /** Told of every pass over a block; null: nobody asks. */
+  readonly passing: Passing | null;
 }
 
 export function makeStation(
@@ -35,6 +38,7 @@ export function makeStation(
   instance: WebAssembly.Instance,
   memory: WebAssembly.Memory,
   task: Task,
+  passing: Passing | null,
 ): Station {
   const { buffer } = memory;
   const own = task.map.threads[task.thread];
@@ -52,6 +56,7 @@ export function makeStation(
     scalars: single ? new Float32Array(buffer) : new Float64Array(buffer),
     shift: single ? 2 : 3,
     control: new Int32Array(task.control),
+    passing,
   };
   fillContexts(station);
   return station;

@@ -6,6 +6,7 @@ import { invariant } from '../../../errors.ts';
 import type { SweepPlan } from '../../../kernels/wasm/sweep-plan.ts';
 import { evaluate } from './evaluation.ts';
 import type { FromThread, ToThread } from './messages.ts';
+import { passing } from './passes.ts';
 import { instantiate, makeStation } from './station.ts';
 
 interface Loaded {
@@ -18,6 +19,7 @@ interface Loaded {
 const port = parentPort;
 invariant(port !== null, 'this file is the entry of a worker thread');
 const post = (message: FromThread): void => port.postMessage(message);
+const told = passing();
 const sessions = new Map<number, Loaded>();
 
 port.on('message', (message: ToThread) => {
@@ -37,7 +39,7 @@ port.on('message', (message: ToThread) => {
       const { plan, at } = loadedAs(message.session);
       invariant(at !== null, 'a session has its memory before it is evaluated');
       try {
-        evaluate(makeStation(plan, at.instance, at.memory, message.task), post);
+        evaluate(makeStation(plan, at.instance, at.memory, message.task, told), post);
       } catch (error) {
         post({ kind: 'failed', error });
       }

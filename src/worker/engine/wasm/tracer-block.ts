@@ -59,6 +59,7 @@ export function evaluateBlock(
   const group = plan.tracers;
   if (group === null) return null;
   const block = enterBlock(station, group, shard, index, partial);
+  station.passing?.('forward', shard.range.index, shard.range.begin + block.begin);
   const final = runForward(station, block);
   if (!allFinite(station, block, final, plan.shapes.tracers.stateComponents))
     return firstBlowUp(station, block);
@@ -68,6 +69,7 @@ export function evaluateBlock(
     visitPoint(station, task.steps, visitMode.values);
     return lossFailure(station, block, partial);
   }
+  station.passing?.('backward', shard.range.index, shard.range.begin + block.begin);
   runBackward(station, block);
   writeGradients(station, block);
   return lossFailure(station, block, partial) ?? gradientFailure(station, block);
