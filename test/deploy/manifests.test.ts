@@ -10,7 +10,17 @@ if (missing !== null && process.env['CI'] === 'true') throw new Error(missing);
 
 describe.skipIf(missing !== null)(`the overlays${missing === null ? '' : ` (skipped: ${missing})`}`, () => {
   it('are there for every kind of device and way to scale', () => {
-    expect(overlays).toEqual(['amd', 'cpu', 'dev-redis', 'indexed-job', 'intel', 'keda', 'kueue', 'nvidia']);
+    expect(overlays).toEqual([
+      'amd',
+      'cpu',
+      'dev-redis',
+      'indexed-job',
+      'intel',
+      'keda',
+      'kueue',
+      'nvidia',
+      's3',
+    ]);
   });
 
   it('have no field that the API does not know, and every value of its type', () => {
@@ -21,6 +31,14 @@ describe.skipIf(missing !== null)(`the overlays${missing === null ? '' : ` (skip
     const [deployment] = render('cpu').filter(({ kind }) => kind === 'Deployment');
     const wrong = { ...deployment!, spec: { ...deployment!.spec, replica: 3 } };
     expect(unknownFields([wrong]).join()).toMatch(/replica/);
+  }, 120_000);
+
+  it('keep everything in a bucket, and mount and claim no volume, with s3', () => {
+    const rendered = render('s3');
+    expect(rendered.filter(({ kind }) => kind === 'PersistentVolumeClaim')).toEqual([]);
+    const text = JSON.stringify(rendered);
+    expect(text).not.toContain('persistentVolumeClaim');
+    expect(text.match(/s3:\/\/skewflow\/runs/g)).toHaveLength(3);
   }, 120_000);
 
   describe.each(overlays)('%s', (overlay) => {
