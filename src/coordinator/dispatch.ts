@@ -2,6 +2,7 @@
  * How is what was decided said to the store? Under the epoch of the desk that the run has now; and whoever is fenced finds out by
  * whom.
  */
+import { setMaxListeners } from 'node:events';
 import type { Desk, Receipt } from '../exchange/exchange.ts';
 import { type Iteration, protocolVersion } from '../protocol.ts';
 import type { Coordination } from './coordinator.ts';
@@ -21,6 +22,8 @@ export class Dispatch {
     this.#desk = desk;
     this.#reopen = reopen;
     this.#handOver = handOver;
+    // Everything sent listens while it waits, and of many runs there may be much on its way.
+    setMaxListeners(0, handOver);
   }
 
   get desk(): Desk {
