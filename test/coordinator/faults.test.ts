@@ -82,7 +82,7 @@ describe('a worker that is lost', () => {
 
 describe('a worker whose work waits for somebody', () => {
   it('is told of once, and when it goes on', () => {
-    const full = '/root/rows: the disk is full';
+    const full = '/storage/rows: the disk is full';
     const { state, effects } = having(shape, joined(a), inputs('d'), beat(a, full));
     expect(effects).toMatchObject([{ notice: { code: 'WORKER_WAITS', who: { worker: 'a' }, why: full } }]);
     expect(from(shape, state, beat(a, full)).effects).toEqual([]);

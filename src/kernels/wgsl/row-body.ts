@@ -67,7 +67,7 @@ export function operand(kernel: Kernel, id: ValueId, suffix: Suffix = ''): strin
   }
 }
 
-const endOf = (s: Suffix): string => (typeof s === 'string' ? s : s.bound);
+export const endOf = (s: Suffix): string => (typeof s === 'string' ? s : s.bound);
 
 /** The name of the bound row's number. */
 const boundRow = (loop: number, s: Suffix): string => `j${loop}${typeof s === 'string' ? '' : s.bound}`;

@@ -10,13 +10,13 @@ import type { Kernel } from '../ir/kernel.ts';
 import { lower } from '../lower/lower.ts';
 import type { Program, TermProgram, TermRows } from '../sweep/program.ts';
 import { code, whole } from './code.ts';
-import { type Crew, crewWithRows, suffixes } from './crew.ts';
+import { type Crew, suffixes } from './crew.ts';
 import { recordLength, recordOffset, recordReal, recordWord } from './records.ts';
-import { neededBy, numbersHeld, operand, rowSteps } from './row-body.ts';
+import { neededBy, operand, rowSteps } from './row-body.ts';
 import { entry, type Shader, shader } from './shader.ts';
 import type { Shapes } from './shapes.ts';
 import { carryAt, keptAt, type Moments, pathAt, tracerPlace, tracerSite } from './sites.ts';
-import { constantName, each, paramName, tracerTranspose } from './tracer-sweep.ts';
+import { accumulatedBy, crewOfKernel, each, tracerTranspose } from './tracer-sweep.ts';
 
 /** Words of a workgroup in `out` before its sums: marks of states, terms and gradients that are not finite, then θ̄. */
 export const outParams = 3;
@@ -115,8 +115,7 @@ export function termSums(program: Program, shapes: Shapes, term: TermProgram): S
 /** A thread has several rows where what they leave is one sum: anything else is reduced a row a thread. */
 function crewOfSums(shapes: Shapes, { linear }: TermRows, kernel: Kernel): Crew {
   if (!linear) return shapes.tracerCrew;
-  const held = numbersHeld(kernel) + shapes.tracers.stateComponents;
-  return crewWithRows(shapes.tracerCrew, shapes.tracers.rows, held, shapes.rowsForTwo);
+  return crewOfKernel(shapes, kernel, shapes.tracers.stateComponents);
 }
 
 function linearTotal(shapes: Shapes): string {
@@ -153,7 +152,7 @@ export function termSeeds(program: Program, shapes: Shapes, term: TermProgram): 
   if (term.rows === null || vjp === null) return null;
   const kernel = lower(vjp, program.layout.of('tracers'));
   const components = term.rows.by.length;
-  const carried = carriedBy(kernel, shapes);
+  const carried = accumulatedBy(kernel, shapes);
   const seedPlanes = [null, ...term.moments].flatMap((moment) => {
     const plane = kernel.planes.find((p) => p.bank === (moment === null ? 'state' : `state@${moment}`));
     if (plane === undefined) return [];
@@ -218,20 +217,6 @@ function cotangent(c: number): string {
   const at = recordOffset.component(c);
   const counts = `(${recordWord(at + 1)} == 0xffffffffu || ${recordWord(at + 1)} == number)`;
   return `select(0f, ${recordReal(at)}, present && ${counts})`;
-}
-
-function carriedBy(
-  kernel: Kernel,
-  shapes: Shapes,
-): readonly { readonly name: string; readonly component: number }[] {
-  const constants = kernel.planes.some((p) => p.bank === 'constant') ? shapes.tracers.constantComponents : 0;
-  return [
-    ...each(constants, (c) => ({ name: constantName(c), component: shapes.carry.constants + c })),
-    ...[...new Set(kernel.rowSums.map((s) => s.component))].map((c) => ({
-      name: paramName(c),
-      component: shapes.carry.params + c,
-    })),
-  ];
 }
 
 function termBindings(use: 'read' | 'read_write'): Shader['bindings'] {

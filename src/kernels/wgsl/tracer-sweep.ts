@@ -7,7 +7,7 @@
  */
 import type { Kernel } from '../ir/kernel.ts';
 import { lower } from '../lower/lower.ts';
-import type { GroupProgram, Program, Statement } from '../sweep/program.ts';
+import type { Program, Statement } from '../sweep/program.ts';
 import { code, plus, whole } from './code.ts';
 import { type Crew, crewWithRows, suffixes } from './crew.ts';
 import { neededBy, numbersHeld, operand, rowSteps, storeVectors } from './row-body.ts';
@@ -31,7 +31,7 @@ export function tracersForward(program: Program, shapes: Shapes): Shader | null 
   if (group === null || d === 0) return null;
   const flow =
     group.step === null || group.flow === null ? null : lower(group.flow, program.layout.of('tracers'));
-  const crew = crewOfSweep(shapes, flow, 2 * d);
+  const crew = crewOfKernel(shapes, flow, 2 * d);
   const own = suffixes(crew);
   const step = flow === null ? null : forwardStep(group.step?.forward ?? [], flow, crew, shapes);
   const body = code`
@@ -83,7 +83,7 @@ export function tracersForward(program: Program, shapes: Shapes): Shader | null 
 }
 
 /** How a sweep's threads share rows: by what a row keeps in registers, `beside` what its flow reads and sums. */
-function crewOfSweep(shapes: Shapes, kernel: Kernel | null, beside: number): Crew {
+export function crewOfKernel(shapes: Shapes, kernel: Kernel | null, beside: number): Crew {
   const held = kernel === null ? 0 : numbersHeld(kernel);
   return crewWithRows(shapes.tracerCrew, shapes.tracers.rows, held + beside, shapes.rowsForTwo);
 }
@@ -170,8 +170,8 @@ export function tracersBackward(program: Program, shapes: Shapes): Shader | null
   const d = shapes.tracers.stateComponents;
   if (group === null || d === 0 || !program.wants.any) return null;
   const vjp = group.flowVjp === null ? null : lower(group.flowVjp, program.layout.of('tracers'));
-  const accumulated = accumulatedBy(group, vjp, shapes);
-  const crew = crewOfSweep(shapes, vjp, d + accumulated.length);
+  const accumulated = accumulatedBy(vjp, shapes);
+  const crew = crewOfKernel(shapes, vjp, d + accumulated.length);
   const own = suffixes(crew);
   const step = vjp === null ? '' : backwardStep(group.step?.backward ?? [], vjp, crew, shapes);
   const body = code`
@@ -290,12 +290,13 @@ export interface Accumulated {
   readonly component: number;
 }
 
-export const constantName = (c: number): string => `constant_${c}`;
-export const paramName = (c: number): string => `θ_${c}`;
+const constantName = (c: number): string => `constant_${c}`;
+const paramName = (c: number): string => `θ_${c}`;
 
-function accumulatedBy(group: GroupProgram, kernel: Kernel | null, shapes: Shapes): readonly Accumulated[] {
+/** What a kernel adds to of a row: gradients of its constants and of the parameters. */
+export function accumulatedBy(kernel: Kernel | null, shapes: Shapes): readonly Accumulated[] {
   if (kernel === null) return [];
-  const constants = kernel.planes.some((p) => p.bank === 'constant') ? group.constantComponents : 0;
+  const constants = kernel.planes.some((p) => p.bank === 'constant') ? shapes.tracers.constantComponents : 0;
   return [
     ...each(constants, (c) => ({ name: constantName(c), component: shapes.carry.constants + c })),
     ...[...new Set(kernel.rowSums.map((s) => s.component))].map((c) => ({

@@ -14,6 +14,7 @@ import { code, plus, whole } from './code.ts';
 import {
   type Body,
   compute,
+  endOf,
   innerSteps,
   inside,
   loopsOf,
@@ -161,8 +162,6 @@ export function boundRowsEach(kernel: Kernel, pass: Pass, boundRows: number): nu
 
 const boundSuffixes = (each: number): readonly { readonly bound: string }[] =>
   Array.from({ length: each }, (_, c) => ({ bound: each === 1 ? '' : `_${c}` }));
-
-const endOf = ({ bound }: { readonly bound: string }): string => bound;
 
 export function transposedPass(kernel: Kernel, pass: Pass, plan: PassPlan): string {
   const { target } = pass;

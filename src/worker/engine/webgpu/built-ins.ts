@@ -4,6 +4,7 @@
  * class, since it reaches the bits.
  */
 import { code, whole } from '../../../kernels/wgsl/code.ts';
+import { workgroupThreads } from '../../../kernels/wgsl/crew.ts';
 import { entry, shader } from '../../../kernels/wgsl/shader.ts';
 import { type BuiltIns, compile, makeBindGroups, makeBuffers, makeRecorder, usage } from './gpu.ts';
 
@@ -40,7 +41,7 @@ export async function findBuiltIns(device: GPUDevice): Promise<BuiltIns> {
       { buffer: 'carry', access: 'read_write' },
     ],
     entry(code`
-      let number = group * ${whole(256)} + lane;
+      let number = group * ${whole(workgroupThreads)} + lane;
       if (number < job.count) { carry[number] = exp2(given[number]); }
     `),
   );
@@ -57,7 +58,7 @@ export async function findBuiltIns(device: GPUDevice): Promise<BuiltIns> {
     const given = argumentsOfExp2();
     device.queue.writeBuffer(buffers.reserve('given', given.byteLength), 0, given.buffer);
     const values = buffers.reserve('carry', given.byteLength);
-    recorder.dispatch(pipeline, points / 256, { count: points }, 0);
+    recorder.dispatch(pipeline, points / workgroupThreads, { count: points }, 0);
     const back = buffers.reserve('back', given.byteLength, usage.mapRead | usage.copyTarget);
     recorder.copy(values, 0, back, 0, given.byteLength);
     const result = new Float32Array(await recorder.read(back, given.byteLength));
