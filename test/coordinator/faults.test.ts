@@ -282,6 +282,11 @@ describe('an audit', () => {
   const checker = (effects: ReturnType<typeof decide>['effects']): string =>
     Object.keys(again(effects) as object)[0] ?? '';
 
+  it('is announced with the plan, so that the answer comes for itself', () => {
+    expect(planIn(having(every, joined(a), inputs('d')).effects)?.alone).toEqual([0, 1, 2, 3]);
+    expect(planIn(having(shape, joined(a), inputs('d')).effects)?.alone).toEqual([]);
+  });
+
   it('has another worker compute the leaf again, without its rows', () => {
     const { effects } = having(every, ...start);
     expect(again(effects)).toEqual({ [checker(effects)]: [{ leaf: 0, copy: 1, rows: false }] });

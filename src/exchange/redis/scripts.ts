@@ -64,32 +64,43 @@ local function offers()
   return free
 end
 local function add(answers, seq)
-  local frame, leaves, bytes = unpack(call('HMGET', p, seq, 'L' .. seq, 'B' .. seq))
-  if not frame then return 0 end
-  answers[#answers + 1] = frame
-  answers[#answers + 1] = leaves
-  return tonumber(bytes)
+  local leaves, frame, place, pieces, bytes =
+    unpack(call('HMGET', p, 'L' .. seq, 'F' .. seq, seq, 'N' .. seq, 'B' .. seq))
+  if not leaves then return 0 end
+  for _, part in ipairs({ leaves, frame or '', place or '', pieces or '0' }) do answers[#answers + 1] = part end
+  return frame and #frame or tonumber(bytes)
 end
 local function drop(from, to)
-  local bytes = 0
+  local dropped = 0
   for seq = from, to do
-    local frame, size = unpack(call('HMGET', p, seq, 'B' .. seq))
-    if frame then
-      call('UNLINK', frame)
-      call('HDEL', p, seq, 'L' .. seq, 'B' .. seq)
-      bytes = bytes + tonumber(size)
-    end
+    local place, pieces, bytes = unpack(call('HMGET', p, seq, 'N' .. seq, 'B' .. seq))
+    for piece = 1, tonumber(pieces or '0') do call('UNLINK', place .. ':' .. piece) end
+    dropped = dropped + (tonumber(bytes) or call('HSTRLEN', p, 'F' .. seq))
+    call('HDEL', p, 'L' .. seq, 'F' .. seq, seq, 'N' .. seq, 'B' .. seq, 'P' .. (place or ''))
   end
-  return bytes
+  return dropped
 end
 local function forget()
-  drop(tonumber(call('HGET', cur, 'pKept') or '0') + 1, tonumber(call('HGET', cur, 'pSeq') or '0'))
+  local kept, seq, placed = unpack(call('HMGET', cur, 'pKept', 'pSeq', 'pPlaced'))
+  if placed then drop(tonumber(kept or '0') + 1, tonumber(seq or '0')) end
   call('UNLINK', p)
-  call('HSET', cur, 'pBytes', 0, 'pKept', call('HGET', cur, 'pSeq') or 0)
+  call('HDEL', cur, 'pPlaced')
+  call('HSET', cur, 'pBytes', 0, 'pKept', seq or 0, 'pRead', seq or 0)
 end
-local function assign(first)
+local function assign(text)
   call('DEL', plan)
-  for i = first, #ARGV, 2 do call('HSET', plan, ARGV[i], ARGV[i + 1]) end
+  local fields = {}
+  local function set()
+    if #fields > 0 then call('HSET', plan, unpack(fields)) end
+    fields = {}
+  end
+  for seat, part in string.gmatch(text or '', '([^\\t]+)\\t([^\\n]*)\\n') do
+    fields[#fields + 1] = seat
+    fields[#fields + 1] = part
+    -- As many as the stack has room for.
+    if #fields >= 2000 then set() end
+  end
+  set()
   call('HINCRBY', cur, 'planned', 1)
 end
 `;
@@ -108,7 +119,9 @@ if call('HGET', cur, 'forgot') == '1' then
   local all = call('HGETALL', p)
   for i = 1, #all, 2 do
     if string.sub(all[i], 1, 1) == 'L' then
-      for leaf in string.gmatch(all[i + 1], '%d+') do call('SETBIT', got, leaf, 1) end
+      for bit, count in string.gmatch(all[i + 1], '(%d+)%+(%d+)') do
+        for n = 0, count - 1 do call('SETBIT', got, bit + n, 1) end
+      end
     end
   end
 end
@@ -120,10 +133,11 @@ for _, slot in ipairs(call('HKEYS', slots)) do
 end
 keep(unpack(KEYS))
 local state = call('HMGET', cur, 'evSeq', 'pSeq', 'stamp')
+call('HSET', cur, 'pRead', state[2] or 0)
 return { past + 1, state[1] or '0', state[2] or '0', state[3] or '0', offers() }
 `);
 
-/** ARGV: desk, number, phase, digest, frame, plan… → outcome, stamp, answers seen */
+/** ARGV: desk, number, phase, digest, frame, plan or nothing → outcome, stamp, answers seen */
 export const publish = script(`
 local refused = fence(ARGV[1])
 if refused then return { refused } end
@@ -135,15 +149,15 @@ if asked[1] ~= ARGV[2] or asked[2] ~= ARGV[3] or asked[3] ~= ARGV[4] then
 end
 call('HSET', cur, 'number', ARGV[2], 'phase', ARGV[3], 'digest', ARGV[4], 'frame', ARGV[5])
 call('HINCRBY', cur, 'asked', 1)
-assign(6)
+assign(ARGV[6])
 return { 'accepted', changed(), call('HGET', cur, 'pSeq') or '0' }
 `);
 
-/** ARGV: desk, plan… → outcome, stamp */
+/** ARGV: desk, plan → outcome, stamp */
 export const assign = script(`
 local refused = fence(ARGV[1])
 if refused then return { refused } end
-assign(2)
+assign(ARGV[2])
 return { 'accepted', changed() }
 `);
 
@@ -164,7 +178,7 @@ forget()
 return { 'accepted', changed(), offers() }
 `);
 
-/** → frame, plan, end, joins, where answers lie and which of their leaves were first */
+/** → frame, plan, end, joins, answers: of each, which leaves it was the first for, its frame, or where that lies and in how many pieces */
 export const standing = script(`
 local state = call('HMGET', cur, 'frame', 'end')
 local sitting = {}
@@ -204,6 +218,7 @@ while seq < pSeq and bytes < ${drainBytes} do
   seq = seq + 1
   bytes = bytes + add(answers, seq)
 end
+call('HSET', cur, 'pRead', seq)
 return { 'accepted', state[1] or '0', evSeq, call('LRANGE', ev, 0, -1), seq, answers }
 `);
 
@@ -247,75 +262,158 @@ tell('+' .. ARGV[2])
 return 1
 `);
 
+// What follows runs for every worker in every iteration: it takes few keys and defines nothing that it does not use.
+
+/** The keys of `beat`. */
+export const beatKeys = ['cur', 'seats', 'dismissed', 'ev', 'done'] as const;
 /** ARGV: seat, heartbeat, its life, beat or nothing → whether it is held */
-export const beat = script(`
-if not held(ARGV[1]) then return 0 end
+export const beat = scriptOf(`
+local ${beatKeys.join(', ')} = unpack(KEYS)
+local call = redis.call
+if call('HEXISTS', seats, ARGV[1]) == 0 or call('HEXISTS', dismissed, ARGV[1]) == 1 then return 0 end
 call('SET', ARGV[2], '', 'PX', ARGV[3])
-if ARGV[4] ~= '' then tell('.' .. ARGV[4]) end
+if ARGV[4] ~= '' then
+  call('HINCRBY', cur, 'evSeq', 1)
+  call('RPUSH', ev, '.' .. ARGV[4])
+  call('LTRIM', ev, -${eventsMax}, -1)
+  call('XADD', done, 'MAXLEN', 16, '*', 'k', '')
+  for _, key in ipairs({ ev, done }) do call('PEXPIRE', key, ${lifeMs.abandoned}) end
+end
 return 1
 `);
 
-// What follows runs for every worker in every iteration: it takes few keys and defines nothing that it does not use.
-
 /** The keys of `look`. */
 export const lookKeys = ['cur', 'seats', 'dismissed', 'plan'] as const;
-/** ARGV: seat, asked, planned → state, stamp, asked, frame, planned, plan head, plan, end, why dismissed */
+/** ARGV: asked, planned, seats… → stamp, asked, frame, planned, plan head, end; of each seat: whether it is held, plan, why dismissed */
 export const look = scriptOf(`
 local ${lookKeys.join(', ')} = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call = redis.call
 local state = call('HMGET', cur, 'stamp', 'asked', 'planned', 'end')
-local stamp, asked, planned = state[1] or '0', state[2] or '0', state[3] or '0'
-if call('HEXISTS', seats, ARGV[1]) == 0 then return { 'lost', stamp } end
-local frame, head, mine = false, false, false
-if asked ~= ARGV[2] then frame = call('HGET', cur, 'frame') end
-if planned ~= ARGV[3] then head, mine = unpack(call('HMGET', plan, '#', ARGV[1])) end
-return { 'held', stamp, asked, frame, planned, head, mine, state[4], call('HGET', dismissed, ARGV[1]) }
+local asked, planned = state[2] or '0', state[3] or '0'
+local reply = { state[1] or '0', asked, false, planned, false, state[4] }
+if asked ~= ARGV[1] then reply[3] = call('HGET', cur, 'frame') end
+local held = call('HMGET', seats, unpack(ARGV, 3))
+local why = call('EXISTS', dismissed) == 1 and call('HMGET', dismissed, unpack(ARGV, 3)) or {}
+local mine = {}
+if planned ~= ARGV[2] then
+  mine = call('HMGET', plan, '#', unpack(ARGV, 3))
+  reply[5] = table.remove(mine, 1)
+end
+for i = 1, #ARGV - 2 do
+  local at = 3 * i + 4
+  reply[at], reply[at + 1], reply[at + 2] = held[i] and 1 or 0, mine[i] or false, why[i] or false
+end
+return reply
+`);
+
+/** The keys of `admit`. */
+export const admitKeys = ['cur', 'arriving'] as const;
+/**
+ * Whether there is room for a frame that comes in pieces. What was admitted counts until it is posted, or for as long as its
+ * pieces live; where nothing else is on its way and the desk has read all, one comes whatever its size.
+ *
+ * ARGV: place, bytes, bytes that may wait, bytes kept, life of the pieces → 1: there is
+ */
+export const admit = scriptOf(`
+local ${admitKeys.join(', ')} = KEYS[1], KEYS[2]
+local call = redis.call
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local own = ARGV[1] .. ' ' .. ARGV[2]
+call('ZREMRANGEBYSCORE', arriving, '-inf', now)
+call('ZREM', arriving, own)
+local coming = 0
+for _, entry in ipairs(call('ZRANGE', arriving, 0, -1)) do coming = coming + string.match(entry, '%d+$') end
+local here = tonumber(call('HGET', cur, 'pBytes') or '0')
+local quiet = coming == 0 and here <= tonumber(ARGV[4])
+if not quiet and coming + here + ARGV[2] > tonumber(ARGV[3]) then return 0 end
+call('ZADD', arriving, now + ARGV[5], own)
+call('PEXPIRE', arriving, ARGV[5])
+return 1
 `);
 
 /** The keys of `post`. */
-export const postKeys = ['cur', 'seats', 'dismissed', 'p', 'got', 'ev', 'done'] as const;
+export const postKeys = ['cur', 'seats', 'dismissed', 'p', 'got', 'ev', 'done', 'arriving'] as const;
 /**
- * ARGV: seat, number, phase, digest, heartbeat, its life, beat or nothing, bytes that may wait, where the frame lies, its
- * bytes, leaf bits… → one letter a leaf (a: accepted, t: twice), or `late`, `fenced`, `full`
+ * ARGV: seat, number, phase, digest, heartbeat, its life or nothing, beat or nothing, bytes that may wait, the frame's bytes, the frame
+ * or nothing, where it lies and in how many pieces, then of each answer its first bit and its leaves → one letter an answer
+ * (a: accepted, t: twice), or `late`, `fenced`, `full`, `torn` (pieces are missing)
  *
- * The frame itself does not pass through Lua, which would copy it twice: it was set under a key of its own just before,
- * and goes again unless it brought a first answer. A server that froze with the command in its buffer is sent it again by
- * the next connection: the second time it brings nothing new, and what the first time brought must stay.
+ * A large frame does not pass through Lua, which would copy it twice, nor does it come at once, which would keep everybody
+ * waiting: its pieces were set under keys of their own just before, and go again unless it brought a first answer. A server
+ * that froze with the command in its buffer is sent it again by the next connection: the second time it brings nothing new,
+ * and what the first time brought must stay.
+ *
+ * One hint is enough until the desk has read what it was about.
  */
 export const post = scriptOf(`
 local ${postKeys.join(', ')} = unpack(KEYS)
 local call = redis.call
+local place, pieces = ARGV[11], tonumber(ARGV[12])
+local function each(command, ...)
+  for piece = 1, pieces do call(command, place .. ':' .. piece, ...) end
+end
 local function refuse(why)
-  if call('HEXISTS', p, 'P' .. ARGV[9]) == 1 then call('PEXPIRE', ARGV[9], ${lifeMs.abandoned})
-  else call('UNLINK', ARGV[9]) end
+  if pieces > 0 then
+    call('ZREM', arriving, place .. ' ' .. ARGV[9])
+    if call('HEXISTS', p, 'P' .. place) == 1 then each('PEXPIRE', ${lifeMs.abandoned}) else each('UNLINK') end
+  end
   return why
 end
 if call('HEXISTS', seats, ARGV[1]) == 0 or call('HEXISTS', dismissed, ARGV[1]) == 1 then return refuse('fenced') end
-call('SET', ARGV[5], '', 'PX', ARGV[6])
-local state = call('HMGET', cur, 'number', 'phase', 'digest', 'end', 'pBytes')
+if ARGV[6] ~= '' then call('SET', ARGV[5], '', 'PX', ARGV[6]) end
+local state = call('HMGET', cur, 'number', 'phase', 'digest', 'end', 'pBytes', 'pRead', 'pSeq')
+local here = tonumber(state[5] or '0')
 if state[4] or state[1] ~= ARGV[2] or state[2] ~= ARGV[3] or state[3] ~= ARGV[4] then return refuse('late') end
-if tonumber(state[5] or '0') > tonumber(ARGV[8]) then return refuse('full') end
+if pieces < 2 and here > tonumber(ARGV[8]) then return refuse('full') end
+for piece = 1, pieces do
+  if call('EXISTS', place .. ':' .. piece) == 0 then return refuse('torn') end
+end
 if ARGV[7] ~= '' then
   call('HINCRBY', cur, 'evSeq', 1)
   call('RPUSH', ev, '.' .. ARGV[7])
   call('LTRIM', ev, -${eventsMax}, -1)
   call('PEXPIRE', ev, ${lifeMs.abandoned})
 end
+local function isNew(bit, count)
+  if count == 1 then return call('SETBIT', got, bit, 1) == 0 end
+  local width = math.min(count, 32)
+  if count > width and call('BITCOUNT', got, bit, bit + count - 1, 'BIT') > 0 then return false end
+  for at = bit, bit + count - 1, width do
+    local was = call('BITFIELD', got, 'SET', 'u' .. width, at, 2 ^ width - 1)[1]
+    if was ~= 0 then
+      call('BITFIELD', got, 'SET', 'u' .. width, at, was)
+      return false
+    end
+  end
+  return true
+end
 local receipts, first = {}, {}
-for i = 11, #ARGV do
-  local new = call('SETBIT', got, ARGV[i], 1) == 0
+for i = 13, #ARGV, 2 do
+  local new = isNew(tonumber(ARGV[i]), tonumber(ARGV[i + 1]))
   receipts[#receipts + 1] = new and 'a' or 't'
-  if new then first[#first + 1] = ARGV[i] end
+  if new then first[#first + 1] = ARGV[i] .. '+' .. ARGV[i + 1] end
 end
 if #first == 0 then return refuse(table.concat(receipts)) end
-local seq = call('HINCRBY', cur, 'pSeq', 1)
-call('XADD', done, 'MAXLEN', 16, '*', 'k', '')
--- As many fields as are new: the phase's first answers, which give the keys their lifetime.
-if call('HSET', p, seq, ARGV[9], 'L' .. seq, table.concat(first, ' '), 'B' .. seq, ARGV[10], 'P' .. ARGV[9], seq) == call('HLEN', p) then
+local seq = tonumber(state[7] or '0') + 1
+if seq - 1 <= tonumber(state[6] or '0') then call('XADD', done, 'MAXLEN', 16, '*', 'k', '') end
+local fields = { 'L' .. seq, table.concat(first, ' ') }
+if pieces == 0 then
+  fields[3], fields[4] = 'F' .. seq, ARGV[10]
+else
+  for _, field in ipairs({ seq, place, 'N' .. seq, pieces, 'B' .. seq, ARGV[9], 'P' .. place, seq }) do
+    fields[#fields + 1] = field
+  end
+  each('PEXPIRE', ${lifeMs.abandoned})
+  call('ZREM', arriving, place .. ' ' .. ARGV[9])
+  call('HSET', cur, 'pPlaced', 1)
+end
+call('HSET', p, unpack(fields))
+call('HSET', cur, 'pSeq', seq, 'pBytes', here + ARGV[9])
+-- The phase's first answers give the keys their lifetime.
+if here == 0 then
   for _, key in ipairs({ p, got, done }) do call('PEXPIRE', key, ${lifeMs.abandoned}) end
 end
-call('PEXPIRE', ARGV[9], ${lifeMs.abandoned})
-call('HINCRBY', cur, 'pBytes', ARGV[10])
 return table.concat(receipts)
 `);
 
