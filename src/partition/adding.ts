@@ -1,7 +1,7 @@
 /**
  * How are the answers of two neighbours in the tree added? Entry by entry, in f64: the same wherever it is done.
  */
-import type { Grid, Program } from '../kernels/sweep/program.ts';
+import type { Grid, ProgramOutline } from '../kernels/sweep/program.ts';
 
 /** One entry of the vector S. */
 export interface Entry {
@@ -28,7 +28,7 @@ export interface Added {
 /**
  * What each entry of S is. A linear term has one entry for all its times; any other has one a sum for each time.
  */
-export function sumEntries(program: Program, grid: Grid): readonly Entry[] {
+export function sumEntries(program: ProgramOutline, grid: Grid): readonly Entry[] {
   const entries: Entry[] = [];
   for (const [index, term] of program.terms.entries()) {
     if (term.rows === null) continue;
