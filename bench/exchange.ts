@@ -1,5 +1,5 @@
 /**
- * What does an iteration cost beside its computing? `npm run bench:exchange [-- --json FILE]`.
+ * What does an iteration cost beside its computing? `npm run bench:exchange [-- --only WORDS] [--json FILE]`.
  *
  * A redis-server of its own, coordinator and workers in processes of their own, on loopback; workers answer at once with
  * arrays of the size asked for, added up as a worker adds its shards' before it posts. Prints a table and writes JSON with the machine in it (default: bench-exchange.json).
@@ -14,6 +14,7 @@ import { logTo } from '../src/log.ts';
 import { ParameterDigest, protocolVersion, RunSheet, type SeatId } from '../src/protocol.ts';
 import { combine } from '../src/worker/combine.ts';
 import { startRedis } from '../test/setup/redis-server.ts';
+import { measureFleet } from './fleet.ts';
 import { machine, median } from './machine.ts';
 
 interface Case {
@@ -261,7 +262,16 @@ if (argv[2] === '--workers') {
     ];
     process.stdout.write(`${cells.join(' ')}\n`);
   }
+  const fleet = only === null || 'fleet'.includes(only) ? await measureFleet() : null;
+  if (fleet !== null) {
+    const ms = (all: readonly number[]): string => all.map((each) => each.toFixed(0)).join(', ');
+    const met = fleet.ratio >= 0.9 ? 'met' : 'missed';
+    process.stdout.write(
+      `${fleet.what}: ${ms(fleet.fleetMs)} ms against ${ms(fleet.aloneMs)} ms an evaluation, ` +
+        `${fleet.ratio.toFixed(2)} of the speed  ≥ 0.9: ${met}\n`,
+    );
+  }
   const file = option('--json') ?? 'bench-exchange.json';
-  writeFileSync(file, `${JSON.stringify({ machine: machine(), rows }, null, 2)}\n`);
+  writeFileSync(file, `${JSON.stringify({ machine: machine(), rows, fleet }, null, 2)}\n`);
   process.exit(0);
 }
