@@ -173,7 +173,8 @@ function takeSeat(run: Run, giveBack: () => void): Seat {
   return {
     id,
     sheet: run.sheet,
-    combines: true,
+    // Nothing travels: one by one, the bytes that are counted are those that `explain` foretells.
+    combines: false,
     join: async (join) => {
       if (!holds()) return;
       holder.join = join;

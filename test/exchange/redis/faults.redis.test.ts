@@ -358,9 +358,10 @@ describeWithRedis('the exchange over Redis, when something fails,', () => {
     };
     const [first, second] = [large(0), large(1)];
     const lengths: number[] = [];
-    const watched = setInterval(async () => {
+    const measure = async (): Promise<void> => {
       for (const key of await raw.keys('{skewflow}:run:r:p:*')) lengths.push(await raw.strlen(key));
-    }, 5);
+    };
+    const watched = setInterval(() => void measure(), 5);
     onTestFinished(() => clearInterval(watched));
     expect(await seat.post([first, second])).toEqual(['accepted', 'accepted']);
     clearInterval(watched);
