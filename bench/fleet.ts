@@ -17,7 +17,7 @@ import { type Connected, connectRedis } from '../src/exchange/redis/connect.ts';
 import { loadJob } from '../src/job/load.ts';
 import { logTo } from '../src/log.ts';
 import { type Prepared, prepare } from '../src/prepare.ts';
-import { RunSheet, WorkerId } from '../src/protocol.ts';
+import { protocolVersion, RunSheet, WorkerId } from '../src/protocol.ts';
 import { version } from '../src/version.ts';
 import { assignmentOf } from '../src/worker/assignment.ts';
 import { chooseStations } from '../src/worker/engine/discover.ts';
@@ -58,7 +58,7 @@ function courseOf(fields: Prepared['fields']): Course {
 
 /** Milliseconds an evaluation, the middle one; the first waits for workers and reads. */
 async function timed(exchange: Exchange, run: string, job: Prepared, seats: number): Promise<number> {
-  const sheet = { protocolVersion: 2, run, jobDigest: job.job.digest, seats: { min: seats, max: seats } };
+  const sheet = { protocolVersion, run, jobDigest: job.job.digest, seats: { min: seats, max: seats } };
   const desk = await exchange.open(RunSheet.parse({ ...sheet, priority: 0 }));
   const { program, grid, times, shards, fields } = job;
   const commits: number[] = [];
@@ -109,7 +109,7 @@ export interface FleetMeasured {
   /** Milliseconds an evaluation, in turns. */
   readonly aloneMs: readonly number[];
   readonly fleetMs: readonly number[];
-  /** Speed of the fleet by that of one process. */
+  /** Speed of the fleet by that of one process, turn by turn; the middle one. */
   readonly ratio: number;
 }
 
@@ -133,7 +133,8 @@ export async function measureFleet(): Promise<FleetMeasured> {
     await connected[Symbol.asyncDispose]();
   }
   const what = `N = 1e5, M = 100: ${cores} worker processes against one with ${cores} threads`;
-  return { what, aloneMs, fleetMs, ratio: median(aloneMs) / median(fleetMs) };
+  const ratios = aloneMs.map((ms, turn) => ms / (fleetMs[turn] ?? Number.NaN));
+  return { what, aloneMs, fleetMs, ratio: median(ratios) };
 }
 
 if (process.argv[2] === '--worker') {
