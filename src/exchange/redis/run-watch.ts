@@ -13,11 +13,11 @@ import {
 import type { RunView } from '../exchange.ts';
 import { decodeControl } from '../frames/control.ts';
 import { decodeIteration } from '../frames/iteration.ts';
+import * as frequent from './frequent-scripts.ts';
 import type { Hints } from './hints.ts';
 import type { Link } from './link.ts';
 import { planUnder } from './plan-text.ts';
 import { bytesOrNull, listOf, numberOf, type Reply, textOf } from './script.ts';
-import * as scripts from './scripts.ts';
 
 /** A seat that is shown the run. */
 export interface Viewer {
@@ -50,7 +50,7 @@ export class RunWatch {
   constructor(link: Link, hints: Hints, sheet: RunSheet) {
     this.#link = link;
     this.#sheet = sheet;
-    this.#keys = scripts.lookKeys.map((name) => link.keys.of(sheet.run, name));
+    this.#keys = frequent.lookKeys.map((name) => link.keys.of(sheet.run, name));
     this.#stopListening = hints.listen(link.keys.of(sheet.run, 'wake'), () => this.lookSoon());
   }
 
@@ -102,7 +102,7 @@ export class RunWatch {
     // A seat that has seen no plan wants its part of it, also of a plan that others have seen.
     const planned = seats.some(({ plan }) => plan === undefined) ? '' : this.#fetched.planned;
     const ids = seats.map(({ viewer }) => viewer.id);
-    const reply = listOf(await this.#link.run(scripts.look, this.#keys, [asked, planned, ...ids]));
+    const reply = listOf(await this.#link.run(frequent.look, this.#keys, [asked, planned, ...ids]));
     const [stamp, askedNow, frame, plannedNow, head, over, ...parts] = reply;
     const partOf = (n: number): readonly Reply[] => parts.slice(3 * n, 3 * n + 3);
     const lost = seats.filter((_, n) => partOf(n)[0] !== 1);

@@ -17,6 +17,7 @@ import {
   unreadBytesMax,
 } from '../frames/limits.ts';
 import { answerBit, answerBytes, encodePostings } from '../frames/postings.ts';
+import * as frequent from './frequent-scripts.ts';
 import { pollMs } from './hints.ts';
 import { lifeMs } from './keys.ts';
 import { closeMs, type Link } from './link.ts';
@@ -75,9 +76,9 @@ export class RedisSeat implements Seat {
     this.#run = watch;
     this.#onLeft = onLeft;
     this.#keys = link.keys.iteration(sheet.run);
-    this.#beatKeys = scripts.beatKeys.map((name) => link.keys.of(sheet.run, name));
-    this.#postKeys = scripts.postKeys.map((name) => link.keys.of(sheet.run, name));
-    this.#admitKeys = scripts.admitKeys.map((name) => link.keys.of(sheet.run, name));
+    this.#beatKeys = frequent.beatKeys.map((name) => link.keys.of(sheet.run, name));
+    this.#postKeys = frequent.postKeys.map((name) => link.keys.of(sheet.run, name));
+    this.#admitKeys = frequent.admitKeys.map((name) => link.keys.of(sheet.run, name));
     this.#heartbeat = link.keys.heartbeat(sheet.run, id);
     this.#timer = setInterval(() => this.#beatUnlessHeard(), heartbeatMs);
     watch.add({
@@ -187,7 +188,7 @@ export class RedisSeat implements Seat {
     if (this.#gone || this.#link.unreachableMs > 0 || this.#link.closed) return;
     this.#beatAt = performance.now();
     const args = [this.id, this.#heartbeat, lifeMs.heartbeat, this.#takeBeat()];
-    this.#link.run(scripts.beat, this.#beatKeys, args).then(
+    this.#link.run(frequent.beat, this.#beatKeys, args).then(
       (reply) => this.#heed(reply),
       () => {}, // the next one is due in a second
     );
@@ -225,7 +226,7 @@ export class RedisSeat implements Seat {
     // Several pieces are sent one after another, so that Redis serves others between them.
     if (pieces.length > 1) {
       const room = [place, frame.length, unreadBytesMax, keptBytesMax, lifeMs.arriving];
-      if ((await this.#link.run(scripts.admit, this.#admitKeys, room)) === 0) return 'full';
+      if ((await this.#link.run(frequent.admit, this.#admitKeys, room)) === 0) return 'full';
       for (const [n, piece] of pieces.entries()) await this.#setPiece(place, n, piece);
     }
     const now = performance.now();
@@ -234,7 +235,7 @@ export class RedisSeat implements Seat {
     // One connection keeps the order, also when both are sent again after an outage.
     const [only] = pieces;
     const set = pieces.length === 1 && only !== undefined ? this.#setPiece(place, 0, only) : null;
-    const posted = this.#link.run(scripts.post, this.#postKeys, [
+    const posted = this.#link.run(frequent.post, this.#postKeys, [
       this.id,
       number,
       phase,
