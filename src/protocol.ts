@@ -87,8 +87,8 @@ export const Iteration = z.strictObject({
 });
 export type Iteration = z.infer<typeof Iteration>;
 
-/** A leaf is asked again at most so often in one phase. */
-export const copyMax = 255;
+/** A leaf is asked again at most so often in one phase; an iteration that begins anew counts on from the next 256. */
+export const copyMax = 1023;
 
 /** A leaf to be answered once more: to replace an answer that is not believed, or to be compared with it. */
 export const Again = z.strictObject({

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { leavesOfText, planOf, textOfLeaves, textOfPlan } from '../../../src/exchange/redis/plan-text.ts';
-import { type Again, type LeafName, protocolVersion, RunId, SeatId } from '../../../src/protocol.ts';
+import { type Again, copyMax, type LeafName, protocolVersion, RunId, SeatId } from '../../../src/protocol.ts';
 
 const run = RunId.parse('run-1');
 const leaf: fc.Arbitrary<LeafName> = fc.oneof(fc.nat({ max: 65_535 }), fc.constant('sources' as const));
 const again: fc.Arbitrary<Again> = fc.record({
   leaf,
-  copy: fc.integer({ min: 1, max: 255 }),
+  copy: fc.integer({ min: 1, max: copyMax }),
   rows: fc.boolean(),
 });
 
@@ -57,7 +57,7 @@ it.each(['x', '1-', '5-2', '1,,2', '0-99999999'])('refuses %j as leaves', (text)
   expect(() => leavesOfText(text)).toThrow(/no range of leaves/);
 });
 
-it.each(['0;1', '0;1:0', '0;1:999', '0;x:1', '0;1:1-'])('refuses %j as a part of a plan', (text) => {
+it.each(['0;1', '0;1:0', '0;1:9999', '0;x:1', '0;1:1-'])('refuses %j as a part of a plan', (text) => {
   const fields = ['#', '1 1', 'seat-1', text].map((part) => Buffer.from(part));
   expect(() => planOf(run, fields)).toThrow(/asked again/);
 });
