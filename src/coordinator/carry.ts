@@ -14,16 +14,18 @@ import { type Charge, type Register, sheetOf } from '../exchange/register.ts';
 import { type AdmissionLimits, admissionOf, refuseBeyond } from '../job/admission.ts';
 import type { Job } from '../job/job.ts';
 import { closeJob } from '../job/load.ts';
+import type { ProgramOutline } from '../kernels/sweep/program.ts';
 import type { Log } from '../log.ts';
 import { openOptimization } from '../optimization.ts';
 import { jobOfOrder } from '../order.ts';
-import { type Prepared, prepare } from '../prepare.ts';
+import type { Prepared } from '../prepare.ts';
 import { checkpointsOf } from '../storage/checkpoints.ts';
 import { runKeys } from '../storage/keys.ts';
 import { assembleResult } from '../storage/results.ts';
 import { whenThereIsRoom } from '../storage/room.ts';
 import type { Root } from '../storage/root.ts';
 import { version } from '../version.ts';
+import { prepareAside } from './aside.ts';
 import { type Checkpoint, checkpointVersion } from './checkpoint.ts';
 import { coordinate } from './coordinator.ts';
 import {
@@ -100,7 +102,7 @@ async function carried(
   const { root, exchange } = means;
   const clock = new Clock();
   await using open = await opened(() => jobOfOrder(order, means));
-  const prepared = await prepare(open.job);
+  const prepared = await prepareAside(open.job, AbortSignal.any([cancelled, leave]));
   const { job, program, grid, times, shards } = prepared;
   refuseBeyond(admissionOf(job, grid.times.length - 1), means.admission);
 
@@ -171,7 +173,7 @@ async function carried(
 function results(
   root: Root,
   run: string,
-  { job }: Prepared,
+  { job }: Prepared<ProgramOutline>,
   shared: ReturnType<typeof sharedResults>,
   summarise: () => RunSummary,
 ): Promise<void> {

@@ -9,6 +9,7 @@ import { SkewflowError } from '../errors.ts';
 import { isFinal, reportOf } from '../exchange/error-report.ts';
 import type { Desk, DeskEvent, Standing } from '../exchange/exchange.ts';
 import { blocksOf } from '../partition/plan.ts';
+import { leavesFrom } from '../partition/seats.ts';
 import type { Join, ParameterDigest, Posting, RowsWanted } from '../protocol.ts';
 import {
   type Checkpoint,
@@ -109,8 +110,8 @@ export class Office {
     this.#standing = null;
     const kept = resumable(resume, this.#asked);
     if (resume !== null || standing.iteration !== null) {
-      const answers = new Set([...kept.map(({ leaf }) => leaf), ...this.#adopted.map(({ leaf }) => leaf)])
-        .size;
+      const answered = [...kept, ...this.#adopted].flatMap(({ leaf, count }) => leavesFrom(leaf, count));
+      const answers = new Set(answered).size;
       this.#say({ code: 'RESUMING', number: this.#sheet.leg.number, answers });
     }
     await this.#adopt(kept);
@@ -187,8 +188,8 @@ export class Office {
     await this.#feed({ kind: 'adopted', copies });
     const question = questionOf(this.#state, this.desk.run);
     if (question !== null) {
-      for (const { leaf, answer, worker } of kept) {
-        await this.#post({ ...question, seat: before, leaf, copy: 0, answer }, worker);
+      for (const { leaf, count, answer, worker } of kept) {
+        await this.#post({ ...question, seat: before, leaf, count, copy: 0, answer }, worker);
       }
     }
     for (const posting of postings) await this.#post(posting);
@@ -199,16 +200,16 @@ export class Office {
   // --- events ---------------------------------------------------------------------------------------------
 
   #post(posting: Posting, worker = this.#ledger.workerAt(posting.seat)): Promise<void> {
-    const { seat, leaf, copy, answer, number, phase, parameterDigest } = posting;
+    const { seat, leaf, count, copy, answer, number, phase, parameterDigest } = posting;
     const fault = answer.kind === 'non-finite' ? answer : null;
-    const place = { number, phase, leaf, copy };
+    const place = { number, phase, leaf, count, copy };
     const print = isCompared(this.#shape, place) ? printOf(answer) : null;
     return this.#feed(
       { kind: 'posted', seat, worker, ...place, digest: parameterDigest, fault, print },
       () => {
         if (answer.kind === 'non-finite') return;
         this.#ledger.answered(partialBytes(answer));
-        this.#sheet.put(leaf, answer, worker);
+        this.#sheet.put(leaf, answer, count, worker);
       },
     );
   }

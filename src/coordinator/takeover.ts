@@ -3,7 +3,7 @@
  * the answers it kept of the question that is asked first, and those that the store still has.
  */
 import type { Standing } from '../exchange/exchange.ts';
-import type { Leaf } from '../partition/seats.ts';
+import { type Leaf, leavesFrom } from '../partition/seats.ts';
 import { type Posting, protocolVersion, type RunId, SeatId } from '../protocol.ts';
 import type { Checkpoint, KeptAnswer } from './checkpoint.ts';
 import { type Crew, nobody } from './crew.ts';
@@ -66,7 +66,9 @@ export function adoptable(
   if (asked.number !== number || asked.phase !== phase || asked.parameterDigest !== parameterDigest)
     return [];
   const prints = new Map<Leaf, string>();
-  for (const { leaf, answer } of standing.postings) {
+  for (const { leaf, count, answer } of standing.postings) {
+    // Leaves that were answered together are never compared; whose answer was not believed is in the checkpoint.
+    if (count > 1) continue;
     const print = printOf(answer);
     if ((prints.get(leaf) ?? print) !== print) return [];
     prints.set(leaf, print);
@@ -77,6 +79,8 @@ export function adoptable(
 /** How often each leaf was asked, as far as its postings tell. */
 export function copiesOf(postings: readonly Posting[]): ReadonlyMap<Leaf, number> {
   const copies = new Map<Leaf, number>();
-  for (const { leaf, copy } of postings) copies.set(leaf, Math.max(copies.get(leaf) ?? 0, copy));
+  for (const { leaf: first, count, copy } of postings) {
+    for (const leaf of leavesFrom(first, count)) copies.set(leaf, Math.max(copies.get(leaf) ?? 0, copy));
+  }
   return copies;
 }

@@ -109,7 +109,7 @@ const join: Join = {
 function postingOf({ published }: Told, leaf: Leaf): Posting {
   const { number, phase, parameterDigest } = published.at(-1) as Iteration;
   const answer = answerOf(parameterDigest, leaf, phase);
-  return { protocolVersion, run, seat, number, phase, parameterDigest, leaf, copy: 0, answer };
+  return { protocolVersion, run, seat, number, phase, parameterDigest, leaf, count: 1, copy: 0, answer };
 }
 
 /** Which leaves the last plan has for the only seat. */
