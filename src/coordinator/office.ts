@@ -62,6 +62,8 @@ export class Office {
   /** What is there to be adopted when the first question is the one that was asked before. */
   #standing: Standing | null = null;
   #adopted: readonly Posting[] = [];
+  /** What is there of that question and is not believed. */
+  #refused: readonly Posting[] = [];
   /** The question that leaves are asked, or are about to be. */
   #asked: { readonly number: number; readonly stage: number; readonly digest: ParameterDigest };
 
@@ -181,11 +183,12 @@ export class Office {
 
   /** Take what was answered before as if it came now. */
   async #adopt(kept: readonly KeptAnswer[]): Promise<void> {
-    const postings = this.#adopted;
+    const [postings, refused] = [this.#adopted, this.#refused];
     this.#adopted = [];
-    if (kept.length === 0 && postings.length === 0) return;
-    const copies = copiesOf(postings);
-    await this.#feed({ kind: 'adopted', copies });
+    this.#refused = [];
+    if (kept.length === 0 && postings.length === 0 && refused.length === 0) return;
+    const copies = copiesOf([...postings, ...refused]);
+    await this.#feed({ kind: 'adopted', copies, refused: [] });
     const question = questionOf(this.#state, this.desk.run);
     if (question !== null) {
       for (const { leaf, count, answer, worker } of kept) {
@@ -194,7 +197,7 @@ export class Office {
     }
     for (const posting of postings) await this.#post(posting);
     // Leaves were given out before it was known which of them are answered.
-    await this.#feed({ kind: 'adopted', copies });
+    await this.#feed({ kind: 'adopted', copies, refused: [...copiesOf(refused).keys()] });
   }
 
   // --- events ---------------------------------------------------------------------------------------------
@@ -290,7 +293,9 @@ export class Office {
       this.#sheet.ask(stage);
       this.#ledger.published(number, stage.phase, bytesOf(this.#sheet.given));
     }
-    this.#adopted = adoptable(this.#standing, question);
+    const { postings, agree } = adoptable(this.#standing, question);
+    this.#adopted = agree ? postings : [];
+    this.#refused = agree ? [] : postings;
     if (this.#adopted.length > 0) {
       this.#lap.published();
       return undefined;

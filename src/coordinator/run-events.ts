@@ -87,8 +87,15 @@ export type RunState =
   | { readonly kind: 'ended'; readonly end: RunEnd };
 
 export type RunEvent =
-  /** What a coordinator before this one asked of leaves of this stage, beyond their first answers; seats are told what is left. */
-  | { readonly kind: 'adopted'; readonly copies: ReadonlyMap<Leaf, number> }
+  /**
+   * What a coordinator before this one asked of leaves of this stage, beyond their first answers, and which of them the store has
+   * answers for that are not believed; seats are told what is left.
+   */
+  | {
+      readonly kind: 'adopted';
+      readonly copies: ReadonlyMap<Leaf, number>;
+      readonly refused: readonly Leaf[];
+    }
   /** A worker is heard of; and what its work waits for until somebody mends it, if it does. */
   | { readonly kind: 'beat'; readonly seat: SeatId; readonly waits: string | null }
   /** A seat's worker could not go on. */

@@ -64,9 +64,7 @@ export function decide(shape: RunShape, state: RunState, event: RunEvent): Decis
   if (state.kind === 'ended' || state.kind === 'dropped') return unchanged(state);
   switch (event.kind) {
     case 'adopted':
-      return state.kind === 'asking'
-        ? conclude(move(turnOf(state), countFrom(state.load, event.copies)))
-        : unchanged(state);
+      return state.kind === 'asking' ? adopted(shape, state, event) : unchanged(state);
     case 'beat':
       return beat(shape, state, event);
     case 'broke':
@@ -185,6 +183,17 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
   if (first.length > 0) return conclude(stealNext(shape, answered(shape, turn, event, leaves), event));
   const check = checkFor(state, event);
   return check === null ? unchanged(state) : opine(shape, turn, check, event);
+}
+
+/** Leaves that the store has answers for which are not believed need other copies: it takes none twice. */
+function adopted(
+  shape: RunShape,
+  state: Asking,
+  { copies, refused }: Extract<RunEvent, { kind: 'adopted' }>,
+): Decision {
+  const turn = move(turnOf(state), countFrom(state.load, copies));
+  const open = refused.filter((leaf) => isOpen(state.load, leaf));
+  return conclude(open.length === 0 ? turn : replaceCopies(shape, turn, open));
 }
 
 /** The first answer of a leaf, or of several at once. */

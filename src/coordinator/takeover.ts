@@ -54,27 +54,30 @@ export function resumable(
 }
 
 /**
- * The postings that may be taken as they stand: of this very question, and only if no two answers of one leaf differ,
- * because then one worker lied and it is not known which.
+ * The postings of this very question that the store has. They may be taken as they stand only if no two answers of one leaf
+ * differ, because then one worker lied and it is not known which.
  */
 export function adoptable(
   standing: Standing | null,
   { number, phase, parameterDigest }: Pick<Posting, 'number' | 'parameterDigest' | 'phase'>,
-): readonly Posting[] {
+): { readonly postings: readonly Posting[]; readonly agree: boolean } {
   const asked = standing?.iteration ?? null;
-  if (standing === null || asked === null) return [];
+  if (standing === null || asked === null) return noPostings;
   if (asked.number !== number || asked.phase !== phase || asked.parameterDigest !== parameterDigest)
-    return [];
+    return noPostings;
+  const { postings } = standing;
   const prints = new Map<Leaf, string>();
-  for (const { leaf, count, answer } of standing.postings) {
+  for (const { leaf, count, answer } of postings) {
     // Leaves that were answered together are never compared; whose answer was not believed is in the checkpoint.
     if (count > 1) continue;
     const print = printOf(answer);
-    if ((prints.get(leaf) ?? print) !== print) return [];
+    if ((prints.get(leaf) ?? print) !== print) return { postings, agree: false };
     prints.set(leaf, print);
   }
-  return standing.postings;
+  return { postings, agree: true };
 }
+
+const noPostings = { postings: [], agree: true } as const;
 
 /** How often each leaf was asked, as far as its postings tell. */
 export function copiesOf(postings: readonly Posting[]): ReadonlyMap<Leaf, number> {
