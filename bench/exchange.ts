@@ -1,8 +1,8 @@
 /**
- * What does an iteration cost beside its computing? `npm run bench:exchange [-- --json FILE]`.
+ * What does an iteration cost beside its computing? `npm run bench:exchange [-- --only WORDS] [--json FILE]`.
  *
  * A redis-server of its own, coordinator and workers in processes of their own, on loopback; workers answer at once with
- * arrays of the size asked for. Prints a table and writes JSON with the machine in it (default: bench-exchange.json).
+ * arrays of the size asked for, added up as a worker adds its shards' before it posts. Prints a table and writes JSON with the machine in it (default: bench-exchange.json).
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -11,8 +11,10 @@ import { Redis } from 'ioredis';
 import type { Desk, Seat } from '../src/exchange/exchange.ts';
 import { type Connected, connectRedis } from '../src/exchange/redis/connect.ts';
 import { logTo } from '../src/log.ts';
-import { ParameterDigest, type Posting, protocolVersion, RunSheet, type SeatId } from '../src/protocol.ts';
+import { ParameterDigest, protocolVersion, RunSheet, type SeatId } from '../src/protocol.ts';
+import { combine } from '../src/worker/combine.ts';
 import { startRedis } from '../test/setup/redis-server.ts';
+import { measureFleet } from './fleet.ts';
 import { machine, median } from './machine.ts';
 
 interface Case {
@@ -65,16 +67,15 @@ async function serve(seat: Seat, length: number): Promise<void> {
     if (iteration === null || iteration.number === done || leaves.length === 0) continue;
     done = iteration.number;
     const { run, number, phase, parameterDigest } = iteration;
-    const envelope = {
-      protocolVersion,
-      run,
-      seat: seat.id,
-      number,
-      phase,
-      parameterDigest,
-      copy: 0,
-    } as const;
-    await seat.post(leaves.map((leaf): Posting => ({ ...envelope, leaf, answer })));
+    const envelope = { protocolVersion, run, seat: seat.id, number, phase, parameterDigest } as const;
+    const combined = combine(
+      [{ by: 'sum', linear: true }],
+      leaves.map((leaf) => ({ leaf, ...answer })),
+      () => false,
+    );
+    await seat.post(
+      combined.map(({ leaf, count, answer: sum }) => ({ ...envelope, leaf, count, copy: 0, answer: sum })),
+    );
   }
 }
 
@@ -123,11 +124,11 @@ async function iterate(
     const given = { times: null, fields, sums: null, seeds: null, rows };
     await desk.publish(
       { ...envelope, ...question, ...given },
-      { ...envelope, generation: 0, leaves, again: new Map() },
+      { ...envelope, generation: 0, leaves, again: new Map(), alone: [] },
     );
     for (let answered = 0; answered < it.shards; ) {
       for (const event of await desk.events(AbortSignal.timeout(60_000)))
-        if (event.kind === 'posted' && event.posting.number === number) answered += 1;
+        if (event.kind === 'posted' && event.posting.number === number) answered += event.posting.count;
     }
     took.push(performance.now() - began);
   }
@@ -261,7 +262,16 @@ if (argv[2] === '--workers') {
     ];
     process.stdout.write(`${cells.join(' ')}\n`);
   }
+  const fleet = only === null || 'fleet'.includes(only) ? await measureFleet() : null;
+  if (fleet !== null) {
+    const ms = (all: readonly number[]): string => all.map((each) => each.toFixed(0)).join(', ');
+    const met = fleet.ratio >= 0.9 ? 'met' : 'missed';
+    process.stdout.write(
+      `${fleet.what}: ${ms(fleet.fleetMs)} ms against ${ms(fleet.aloneMs)} ms an evaluation, ` +
+        `${fleet.ratio.toFixed(2)} of the speed  ≥ 0.9: ${met}\n`,
+    );
+  }
   const file = option('--json') ?? 'bench-exchange.json';
-  writeFileSync(file, `${JSON.stringify({ machine: machine(), rows }, null, 2)}\n`);
+  writeFileSync(file, `${JSON.stringify({ machine: machine(), rows, fleet }, null, 2)}\n`);
   process.exit(0);
 }

@@ -15,6 +15,7 @@ import type { Reason } from './coordinator/optimizers/optimizer.ts';
 import type { Tensors } from './coordinator/result.ts';
 import { invariant, isSkewflowError, SkewflowError } from './errors.ts';
 import type { Optimize } from './job/job.ts';
+import type { ProgramOutline } from './kernels/sweep/program.ts';
 import type { Prepared } from './prepare.ts';
 import type { RowsWanted } from './protocol.ts';
 
@@ -72,7 +73,7 @@ export interface OptimizationOptions {
  * @throws JobFileError when a bound excludes the start; UsageError when the checkpoints are another job's
  */
 export async function openOptimization(
-  { job, program, fields }: Prepared,
+  { job, program, fields }: Prepared<ProgramOutline>,
   wanted: RowsWanted,
   { checkpoints, fresh, numerics, seconds }: OptimizationOptions,
 ): Promise<Optimization> {

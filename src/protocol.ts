@@ -7,6 +7,8 @@
  *   parameter digest, leaf) and carries them; it is accepted only if they match the current iteration, and then the
  *   first one wins. Duplicates, late answers and speculative copies are harmless. Answers that are to be compared with
  *   one another are told apart by `copy`, and the first of each copy wins.
+ * - Neighbouring leaves of one seat may be answered together, where they are a whole subtree of the sum over leaves: with
+ *   their sum, which has the bits that the coordinator would give it. It is taken only where none of them has an answer.
  * - A coordinator acts under an epoch. What it publishes, assigns or ends is refused once a later epoch holds the run.
  * - The current iteration and the plan are state, not events: a worker that joins late reads them and needs nothing else.
  * - The coordinator alone decides who computes what, and reissues; a worker never retries a leaf on its own account.
@@ -16,7 +18,7 @@
 import { z } from 'zod';
 
 /** Incremented whenever a message changes shape; a worker refuses any other number. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 const Version = z.literal(protocolVersion);
 
@@ -85,8 +87,8 @@ export const Iteration = z.strictObject({
 });
 export type Iteration = z.infer<typeof Iteration>;
 
-/** A leaf is asked again at most so often in one phase. */
-export const copyMax = 255;
+/** A leaf is asked again at most so often in one phase; an iteration that begins anew counts on from the next 256. */
+export const copyMax = 1023;
 
 /** A leaf to be answered once more: to replace an answer that is not believed, or to be compared with it. */
 export const Again = z.strictObject({
@@ -108,6 +110,8 @@ export const SeatPlan = z.strictObject({
   leaves: z.map(SeatId, z.array(LeafName).readonly()),
   /** What comes after a seat's `leaves`; a seat without any is not in it. */
   again: z.map(SeatId, z.array(Again).readonly()),
+  /** Leaves that are answered each for itself, as their answers are compared with others. */
+  alone: z.array(LeafName).readonly(),
 });
 export type SeatPlan = z.infer<typeof SeatPlan>;
 
@@ -139,7 +143,7 @@ export const Join = z.strictObject({
 });
 export type Join = z.infer<typeof Join>;
 
-/** A leaf's contribution; the arrays are those of the engine's partial. */
+/** What a leaf contributes, or leaves that were added; the arrays are those of the engine's partial. */
 export const LeafPartial = z.strictObject({
   kind: z.literal('partial'),
   /** S of this leaf; entries of linear terms are losses already. */
@@ -168,7 +172,10 @@ export const Fault = z.strictObject({
 });
 export type Fault = z.infer<typeof Fault>;
 
-/** Worker → coordinator: the answer of one leaf. */
+/** More leaves are not answered together. */
+export const countMax = 2 ** 16;
+
+/** Worker → coordinator: the answer of one leaf, or the sum of several. */
 export const Posting = z.strictObject({
   protocolVersion: Version,
   run: RunId,
@@ -177,6 +184,8 @@ export const Posting = z.strictObject({
   phase: Phase,
   parameterDigest: ParameterDigest,
   leaf: LeafName,
+  /** How many shards, from `leaf` on, it is the sum of: a power of two that `leaf` is a multiple of. 1: the leaf alone. */
+  count: z.int().positive().max(countMax),
   /** 0, or what the plan's `again` says; the first posting of each copy of a leaf wins. */
   copy: z.int().nonnegative().max(copyMax),
   answer: z.discriminatedUnion('kind', [LeafPartial, Fault]),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Iteration, ParameterDigest, Posting, protocolVersion, RunId, SeatId } from '../src/protocol.ts';
 
-/** A posting as version 1 writes it. When the version rises, this stays and says what becomes of it. */
+/** A posting as version 1 wrote it, before leaves could be answered together. */
 const recordedV1 = {
   protocolVersion: 1,
   run: 'run-1',
@@ -22,26 +22,34 @@ const recordedV1 = {
   },
 };
 
+/** A posting as version 2 writes it. When the version rises, this stays and says what becomes of it. */
+const recordedV2 = { ...recordedV1, protocolVersion: 2, count: 1 };
+
 describe('the protocol', () => {
-  it('reads a recorded posting of version 1', () => {
-    expect(protocolVersion).toBe(1);
-    expect(Posting.parse(recordedV1)).toEqual(recordedV1);
+  it('refuses a recorded posting of version 1', () => {
+    expect(Posting.safeParse(recordedV1).success).toBe(false);
+  });
+
+  it('reads a recorded posting of version 2', () => {
+    expect(protocolVersion).toBe(2);
+    expect(Posting.parse(recordedV2)).toEqual(recordedV2);
   });
 
   it.each([
-    ['of another version', { protocolVersion: 2 }],
+    ['of another version', { protocolVersion: 3 }],
     ['with a key it does not know', { cmd: 7 }],
     ['for a phase it does not know', { phase: 'adjoint' }],
     ['for half a leaf', { leaf: 0.5 }],
-    ['whose arrays came as numbers', { answer: { ...recordedV1.answer, sums: [0.25] } }],
+    ['for no leaf at all', { count: 0 }],
+    ['whose arrays came as numbers', { answer: { ...recordedV2.answer, sums: [0.25] } }],
     ['under a shortened digest', { parameterDigest: 'abc' }],
   ])('refuses a posting %s', (_, change) => {
-    expect(Posting.safeParse({ ...recordedV1, ...change }).success).toBe(false);
+    expect(Posting.safeParse({ ...recordedV2, ...change }).success).toBe(false);
   });
 
   it('reads a fault', () => {
     const answer = { kind: 'non-finite', group: 'tracers', what: 'state', row: 7, step: 3 };
-    expect(Posting.parse({ ...recordedV1, leaf: 2, answer }).answer).toEqual(answer);
+    expect(Posting.parse({ ...recordedV2, leaf: 2, answer }).answer).toEqual(answer);
   });
 
   it('refuses an iteration whose fields are not binary', () => {

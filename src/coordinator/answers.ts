@@ -1,40 +1,17 @@
 /**
- * How do the answers of a stage become one? By the fixed tree over leaves, in f64, whatever order they come in.
+ * How do the answers of a stage become one? By the fixed tree over leaves, in f64, whatever order they come in, and whether
+ * they come one by one or as sums of whole subtrees.
  */
 import { invariant } from '../errors.ts';
-import type { Grid, Program } from '../kernels/sweep/program.ts';
-import type { Leaf } from '../partition/seats.ts';
+import { type Added, addPair, type Entry } from '../partition/adding.ts';
+import { type Leaf, leavesFrom } from '../partition/seats.ts';
 import { growTree, type Tree } from '../partition/tree.ts';
 import type { LeafPartial } from '../protocol.ts';
 
-/** One entry of the vector S. */
-export interface Entry {
-  readonly by: 'max' | 'min' | 'sum';
-  /** A linear term's own sum: a part of the loss as it stands. Otherwise h makes the loss of it. */
-  readonly linear: boolean;
-}
-
-/** The sum over leaves. */
-export type Added = Omit<LeafPartial, 'kind'>;
-
-/**
- * What each entry of S is. A linear term has one entry for all its times; any other has one a sum for each time.
- */
-export function sumEntries(program: Program, grid: Grid): readonly Entry[] {
-  const entries: Entry[] = [];
-  for (const [index, term] of program.terms.entries()) {
-    if (term.rows === null) continue;
-    const { by, linear } = term.rows;
-    for (const { sum } of grid.terms[index] ?? []) {
-      for (const [k, reduction] of by.entries()) entries[sum + k] = { by: reduction, linear };
-    }
-  }
-  return entries;
-}
-
-/** L = Σ (linear entries of S) + what leaves add outside S, in the order of S. */
-export function lossOf(entries: readonly Entry[], sums: Float64Array, outside: number): number {
-  return entries.reduce((loss, entry, k) => (entry.linear ? loss + (sums[k] ?? 0) : loss), outside);
+/** What `count` leaves from one on answered together: a leaf alone, or the sum of a whole subtree. */
+interface Kept {
+  readonly answer: LeafPartial;
+  readonly count: number;
 }
 
 /**
@@ -44,7 +21,7 @@ export function lossOf(entries: readonly Entry[], sums: Float64Array, outside: n
 export class Answers {
   readonly #leaves: readonly Leaf[];
   readonly #entries: readonly Entry[];
-  readonly #kept: Map<Leaf, LeafPartial> | null;
+  readonly #kept: Map<Leaf, Kept> | null;
   #adder: Adder;
 
   constructor(leaves: readonly Leaf[], entries: readonly Entry[], retain: boolean) {
@@ -54,21 +31,27 @@ export class Answers {
     this.#adder = new Adder(leaves, entries);
   }
 
-  put(leaf: Leaf, answer: LeafPartial): void {
-    this.#kept?.set(leaf, answer);
-    this.#adder.put(leaf, answer);
+  /** @param count - how many leaves, from `leaf` on, this is the sum of */
+  put(leaf: Leaf, answer: LeafPartial, count = 1): void {
+    this.#kept?.set(leaf, { answer, count });
+    this.#adder.put(leaf, answer, count);
   }
 
   /** Forget what these leaves answered; each is put again before the total is asked for. */
   withdraw(leaves: readonly Leaf[]): void {
     invariant(this.#kept !== null, 'answers are withdrawn only where they are kept');
-    for (const leaf of leaves) this.#kept.delete(leaf);
+    const gone = new Set(leaves);
+    for (const [leaf, { count }] of this.#kept) {
+      const withdrawn = leavesFrom(leaf, count).filter((each) => gone.has(each)).length;
+      invariant(withdrawn === 0 || withdrawn === count, 'who answered leaves together is believed or not');
+      if (withdrawn > 0) this.#kept.delete(leaf);
+    }
     this.#adder = new Adder(this.#leaves, this.#entries);
-    for (const [leaf, answer] of this.#kept) this.#adder.put(leaf, answer);
+    for (const [leaf, { answer, count }] of this.#kept) this.#adder.put(leaf, answer, count);
   }
 
-  /** What is kept one by one. */
-  kept(): ReadonlyMap<Leaf, LeafPartial> {
+  /** What is kept as it came, by first leaf. */
+  kept(): ReadonlyMap<Leaf, Kept> {
     return this.#kept ?? new Map();
   }
 
@@ -87,10 +70,11 @@ export class Adder {
     this.#tree = growTree<Added>(leaves.length, (left, right) => addPair(entries, left, right));
   }
 
-  put(leaf: Leaf, answer: LeafPartial): void {
+  /** @param count - a power of two that `leaf` is a multiple of, where it is more than one leaf */
+  put(leaf: Leaf, answer: Added, count = 1): void {
     const place = leaf === 'sources' ? this.#leaves.length - 1 : leaf;
     invariant(this.#leaves[place] === leaf, 'the run’s own leaf is the last, and shards are numbered from 0');
-    this.#tree.put(answer, place);
+    this.#tree.put(answer, place / count, Math.log2(count));
   }
 
   /** The sum over all leaves. */
@@ -99,48 +83,4 @@ export class Adder {
     invariant(total !== null, 'a stage is added when its last leaf is answered');
     return total;
   }
-}
-
-/** One node of the tree: left + right, entry by entry. */
-function addPair(entries: readonly Entry[], left: Added, right: Added): Added {
-  const { sums, winners } = addSums(entries, left, right);
-  return {
-    sums,
-    winners,
-    loss: left.loss + right.loss,
-    gradient: addArrays(left.gradient, right.gradient),
-    seeds: left.seeds ?? right.seeds,
-    sourceStates: left.sourceStates ?? right.sourceStates,
-  };
-}
-
-/** An empty array stands for zeros: that leaf has none. */
-function addArrays(left: Float64Array, right: Float64Array): Float64Array {
-  if (left.length === 0) return right;
-  if (right.length === 0) return left;
-  return left.map((value, k) => value + (right[k] as number));
-}
-
-/**
- * S of two subtrees. For min and max the better value stays with its row, the lower row on ties; an entry without a
- * winner (row −1: that leaf has no rows) yields to one that has.
- */
-function addSums(entries: readonly Entry[], left: Added, right: Added): Pick<Added, 'sums' | 'winners'> {
-  if (left.sums.length === 0) return right;
-  if (right.sums.length === 0) return left;
-  const sums = new Float64Array(entries.length);
-  const winners = new Float64Array(entries.length).fill(-1);
-  for (const [k, { by }] of entries.entries()) {
-    const [a, b] = [left.sums[k] as number, right.sums[k] as number];
-    if (by === 'sum') {
-      sums[k] = a + b;
-      continue;
-    }
-    const [rowA, rowB] = [left.winners[k] as number, right.winners[k] as number];
-    const leftWins =
-      rowB < 0 || (rowA >= 0 && (by === 'min' ? a < b : a > b)) || (rowA >= 0 && a === b && rowA <= rowB);
-    sums[k] = leftWins ? a : b;
-    winners[k] = leftWins ? rowA : rowB;
-  }
-  return { sums, winners };
 }

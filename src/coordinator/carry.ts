@@ -14,10 +14,11 @@ import { type Charge, type Register, sheetOf } from '../exchange/register.ts';
 import { type AdmissionLimits, admissionOf, refuseBeyond } from '../job/admission.ts';
 import type { Job } from '../job/job.ts';
 import { closeJob } from '../job/load.ts';
+import type { ProgramOutline } from '../kernels/sweep/program.ts';
 import type { Log } from '../log.ts';
 import { openOptimization } from '../optimization.ts';
 import { jobOfOrder, type SubmittedReach } from '../order.ts';
-import { type Prepared, prepare } from '../prepare.ts';
+import type { Prepared } from '../prepare.ts';
 import type { RowsWanted } from '../protocol.ts';
 import { rowArrays } from '../row-arrays.ts';
 import { checkpointsOf } from '../storage/checkpoints.ts';
@@ -26,6 +27,7 @@ import { assembleResult } from '../storage/results.ts';
 import { isFull, whenThereIsRoom } from '../storage/room.ts';
 import type { Root } from '../storage/root.ts';
 import { version } from '../version.ts';
+import { prepareAside } from './aside.ts';
 import { type Checkpoint, checkpointVersion } from './checkpoint.ts';
 import { coordinate } from './coordinator.ts';
 import {
@@ -104,7 +106,7 @@ async function carried(
   const { root, exchange } = means;
   const clock = new Clock();
   await using open = await opened(() => jobOfOrder(order, { root, ...means.reach }));
-  const prepared = await prepare(open.job);
+  const prepared = await prepareAside(open.job, AbortSignal.any([cancelled, leave]));
   const { job, program, grid, times, shards } = prepared;
   refuseBeyond(admissionOf(job, grid.times.length - 1), means.admission);
 
@@ -183,7 +185,7 @@ async function carried(
 function results(
   root: Root,
   run: string,
-  { job, shards }: Prepared,
+  { job, shards }: Prepared<ProgramOutline>,
   {
     wanted,
     shared,

@@ -6,7 +6,7 @@ import type { Leaf } from '../partition/seats.ts';
 import type { LeafPartial, ParameterDigest, SeatId, Seeds, WorkerId } from '../protocol.ts';
 
 /** Raised whenever the shape changes; a checkpoint of another version is not taken up. */
-export const checkpointVersion = 1;
+export const checkpointVersion = 2;
 
 export interface Checkpoint {
   readonly version: typeof checkpointVersion;
@@ -43,6 +43,8 @@ export interface Checkpoint {
 
 export interface KeptAnswer {
   readonly leaf: Leaf;
+  /** How many leaves, from `leaf` on, it is the sum of. */
+  readonly count: number;
   readonly answer: LeafPartial;
   /** Whose it is; null: nobody knows. */
   readonly worker: WorkerId | null;

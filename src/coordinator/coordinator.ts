@@ -4,7 +4,7 @@
  * and goes where the run's course leads.
  */
 import type { Desk, DeskEvent } from '../exchange/exchange.ts';
-import type { Grid, Program } from '../kernels/sweep/program.ts';
+import type { Grid, ProgramOutline } from '../kernels/sweep/program.ts';
 import type { Log } from '../log.ts';
 import type { ShardRange } from '../partition/plan.ts';
 import type { Join, Phase, RowsWanted } from '../protocol.ts';
@@ -23,7 +23,7 @@ export interface Coordination {
   readonly desk: Desk;
   /** Opens the run anew in a store that has forgotten it, under a later epoch; null: nothing can. */
   readonly reopen: ((epochMin: number) => Promise<Desk>) | null;
-  readonly program: Program;
+  readonly program: ProgramOutline;
   readonly grid: Grid;
   /** The steps the sources accepted; null when the job fixes the grid. */
   readonly times: Float64Array | null;

@@ -4,7 +4,7 @@
  */
 import { errorOf } from '../exchange/error-report.ts';
 import type { Job, Optimize } from '../job/job.ts';
-import type { Program } from '../kernels/sweep/program.ts';
+import type { ProgramOutline } from '../kernels/sweep/program.ts';
 import type { Course, Leg, Outcome } from './course.ts';
 import {
   advance,
@@ -62,7 +62,7 @@ const noises = { f32: 1e-6, f64: 1e-14 } as const;
 /** The course of a job with `optimize`. */
 export function descend(
   job: { readonly optimize: Optimize; readonly precision: Job['precision'] },
-  program: Program,
+  program: ProgramOutline,
   fields: ReadonlyMap<string, Float64Array>,
   options: DescentOptions,
 ): Descent {

@@ -34,8 +34,8 @@ export class Dispatch {
     return this.#fencedIf(this.#desk.publish({ ...this.#envelope(), ...question }));
   }
 
-  async assign({ generation, leaves, again }: Effect<'assign'>): Next {
-    const plan = { ...this.#envelope(), generation, leaves: new Map(leaves), again: new Map(again) };
+  async assign({ generation, leaves, again, alone }: Effect<'assign'>): Next {
+    const plan = { ...this.#envelope(), generation, leaves: new Map(leaves), again: new Map(again), alone };
     return this.#fencedIf(this.#desk.assign(plan));
   }
 

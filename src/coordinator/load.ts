@@ -15,6 +15,12 @@ export interface Started {
   readonly at: number;
 }
 
+/** How long so many leaves took in all. */
+export interface Latency {
+  readonly count: number;
+  readonly totalMs: number;
+}
+
 interface Queue {
   readonly member: Pick<Member, 'seat' | 'serial' | 'threads'>;
   /** In the order they were given; those before `next` are started or answered. */
@@ -219,27 +225,33 @@ function alignedCut(load: Load, leaves: readonly Leaf[], at: number): number {
 
 // --- answers ----------------------------------------------------------------------------------------------
 
-/** A leaf is answered: what is left, and how long its author was at it, if that is known. */
+/** Leaves are answered at once: what is left, and how long their author was at them, if that is known. */
 export function answer(
   load: Load,
-  leaf: Leaf,
+  leaves: readonly Leaf[],
   { seat, serial }: { readonly seat: SeatId; readonly serial: number },
   now: number,
-): { readonly load: Load; readonly tookMs: number | null } {
-  const place = placeOf(load, leaf);
+): { readonly load: Load; readonly took: Latency | null } {
   const queue = queueOf(load, seat);
   const open = load.open.slice();
   const authors = load.authors.slice();
-  open[place] = 0;
-  authors[place] = serial;
-  const after = { ...load, open, authors, remaining: load.remaining - 1 };
-  if (queue === null) return { load: after, tookMs: null };
-  const begun = queue.started.find((s) => s.leaf === leaf);
-  const counted = { ...queue, done: queue.done + 1, doneAt: now };
-  return {
-    load: replace(after, refill(after, counted, now)),
-    tookMs: begun === undefined ? null : now - begun.at,
-  };
+  for (const leaf of leaves) {
+    const place = placeOf(load, leaf);
+    open[place] = 0;
+    authors[place] = serial;
+  }
+  const after = { ...load, open, authors, remaining: load.remaining - leaves.length };
+  if (queue === null) return { load: after, took: null };
+  const counted = { ...queue, done: queue.done + leaves.length, doneAt: now };
+  return { load: replace(after, refill(after, counted, now)), took: tookOf(queue, leaves, now) };
+}
+
+/** What answers say of how long leaves take: those that came with one that was begun took what it took, together. */
+function tookOf({ started }: Queue, leaves: readonly Leaf[], now: number): Latency | null {
+  const begun = started.filter(({ leaf }) => leaves.includes(leaf));
+  if (begun.length === 0) return null;
+  const totalMs = begun.reduce((sum, { at }) => sum + now - at, 0);
+  return { count: leaves.length, totalMs };
 }
 
 /** The answer that counts is this seat’s. */

@@ -9,6 +9,7 @@ import { SkewflowError } from '../errors.ts';
 import { isFinal, reportOf } from '../exchange/error-report.ts';
 import type { Desk, DeskEvent, Standing } from '../exchange/exchange.ts';
 import { blocksOf } from '../partition/plan.ts';
+import { leavesFrom } from '../partition/seats.ts';
 import type { Join, ParameterDigest, Posting, RowsWanted } from '../protocol.ts';
 import {
   type Checkpoint,
@@ -61,6 +62,8 @@ export class Office {
   /** What is there to be adopted when the first question is the one that was asked before. */
   #standing: Standing | null = null;
   #adopted: readonly Posting[] = [];
+  /** What is there of that question and is not believed. */
+  #refused: readonly Posting[] = [];
   /** The question that leaves are asked, or are about to be. */
   #asked: { readonly number: number; readonly stage: number; readonly digest: ParameterDigest };
 
@@ -109,8 +112,8 @@ export class Office {
     this.#standing = null;
     const kept = resumable(resume, this.#asked);
     if (resume !== null || standing.iteration !== null) {
-      const answers = new Set([...kept.map(({ leaf }) => leaf), ...this.#adopted.map(({ leaf }) => leaf)])
-        .size;
+      const answered = [...kept, ...this.#adopted].flatMap(({ leaf, count }) => leavesFrom(leaf, count));
+      const answers = new Set(answered).size;
       this.#say({ code: 'RESUMING', number: this.#sheet.leg.number, answers });
     }
     await this.#adopt(kept);
@@ -180,38 +183,41 @@ export class Office {
 
   /** Take what was answered before as if it came now. */
   async #adopt(kept: readonly KeptAnswer[]): Promise<void> {
-    const postings = this.#adopted;
+    const [postings, refused] = [this.#adopted, this.#refused];
     this.#adopted = [];
-    if (kept.length === 0 && postings.length === 0) return;
-    const copies = copiesOf(postings);
-    await this.#feed({ kind: 'adopted', copies });
+    this.#refused = [];
+    if (kept.length === 0 && postings.length === 0 && refused.length === 0) return;
+    const copies = copiesOf([...postings, ...refused]);
+    await this.#feed({ kind: 'adopted', copies, refused: [] });
     const question = questionOf(this.#state, this.desk.run);
     if (question !== null) {
-      for (const { leaf, answer, worker } of kept) {
-        await this.#post({ ...question, seat: before, leaf, copy: 0, answer }, worker);
+      for (const { leaf, count, answer, worker } of kept) {
+        await this.#post({ ...question, seat: before, leaf, count, copy: 0, answer }, worker);
       }
     }
     for (const posting of postings) await this.#post(posting);
     // Leaves were given out before it was known which of them are answered.
-    await this.#feed({ kind: 'adopted', copies });
+    await this.#feed({ kind: 'adopted', copies, refused: [...copiesOf(refused).keys()] });
   }
 
   // --- events ---------------------------------------------------------------------------------------------
 
   #post(posting: Posting, worker = this.#ledger.workerAt(posting.seat)): Promise<void> {
-    const { seat, leaf, copy, answer, number, phase, parameterDigest } = posting;
+    const { seat, leaf, count, copy, answer, number, phase, parameterDigest } = posting;
     const fault = answer.kind === 'non-finite' ? answer : null;
-    const place = { number, phase, leaf, copy };
+    const place = { number, phase, leaf, count, copy };
     const print = isCompared(this.#shape, place) ? printOf(answer) : null;
     return this.#feed(
       { kind: 'posted', seat, worker, ...place, digest: parameterDigest, fault, print },
       () => {
         if (answer.kind === 'non-finite') return;
         this.#ledger.answered(partialBytes(answer));
-        this.#sheet.put(leaf, answer, worker);
+        this.#sheet.put(leaf, answer, count, worker);
         const { log } = this.#run;
-        const facts = { run: this.desk.run, seat, iteration: number + 1, phase, shard: leaf };
-        log.debug({ ...facts, doing: 'answer' }, `took the answer of ${leaf}`);
+        for (const shard of leavesFrom(leaf, count)) {
+          const facts = { run: this.desk.run, seat, iteration: number + 1, phase, shard };
+          log.debug({ ...facts, doing: 'answer' }, `took the answer of ${shard}`);
+        }
       },
     );
   }
@@ -292,7 +298,9 @@ export class Office {
       this.#sheet.ask(stage);
       this.#ledger.published(number, stage.phase, bytesOf(this.#sheet.given));
     }
-    this.#adopted = adoptable(this.#standing, question);
+    const { postings, agree } = adoptable(this.#standing, question);
+    this.#adopted = agree ? postings : [];
+    this.#refused = agree ? [] : postings;
     if (this.#adopted.length > 0) {
       this.#lap.published();
       return undefined;

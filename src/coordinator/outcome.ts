@@ -6,6 +6,7 @@ import { writeNpz } from '../arrays/npz-writer.ts';
 import type { ResultFolder } from '../arrays/result-folder.ts';
 import { invariant } from '../errors.ts';
 import type { Job } from '../job/job.ts';
+import type { ProgramOutline } from '../kernels/sweep/program.ts';
 import type { Optimization, OptimizationSummary } from '../optimization.ts';
 import { convergencePlot } from '../plot/convergence.ts';
 import { historyText } from '../plot/history.ts';
@@ -80,7 +81,7 @@ export interface RunSummary {
 
 /** The results of the size of the sources. */
 export function sharedResults(
-  { job, program, grid }: Prepared,
+  { job, program, grid }: Prepared<ProgramOutline>,
   wanted: RowsWanted,
   evaluated: Evaluated,
   optimization: Pick<Optimization, 'history' | 'optimum'>,
@@ -112,7 +113,7 @@ function shapeOf(job: Job, field: string): readonly number[] | null {
 
 /** Facts about a run that is done. */
 export function summaryOf(
-  { job, shards }: Prepared,
+  { job, shards }: Prepared<ProgramOutline>,
   evaluated: Evaluated,
   shared: Results,
   optimization: Pick<Optimization, 'numericsBefore' | 'summary'>,

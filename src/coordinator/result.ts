@@ -1,7 +1,7 @@
 /**
  * What does a run give back? The evaluated numbers under the names and in the shapes of the job.
  */
-import type { GradientSlot, Grid, Program } from '../kernels/sweep/program.ts';
+import type { GradientSlot, Grid, ProgramOutline } from '../kernels/sweep/program.ts';
 import type { Field, System } from '../kernels/system.ts';
 import { type RowsKind, rowsShape } from '../partition/row-shape.ts';
 import type { RowsWanted } from '../protocol.ts';
@@ -24,7 +24,7 @@ export type Tensors = Readonly<Record<string, Tensor>>;
  * @param shapeOf - the shape the user gave the field in
  */
 export function gradientTensors(
-  program: Program,
+  program: ProgramOutline,
   flat: Float64Array,
   shapeOf: (slot: GradientSlot) => readonly number[],
 ): Tensors {

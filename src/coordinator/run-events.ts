@@ -14,7 +14,7 @@ import type {
   WorkerId,
 } from '../protocol.ts';
 import { type Crew, nobody } from './crew.ts';
-import type { Load } from './load.ts';
+import type { Latency, Load } from './load.ts';
 import type { Notice } from './notice.ts';
 import type { Blame } from './poison.ts';
 import type { Check } from './second-opinions.ts';
@@ -44,11 +44,6 @@ export interface Memory {
   readonly trusted: ReadonlySet<WorkerId>;
 }
 
-export interface Latency {
-  readonly count: number;
-  readonly totalMs: number;
-}
-
 export interface Planned extends Memory {
   readonly kind: 'planned';
   /** What is asked first; not 0 in a run that is taken up again. */
@@ -64,6 +59,8 @@ export interface Asking extends Memory {
   readonly asked: Stage;
   readonly digest: ParameterDigest;
   readonly load: Load;
+  /** Leaves whose answers are compared, and so not added to others before they are here. */
+  readonly alone: readonly Leaf[];
   readonly checks: readonly Check[];
   /** Seats whose faults another worker has confirmed, or was asked to. */
   readonly doubted: ReadonlySet<SeatId>;
@@ -90,8 +87,15 @@ export type RunState =
   | { readonly kind: 'ended'; readonly end: RunEnd };
 
 export type RunEvent =
-  /** What a coordinator before this one asked of leaves of this stage, beyond their first answers; seats are told what is left. */
-  | { readonly kind: 'adopted'; readonly copies: ReadonlyMap<Leaf, number> }
+  /**
+   * What a coordinator before this one asked of leaves of this stage, beyond their first answers, and which of them the store has
+   * answers for that are not believed; seats are told what is left.
+   */
+  | {
+      readonly kind: 'adopted';
+      readonly copies: ReadonlyMap<Leaf, number>;
+      readonly refused: readonly Leaf[];
+    }
   /** A worker is heard of; and what its work waits for until somebody mends it, if it does. */
   | { readonly kind: 'beat'; readonly seat: SeatId; readonly waits: string | null }
   /** A seat's worker could not go on. */
@@ -126,6 +130,8 @@ export interface PostedEvent {
   readonly phase: Phase;
   readonly digest: ParameterDigest;
   readonly leaf: Leaf;
+  /** How many leaves, from `leaf` on, it is the answer of. */
+  readonly count: number;
   readonly copy: number;
   readonly fault: Fault | null;
   /** A digest of the answer where it may be compared (`isCompared`); null elsewhere. */
@@ -140,6 +146,7 @@ export type RunEffect =
       readonly generation: number;
       readonly leaves: ReadonlyMap<SeatId, readonly Leaf[]>;
       readonly again: ReadonlyMap<SeatId, readonly Again[]>;
+      readonly alone: readonly Leaf[];
     }
   /** Keep a checkpoint: `due` in any case, else where that is cheap. */
   | { readonly kind: 'checkpoint'; readonly due: boolean }

@@ -24,10 +24,20 @@
  * Who sits is decided in `crew.ts` and `seating.ts`, who works on what in `load.ts` and `homes.ts`, whom to believe in
  * `second-opinions.ts`, what to do when nothing happens in `watch.ts`.
  */
+import { type Leaf, leavesFrom } from '../partition/seats.ts';
 import type { ParameterDigest } from '../protocol.ts';
 import { amend, authorOf, hearAll, isEnough, serialOf } from './crew.ts';
 import { settle } from './homes.ts';
-import { answer, copyOf, countFrom, isOpen, newLoad, openCount, restartClocks } from './load.ts';
+import {
+  answer,
+  copyOf,
+  countFrom,
+  isOpen,
+  type Latency,
+  newLoad,
+  openCount,
+  restartClocks,
+} from './load.ts';
 import type { Notice } from './notice.ts';
 import { noBlame } from './poison.ts';
 import {
@@ -35,7 +45,6 @@ import {
   type Asking,
   type Decision,
   type Going,
-  type Latency,
   memoryOf,
   type Planned,
   type PostedEvent,
@@ -45,7 +54,7 @@ import {
   unchanged,
 } from './run-events.ts';
 import { broke, emptied, heardAgain, joined, left } from './seating.ts';
-import { audit, checkFor, doubt, isAudited, isDoubtful, opine, replaceCopy } from './second-opinions.ts';
+import { audit, checkFor, doubt, isAudited, isDoubtful, opine, replaceCopies } from './second-opinions.ts';
 import { placeOf, type RunShape, stagesOf } from './stage.ts';
 import { assignmentOf, change, conclude, ended, hands, heard, move, type Turn, turnOf } from './turn.ts';
 import { averageOf, stealFor, tick } from './watch.ts';
@@ -55,9 +64,7 @@ export function decide(shape: RunShape, state: RunState, event: RunEvent): Decis
   if (state.kind === 'ended' || state.kind === 'dropped') return unchanged(state);
   switch (event.kind) {
     case 'adopted':
-      return state.kind === 'asking'
-        ? conclude(move(turnOf(state), countFrom(state.load, event.copies)))
-        : unchanged(state);
+      return state.kind === 'asking' ? adopted(shape, state, event) : unchanged(state);
     case 'beat':
       return beat(shape, state, event);
     case 'broke':
@@ -140,6 +147,7 @@ function ask(
     generation,
     keptAt: due ? now : state.keptAt,
     load,
+    alone: stage.leaves.filter((leaf) => isAudited(shape, number, stage.phase, leaf)),
     checks: [],
     doubted: new Set(),
     faults: new Map(),
@@ -163,42 +171,60 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
   if (event.number !== number || event.phase !== asked.phase || event.digest !== digest)
     return unchanged(state);
   const turn = turnOf(state);
-  const first = event.copy === copyOf(load, event.leaf) && isOpen(load, event.leaf);
+  const leaves = leavesFrom(event.leaf, event.count);
+  const first = leaves.filter((leaf) => event.copy === copyOf(load, leaf) && isOpen(load, leaf));
   const { crew } = state;
-  if (crew.dismissed.has(event.seat) || crew.quarantined.has(authorOf(crew, event))) {
-    // The store took it before the seat was dismissed, or its worker was sent away; and it takes no other for this copy.
-    return first ? conclude(replaceCopy(shape, turn, event.leaf)) : unchanged(state);
+  const counts = !crew.dismissed.has(event.seat) && !crew.quarantined.has(authorOf(crew, event));
+  if (!counts || (first.length > 0 && first.length < leaves.length)) {
+    // The store took it, and takes no other for this copy: before its seat was dismissed or its worker sent away, or before it
+    // forgot others.
+    return first.length > 0 ? conclude(replaceCopies(shape, turn, first)) : unchanged(state);
   }
-  if (first) return conclude(stealNext(shape, answered(shape, turn, event), event));
+  if (first.length > 0) return conclude(stealNext(shape, answered(shape, turn, event, leaves), event));
   const check = checkFor(state, event);
   return check === null ? unchanged(state) : opine(shape, turn, check, event);
 }
 
-/** The first answer of a leaf. */
-function answered(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
+/** Leaves that the store has answers for which are not believed need other copies: it takes none twice. */
+function adopted(
+  shape: RunShape,
+  state: Asking,
+  { copies, refused }: Extract<RunEvent, { kind: 'adopted' }>,
+): Decision {
+  const turn = move(turnOf(state), countFrom(state.load, copies));
+  const open = refused.filter((leaf) => isOpen(state.load, leaf));
+  return conclude(open.length === 0 ? turn : replaceCopies(shape, turn, open));
+}
+
+/** The first answer of a leaf, or of several at once. */
+function answered(shape: RunShape, turn: Turn, event: PostedEvent, leaves: readonly Leaf[]): Turn {
   const { state } = turn;
   const { leaf, seat, fault } = event;
   const { crew, serial } = serialOf(state.crew, seat, authorOf(state.crew, event));
-  const { load, tookMs } = answer(state.load, leaf, { seat, serial }, state.now);
+  const { load, took } = answer(state.load, leaves, { seat, serial }, state.now);
   const known: Partial<Asking> = {
     crew,
     load,
-    latencies: tookMs === null ? state.latencies : learnt(state, tookMs),
+    latencies: took === null ? state.latencies : learnt(state, took),
     answeredAt: load.remaining === 0 ? state.now : null,
   };
-  const copied = state.load.copied.has(leaf);
+  const copied = leaves.some((each) => state.load.copied.has(each));
   const after: Turn = { ...change(turn, known), moved: copied };
   if (fault === null) {
     const kept = change(after, {}, { kind: 'keep' });
-    return isAudited(shape, state.number, state.asked.phase, leaf) ? audit(shape, kept, event) : kept;
+    const audited = event.count === 1 && isAudited(shape, state.number, state.asked.phase, leaf);
+    return audited ? audit(shape, kept, event) : kept;
   }
   if (isDoubtful(shape, state, event)) return doubt(shape, after, event);
   return change(after, { faults: new Map(state.faults).set(leaf, fault) });
 }
 
-function learnt({ latencies, asked }: Asking, tookMs: number): Asking['latencies'] {
-  const before: Latency = latencies[asked.phase] ?? { count: 0, totalMs: 0 };
-  return { ...latencies, [asked.phase]: { count: before.count + 1, totalMs: before.totalMs + tookMs } };
+function learnt({ latencies, asked }: Asking, took: Latency): Asking['latencies'] {
+  const { count, totalMs } = latencies[asked.phase] ?? { count: 0, totalMs: 0 };
+  return {
+    ...latencies,
+    [asked.phase]: { count: count + took.count, totalMs: totalMs + took.totalMs },
+  };
 }
 
 /** A seat that has nothing left takes from another at once, where that is worth it; one that fell silent or is gone does not. */

@@ -12,7 +12,7 @@
 import type { Leaf } from '../partition/seats.ts';
 import type { ErrorReport, Fault, Phase, SeatId, WorkerId } from '../protocol.ts';
 import { authorOf, dismiss, type Member, quarantine, serialOf } from './crew.ts';
-import { answeredBy, askCopy, authorAt, clear, credit, exit, isOpen, openCount, reopen } from './load.ts';
+import { answeredBy, askCopy, authorAt, clear, credit, exit, openCount, reopen } from './load.ts';
 import type { Asking, Decision, PostedEvent, RunEffect } from './run-events.ts';
 import { memoryOf, plannedFrom } from './run-events.ts';
 import type { RunShape } from './stage.ts';
@@ -48,9 +48,9 @@ export function isAudited({ run, rules }: RunShape, number: number, phase: Phase
 /** Whether a digest of this answer is needed. */
 export function isCompared(
   shape: RunShape,
-  { number, phase, leaf, copy }: Pick<PostedEvent, 'copy' | 'leaf' | 'number' | 'phase'>,
+  { number, phase, leaf, count, copy }: Pick<PostedEvent, 'copy' | 'count' | 'leaf' | 'number' | 'phase'>,
 ): boolean {
-  return copy > 0 || isAudited(shape, number, phase, leaf);
+  return count === 1 && (copy > 0 || isAudited(shape, number, phase, leaf));
 }
 
 /** FNV-1a, its bits mixed as MurmurHash3 ends (Appleby, public domain). */
@@ -286,7 +286,7 @@ function convict(shape: RunShape, turn: Turn, { worker }: Opinion, leaf: Leaf | 
   return conclude(askElsewhere(shape, giveOut(shape, move(cleaned, reopen(emptied, wrong)))));
 }
 
-/** A leaf that is open although a posting of its copy was taken by the store from a seat that does not count. */
-export function replaceCopy(shape: RunShape, turn: Turn, leaf: Leaf): Turn {
-  return isOpen(turn.state.load, leaf) ? giveOut(shape, move(turn, reopen(turn.state.load, [leaf]))) : turn;
+/** Leaves that are open although a posting of their copy was taken by the store that does not count. */
+export function replaceCopies(shape: RunShape, turn: Turn, leaves: readonly Leaf[]): Turn {
+  return giveOut(shape, move(turn, reopen(turn.state.load, leaves)));
 }

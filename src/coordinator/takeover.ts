@@ -3,7 +3,7 @@
  * the answers it kept of the question that is asked first, and those that the store still has.
  */
 import type { Standing } from '../exchange/exchange.ts';
-import type { Leaf } from '../partition/seats.ts';
+import { type Leaf, leavesFrom } from '../partition/seats.ts';
 import { type Posting, protocolVersion, type RunId, SeatId } from '../protocol.ts';
 import type { Checkpoint, KeptAnswer } from './checkpoint.ts';
 import { type Crew, nobody } from './crew.ts';
@@ -54,29 +54,36 @@ export function resumable(
 }
 
 /**
- * The postings that may be taken as they stand: of this very question, and only if no two answers of one leaf differ,
- * because then one worker lied and it is not known which.
+ * The postings of this very question that the store has. They may be taken as they stand only if no two answers of one leaf
+ * differ, because then one worker lied and it is not known which.
  */
 export function adoptable(
   standing: Standing | null,
   { number, phase, parameterDigest }: Pick<Posting, 'number' | 'parameterDigest' | 'phase'>,
-): readonly Posting[] {
+): { readonly postings: readonly Posting[]; readonly agree: boolean } {
   const asked = standing?.iteration ?? null;
-  if (standing === null || asked === null) return [];
+  if (standing === null || asked === null) return noPostings;
   if (asked.number !== number || asked.phase !== phase || asked.parameterDigest !== parameterDigest)
-    return [];
+    return noPostings;
+  const { postings } = standing;
   const prints = new Map<Leaf, string>();
-  for (const { leaf, answer } of standing.postings) {
+  for (const { leaf, count, answer } of postings) {
+    // Leaves that were answered together are never compared; whose answer was not believed is in the checkpoint.
+    if (count > 1) continue;
     const print = printOf(answer);
-    if ((prints.get(leaf) ?? print) !== print) return [];
+    if ((prints.get(leaf) ?? print) !== print) return { postings, agree: false };
     prints.set(leaf, print);
   }
-  return standing.postings;
+  return { postings, agree: true };
 }
+
+const noPostings = { postings: [], agree: true } as const;
 
 /** How often each leaf was asked, as far as its postings tell. */
 export function copiesOf(postings: readonly Posting[]): ReadonlyMap<Leaf, number> {
   const copies = new Map<Leaf, number>();
-  for (const { leaf, copy } of postings) copies.set(leaf, Math.max(copies.get(leaf) ?? 0, copy));
+  for (const { leaf: first, count, copy } of postings) {
+    for (const leaf of leavesFrom(first, count)) copies.set(leaf, Math.max(copies.get(leaf) ?? 0, copy));
+  }
   return copies;
 }

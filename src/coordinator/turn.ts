@@ -69,9 +69,10 @@ export function conclude(turn: Turn): Decision {
 }
 
 /** What every seat is to answer, checks after everything else. */
-export function assignmentOf({ load, checks }: Pick<Asking, 'checks' | 'load'>): {
+export function assignmentOf({ load, checks, alone }: Pick<Asking, 'alone' | 'checks' | 'load'>): {
   readonly leaves: ReadonlyMap<SeatId, readonly Leaf[]>;
   readonly again: ReadonlyMap<SeatId, readonly Again[]>;
+  readonly alone: readonly Leaf[];
 } {
   const { leaves, again: replaced } = planOf(load);
   const again = new Map(replaced);
@@ -79,7 +80,7 @@ export function assignmentOf({ load, checks }: Pick<Asking, 'checks' | 'load'>):
     if (asked === null) continue;
     again.set(asked, [...(again.get(asked) ?? []), { leaf, copy, rows }]);
   }
-  return { leaves, again };
+  return { leaves, again, alone };
 }
 
 function finish({ state, effects }: Turn): Decision {

@@ -4,7 +4,7 @@
  */
 import { SkewflowError } from '../errors.ts';
 import type { Job, Optimize } from '../job/job.ts';
-import type { GradientSlot, Program } from '../kernels/sweep/program.ts';
+import type { GradientSlot, ProgramOutline } from '../kernels/sweep/program.ts';
 import type { Box } from './optimizers/box.ts';
 
 export interface Variables {
@@ -29,7 +29,7 @@ interface Place {
  */
 export function variablesOf(
   { over, bounds, fixed }: Pick<Optimize, 'bounds' | 'fixed' | 'over'>,
-  program: Program,
+  program: ProgramOutline,
   fields: ReadonlyMap<string, Float64Array>,
   precision: Job['precision'],
 ): Variables {
@@ -62,7 +62,7 @@ export function variablesOf(
   };
 }
 
-function slotOf(program: Program, field: string): GradientSlot {
+function slotOf(program: ProgramOutline, field: string): GradientSlot {
   const slot = program.layout.gradient.find((candidate) => candidate.field === field);
   if (slot === undefined) {
     throw new SkewflowError(
@@ -85,7 +85,7 @@ function freePlaces(
 }
 
 function outside(
-  program: Program,
+  program: ProgramOutline,
   { field, index }: Place,
   value: number,
   [low, high]: readonly [number, number],

@@ -5,9 +5,9 @@
 import type { Leaf } from '../partition/seats.ts';
 import type { SeatId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
-import { clear, copyTo, holders, isOpen, openCount, startedOf, steal } from './load.ts';
+import { clear, copyTo, holders, isOpen, type Latency, openCount, startedOf, steal } from './load.ts';
 import { lastAt } from './poison.ts';
-import type { Asking, Decision, Going, Latency, RunEffect } from './run-events.ts';
+import type { Asking, Decision, Going, RunEffect } from './run-events.ts';
 import { unchanged } from './run-events.ts';
 import { whoOf } from './seating.ts';
 import { askElsewhere, impatient, undecidedEnd } from './second-opinions.ts';

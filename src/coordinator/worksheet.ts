@@ -3,9 +3,10 @@
  * stages before it gave.
  */
 import { invariant } from '../errors.ts';
+import { type Entry, lossOf, sumEntries } from '../partition/adding.ts';
 import type { Leaf } from '../partition/seats.ts';
 import type { LeafPartial, WorkerId } from '../protocol.ts';
-import { Answers, type Entry, lossOf, sumEntries } from './answers.ts';
+import { Answers } from './answers.ts';
 import type { Checkpoint, KeptAnswer } from './checkpoint.ts';
 import type { Coordination, Evaluated } from './coordinator.ts';
 import type { Leg, Outcome } from './course.ts';
@@ -29,7 +30,7 @@ export class Worksheet {
   #leg: Leg;
   #given: Given;
   #answers: Answers | null = null;
-  /** Whose the answers of this stage are. */
+  /** Whose the answers of this stage are, by first leaf. */
   readonly #authors = new Map<Leaf, WorkerId | null>();
   /** The winning rows of phase `sums`: what phase `gradient` seeds for min and max. */
   #winners: Float64Array = new Float64Array(0);
@@ -75,8 +76,9 @@ export class Worksheet {
     this.#answers = this.#answersOf(leaves, this.#entries, this.#run.retain);
   }
 
-  put(leaf: Leaf, answer: LeafPartial, worker: WorkerId | null): void {
-    this.#answers?.put(leaf, answer);
+  /** @param count - how many leaves, from `leaf` on, the answer is the sum of */
+  put(leaf: Leaf, answer: LeafPartial, count: number, worker: WorkerId | null): void {
+    this.#answers?.put(leaf, answer, count);
     this.#authors.set(leaf, worker);
   }
 
@@ -143,8 +145,11 @@ export class Worksheet {
 
   /** The answers of the stage that is asked, where they are held one by one. */
   kept(): readonly KeptAnswer[] {
-    const kept = this.#answers?.kept() ?? new Map<Leaf, LeafPartial>();
-    return [...kept].map(([leaf, answer]) => ({ leaf, answer, worker: this.#authors.get(leaf) ?? null }));
+    const kept: ReturnType<Answers['kept']> = this.#answers?.kept() ?? new Map();
+    return [...kept].map(([leaf, { answer, count }]) => {
+      const worker = this.#authors.get(leaf) ?? null;
+      return { leaf, count, answer, worker };
+    });
   }
 }
 

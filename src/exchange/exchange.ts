@@ -34,7 +34,7 @@ export interface Exchange extends AsyncDisposable {
 
 /**
  * What became of something sent. `gone`: the store has forgotten the run, and a desk tells `emptied`; `late`: not the current
- * phase; `twice`: a posting for that copy of the leaf is there already.
+ * phase; `twice`: that copy of the leaf, or of one of its leaves, is there already.
  */
 export type Receipt = 'accepted' | 'fenced' | 'gone' | 'late' | 'twice';
 
@@ -88,6 +88,8 @@ export type DeskEvent =
 export interface Seat {
   readonly id: SeatId;
   readonly sheet: RunSheet;
+  /** Whether leaves may be answered together. */
+  readonly combines: boolean;
   readonly join: (join: Join) => Promise<void>;
   /** The run as it stands, as soon as its stamp differs from `seen`; −1 asks for it at once. */
   readonly watch: (seen: number, signal: AbortSignal) => Promise<RunView>;

@@ -57,6 +57,8 @@ export function folderExchange(options: FolderOptions): Exchange {
 function publicSeat(seat: Seat, options: FolderOptions): Seat {
   return {
     ...seat,
+    // Of two processes that take themselves for the same part, each would add its own leaves: files could then overlap.
+    combines: false,
     join: async (join) => {
       await refuseOtherClass(join, options);
       await seat.join(join);

@@ -2,6 +2,7 @@
  * How do they meet in one process? The exchange as plain objects: what Redis keeps in keys and streams is kept in maps.
  */
 import { randomUUID } from 'node:crypto';
+import { leavesFrom } from '../partition/seats.ts';
 import {
   type ErrorReport,
   type Iteration,
@@ -162,15 +163,18 @@ function takeSeat(run: Run, giveBack: () => void): Seat {
     traffic.sentBytes += arrayBytes(posting.answer);
     if (!holds()) return 'fenced';
     if (run.end !== null || !answers(posting, run.iteration)) return 'late';
-    const key = `${posting.leaf} ${posting.copy}`;
-    if (run.answered.has(key)) return 'twice';
-    run.answered.set(key, run.retain ? posting : null);
+    const keys = leavesFrom(posting.leaf, posting.count).map((leaf) => `${leaf} ${posting.copy}`);
+    if (keys.some((key) => run.answered.has(key))) return 'twice';
+    // The answer stands at the first of its leaves.
+    for (const [n, key] of keys.entries()) run.answered.set(key, run.retain && n === 0 ? posting : null);
     tell({ kind: 'posted', posting });
     return 'accepted';
   };
   return {
     id,
     sheet: run.sheet,
+    // Nothing travels: one by one, the bytes that are counted are those that `explain` foretells.
+    combines: false,
     join: async (join) => {
       if (!holds()) return;
       holder.join = join;

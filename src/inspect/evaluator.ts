@@ -1,8 +1,9 @@
 /** What are loss, gradient and end states of a problem on an engine, for these numbers? Asked as a coordinator asks. */
-import { type Added, Adder, lossOf, sumEntries } from '../coordinator/answers.ts';
+import { Adder } from '../coordinator/answers.ts';
 import { invariant, SkewflowError } from '../errors.ts';
 import type { Grid } from '../kernels/sweep/program.ts';
 import type { Field } from '../kernels/system.ts';
+import { type Added, lossOf, sumEntries } from '../partition/adding.ts';
 import type {
   Counters,
   Engine,

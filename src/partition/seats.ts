@@ -6,6 +6,11 @@
 /** A leaf of the tree: a shard by index, or the run's own leaf (sources and direct seeds, no tracers). */
 export type Leaf = number | 'sources';
 
+/** `count` leaves from one on: shards in a row, or one leaf of either kind. */
+export function leavesFrom(leaf: Leaf, count: number): readonly Leaf[] {
+  return leaf === 'sources' ? [leaf] : Array.from({ length: count }, (_, n) => leaf + n);
+}
+
 /** Seat ↦ the leaves it has yet to answer, in the order it should take them. */
 export type Assignment<Seat extends string = string> = ReadonlyMap<Seat, readonly Leaf[]>;
 

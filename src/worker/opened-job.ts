@@ -4,7 +4,6 @@
  */
 import type { RunOrder } from '../exchange/register.ts';
 import { closeJob } from '../job/load.ts';
-import { compileProgram } from '../kernels/sweep/compile.ts';
 import type { Log } from '../log.ts';
 import { jobOfOrder, type OrderReach } from '../order.ts';
 import { planShards } from '../partition/plan.ts';
@@ -12,6 +11,7 @@ import { claimRows } from '../storage/claims.ts';
 import { runKeys } from '../storage/keys.ts';
 import { whenThereIsRoom } from '../storage/room.ts';
 import { assignmentOf, type Means } from './assignment.ts';
+import type { Programs } from './programs.ts';
 import { rowsInRoot } from './root-rows.ts';
 import type { Assignment } from './workbench.ts';
 
@@ -26,6 +26,7 @@ export interface OpenedJob {
 
 export interface OpenJobOptions extends OrderReach {
   readonly means: Means;
+  readonly programs: Programs;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -36,7 +37,7 @@ export interface OpenJobOptions extends OrderReach {
  * @throws InputError when an input is missing, forbidden or not what was submitted; MemoryError; what `loadJob` throws
  */
 export async function openJob(order: RunOrder, options: OpenJobOptions): Promise<OpenedJob> {
-  const { root, means, log, signal } = options;
+  const { root, means, programs, log, signal } = options;
   const keys = runKeys(order.run);
   const job = await jobOfOrder(order, options);
   const { precision } = job;
@@ -57,7 +58,7 @@ export async function openJob(order: RunOrder, options: OpenJobOptions): Promise
   };
   try {
     const shards = planShards(job.system.tracers?.rows ?? 0, job.shards);
-    const program = compileProgram(job.system);
+    const program = programs.of(job.digest, job.system);
     const assignment = assignmentOf({ job, program, shards }, means, rows);
     const readRows: Assignment['readRows'] = async (shard) => {
       const read = await assignment.readRows(shard);

@@ -24,6 +24,8 @@ export interface Task {
   readonly copy: number;
   /** Whether its N-sized results are written. */
   readonly rows: boolean;
+  /** Whether it is answered for itself, as the answer is compared with another. */
+  readonly alone: boolean;
 }
 
 /** One phase of one iteration. */

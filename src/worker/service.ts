@@ -21,6 +21,7 @@ import type { Observed } from '../telemetry/status.ts';
 import type { Means } from './assignment.ts';
 import { type ChoiceOptions, chooseStations, type EngineChoice, type Station } from './engine/discover.ts';
 import { type OpenedJob, openJob } from './opened-job.ts';
+import { Programs } from './programs.ts';
 import { SeatMeters } from './seat-meter.ts';
 import { seatLostCode, serve } from './worker.ts';
 
@@ -82,6 +83,7 @@ export class WorkerService implements AsyncDisposable {
   readonly #drain = new AbortController();
   readonly #stop = new AbortController();
   readonly #meters: SeatMeters;
+  readonly #programs = new Programs();
   /** Numbers of the devices that are served. */
   readonly #serving: Set<number>;
 
@@ -254,7 +256,8 @@ export class WorkerService implements AsyncDisposable {
             throw new SkewflowError('ProtocolError', `run ${run} is that of another job in the register`);
           const engine = engineFor(order.engine, this.#means.engine);
           const means = { engine, threads, memoryBytes };
-          job = await openJob(order, { ...reach, means, log, signal: this.#stop.signal });
+          const programs = this.#programs;
+          job = await openJob(order, { ...reach, means, programs, log, signal: this.#stop.signal });
           return job.assignment;
         },
         engine: async () => {

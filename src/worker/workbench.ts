@@ -4,6 +4,7 @@
  */
 import { invariant } from '../errors.ts';
 import type { Grid, Program } from '../kernels/sweep/program.ts';
+import { type Entry, sumEntries } from '../partition/adding.ts';
 import type { ShardRange } from '../partition/plan.ts';
 import type { Iteration, LeafName } from '../protocol.ts';
 import type {
@@ -71,6 +72,11 @@ export class Workbench implements AsyncDisposable {
     return { blocks: this.#blocks, pairs: [...counted].reduce((sum, count) => sum + count, 0) };
   }
 
+  /** What each entry of S is: known with the first evaluation. */
+  get entries(): readonly Entry[] {
+    return this.#loaded?.entries ?? [];
+  }
+
   /** Bytes of the rows that are on the device. */
   get residentBytes(): number {
     return [...this.#resident].reduce((bytes, leaf) => bytes + this.#bytesOf(leaf), 0);
@@ -110,7 +116,8 @@ export class Workbench implements AsyncDisposable {
     const { residentBytesMax } = this.#work;
     const most = typeof residentBytesMax === 'number' ? residentBytesMax : residentBytesMax(grid);
     const session = await this.#engine.load(this.#work.program, this.#work.planOf(grid));
-    this.#loaded = { session, grid, residentBytesMax: most };
+    const entries = sumEntries(this.#work.program, grid);
+    this.#loaded = { session, grid, entries, residentBytesMax: most };
     return this.#loaded;
   }
 
@@ -207,6 +214,7 @@ export class Workbench implements AsyncDisposable {
 interface Loaded {
   readonly session: Session;
   readonly grid: Grid;
+  readonly entries: readonly Entry[];
   readonly residentBytesMax: number;
 }
 

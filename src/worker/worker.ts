@@ -6,8 +6,9 @@
  */
 import { invariant, isSkewflowError, SkewflowError } from '../errors.ts';
 import { errorOf, reportOf } from '../exchange/error-report.ts';
-import type { Exchange, RunView, Seat } from '../exchange/exchange.ts';
+import type { Exchange, Receipt, RunView, Seat } from '../exchange/exchange.ts';
 import type { Log } from '../log.ts';
+import { leavesFrom } from '../partition/seats.ts';
 import {
   type Iteration,
   type LeafName,
@@ -18,6 +19,7 @@ import {
   type WorkerId,
 } from '../protocol.ts';
 import { version } from '../version.ts';
+import { type Combined, combine } from './combine.ts';
 import type { Engine, Partial } from './engine/engine.ts';
 import {
   decideSeat,
@@ -194,10 +196,11 @@ class Service implements AsyncDisposable {
   }
 
   #seen({ iteration, plan, end, dismissed }: RunView): SeatEvent {
+    const alone = new Set(plan?.alone ?? []);
     const first = (plan?.leaves.get(this.#seat.id) ?? []).map(
-      (leaf): Task => ({ leaf, copy: 0, rows: true }),
+      (leaf): Task => ({ leaf, copy: 0, rows: true, alone: alone.has(leaf) }),
     );
-    const again = plan?.again.get(this.#seat.id) ?? [];
+    const again = (plan?.again.get(this.#seat.id) ?? []).map((task): Task => ({ ...task, alone: true }));
     const question = iteration === null ? null : questionOf(iteration);
     return { kind: 'view', question, tasks: [...first, ...again], ended: end !== null, dismissed };
   }
@@ -289,24 +292,41 @@ class Service implements AsyncDisposable {
     tasks: ReadonlyMap<Task['leaf'], Task>,
     begunMs: number,
   ): Promise<void> {
+    const leaves = partials.map(({ leaf }) => leaf);
+    const answered = leaves.flatMap((leaf) => tasks.get(leaf) ?? []);
+    this.#feed({ kind: 'answered', key: questionOf(iteration).key, tasks: answered });
+    this.#debug(iteration, 'post', leaves);
+    const isAlone = (leaf: LeafName): boolean => !this.#seat.combines || (tasks.get(leaf)?.alone ?? true);
+    const combined = combine(this.#bench.entries, partials, isAlone);
+    const receipts = await this.#send(iteration, combined, tasks);
+    // Another seat has answered one of these leaves: what the others answer is taken for itself.
+    const apart = combined.filter(({ count }, n) => count > 1 && receipts[n] === 'twice');
+    const parts = apart.flatMap((each) => combine(this.#bench.entries, each.parts, () => true));
+    const later = parts.length === 0 ? [] : await this.#send(iteration, parts, tasks);
+    this.#debug(iteration, 'posted', leaves);
+    const endedMs = performance.now();
+    const { number, phase } = iteration;
+    for (const [n, { leaf: first, count }] of [...combined, ...parts].entries()) {
+      if ([...receipts, ...later][n] !== 'accepted') continue;
+      for (const leaf of leavesFrom(first, count))
+        this.#options.onAnswered?.({ number, phase, leaf, begunMs, endedMs });
+    }
+  }
+
+  async #send(
+    iteration: Iteration,
+    answers: readonly Combined[],
+    tasks: ReadonlyMap<Task['leaf'], Task>,
+  ): Promise<readonly Receipt[]> {
     const { run, number, phase, parameterDigest } = iteration;
     const envelope = { protocolVersion, run, seat: this.#seat.id, number, phase, parameterDigest } as const;
-    const postings = partials.map(({ leaf, ...answer }): Posting => {
+    const postings = answers.map(({ leaf, count, answer }): Posting => {
       const copy = tasks.get(leaf)?.copy ?? 0;
-      return { ...envelope, leaf, copy, answer };
+      return { ...envelope, leaf, count, copy, answer };
     });
-    const answered = partials.flatMap(({ leaf }) => tasks.get(leaf) ?? []);
-    this.#feed({ kind: 'answered', key: questionOf(iteration).key, tasks: answered });
-    const leaves = partials.map(({ leaf }) => leaf);
-    this.#debug(iteration, 'post', leaves);
     const receipts = await this.#seat.post(postings);
-    this.#debug(iteration, 'posted', leaves);
     if (receipts.includes('fenced')) throw seatLost();
-    const endedMs = performance.now();
-    for (const [i, { leaf }] of postings.entries()) {
-      if (receipts[i] !== 'accepted') continue;
-      this.#options.onAnswered?.({ number, phase, leaf, begunMs, endedMs });
-    }
+    return receipts;
   }
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Adder, type Entry, lossOf } from '../../src/coordinator/answers.ts';
+import { Adder } from '../../src/coordinator/answers.ts';
+import { type Entry, lossOf } from '../../src/partition/adding.ts';
 import type { Leaf } from '../../src/partition/seats.ts';
 import type { LeafPartial } from '../../src/protocol.ts';
 

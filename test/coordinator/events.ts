@@ -45,6 +45,7 @@ export interface Answer {
   readonly number?: number;
   readonly phase?: Phase;
   readonly digest?: string;
+  readonly count?: number;
   readonly copy?: number;
   readonly fault?: Fault;
   readonly print?: string;
@@ -52,7 +53,7 @@ export interface Answer {
 
 export function posted(leaf: Leaf, change: Answer = {}): RunEvent {
   const { seat = a, number = 0, phase = 'gradient', digest: letter = 'd' } = change;
-  const { copy = 0, fault = null, print = 'true' } = change;
+  const { count = 1, copy = 0, fault = null, print = 'true' } = change;
   return {
     kind: 'posted',
     seat,
@@ -61,6 +62,7 @@ export function posted(leaf: Leaf, change: Answer = {}): RunEvent {
     phase,
     digest: digest(letter),
     leaf,
+    count,
     copy,
     fault,
     print,

@@ -109,7 +109,7 @@ const join: Join = {
 function postingOf({ published }: Told, leaf: Leaf): Posting {
   const { number, phase, parameterDigest } = published.at(-1) as Iteration;
   const answer = answerOf(parameterDigest, leaf, phase);
-  return { protocolVersion, run, seat, number, phase, parameterDigest, leaf, copy: 0, answer };
+  return { protocolVersion, run, seat, number, phase, parameterDigest, leaf, count: 1, copy: 0, answer };
 }
 
 /** Which leaves the last plan has for the only seat. */
@@ -275,7 +275,10 @@ describe('a question that the store has still', () => {
     const of = officeOf({}, { ...standing, postings: [one, other] }, 2);
     await of.office.begin();
     expect(of.told.what).toContain('publish 0 sums under 2');
-    expect(left(of.told)).toEqual([0, 1, 2, 3]);
+    // The store has the first two copies of leaf 1, and takes neither again.
+    expect(left(of.told)).toEqual([0, 2, 3]);
+    expect(of.told.plans.at(-1)?.again.get(seat)).toEqual([{ leaf: 1, copy: 2, rows: true }]);
+    await of.office.receive({ kind: 'posted', posting: { ...postingOf(of.told, 1), copy: 2 } });
     expect(await toTheEnd(of)).toEqual(expectedOf(job));
   });
 });

@@ -47,6 +47,7 @@ describe('decide', () => {
           [b, [2, 'sources']],
         ]),
         again: new Map(),
+        alone: [],
       },
     ]);
   });
@@ -54,7 +55,34 @@ describe('decide', () => {
   it('keeps the leaves until the first seat joins', () => {
     const { effects } = having(onePhase, inputs('d'), joined(a));
     expect(effects.slice(1)).toEqual([
-      { kind: 'assign', generation: 1, leaves: new Map([[a, [0, 1, 2, 'sources']]]), again: new Map() },
+      {
+        kind: 'assign',
+        generation: 1,
+        leaves: new Map([[a, [0, 1, 2, 'sources']]]),
+        again: new Map(),
+        alone: [],
+      },
+    ]);
+  });
+
+  it('takes leaves that are answered together as all of them', () => {
+    const start = [joined(a), inputs('d'), posted(0, { count: 2 })];
+    expect(kinds(having(onePhase, ...start).effects)).toEqual(['keep']);
+    expect(having(onePhase, ...start, posted(1)).effects).toEqual([]);
+    expect(kinds(having(onePhase, ...start, posted(2), posted('sources')).effects)).toEqual(['keep', 'add']);
+  });
+
+  it('asks anew for leaves of an answer that comes for another, too, which has one', () => {
+    // The store has forgotten the answer of leaf 0, which is kept here, and takes no other for the first copy of leaf 1.
+    const { effects } = having(onePhase, joined(a), inputs('d'), posted(0), posted(0, { count: 2 }));
+    expect(effects).toEqual([
+      {
+        kind: 'assign',
+        generation: 1,
+        leaves: new Map([[a, [2, 'sources']]]),
+        again: new Map([[a, [{ leaf: 1, copy: 1, rows: true }]]]),
+        alone: [],
+      },
     ]);
   });
 
@@ -138,7 +166,13 @@ describe('decide', () => {
   it('reissues what a lost seat had left, and only that', () => {
     const { effects } = having(onePhase, joined(a), joined(b), inputs('d'), posted(2), left(b));
     expect(effects.slice(1)).toEqual([
-      { kind: 'assign', generation: 1, leaves: new Map([[a, [0, 1, 'sources']]]), again: new Map() },
+      {
+        kind: 'assign',
+        generation: 1,
+        leaves: new Map([[a, [0, 1, 'sources']]]),
+        again: new Map(),
+        alone: [],
+      },
     ]);
   });
 
@@ -150,7 +184,13 @@ describe('decide', () => {
   it('waits for a seat when the last one is lost, and goes on when one joins', () => {
     const { effects } = having(onePhase, joined(a), inputs('d'), posted(0), left(a), joined(b));
     expect(effects.slice(1)).toEqual([
-      { kind: 'assign', generation: 2, leaves: new Map([[b, [1, 2, 'sources']]]), again: new Map() },
+      {
+        kind: 'assign',
+        generation: 2,
+        leaves: new Map([[b, [1, 2, 'sources']]]),
+        again: new Map(),
+        alone: [],
+      },
     ]);
   });
 

@@ -15,6 +15,7 @@ import {
   joined,
   kinds,
   lost,
+  planIn,
   posted,
   seatOf,
   shapeOf,
@@ -95,6 +96,11 @@ describe('an audit', () => {
   const every = shapeOf({ auditShare: 1 });
   const start = [joined(a), joined(b), joined(c), inputs('d'), posted(0, { print: 'false' })];
   const checker = (effects: readonly RunEffect[]): string => Object.keys(again(effects) as object)[0] ?? '';
+
+  it('is announced with the plan, so that the answer comes for itself', () => {
+    expect(planIn(having(every, joined(a), inputs('d')).effects)?.alone).toEqual([0, 1, 2, 3]);
+    expect(planIn(having(shape, joined(a), inputs('d')).effects)?.alone).toEqual([]);
+  });
 
   it('has another worker compute the leaf again, without its rows', () => {
     const { effects } = having(every, ...start);

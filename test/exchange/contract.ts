@@ -46,6 +46,7 @@ function postingOf(
   leaf: number | 'sources',
   digest = 'a',
   copy = 0,
+  count = 1,
 ): Posting {
   return Posting.parse({
     protocolVersion,
@@ -55,6 +56,7 @@ function postingOf(
     phase,
     parameterDigest: digestOf(digest),
     leaf,
+    count,
     copy,
     answer: {
       kind: 'partial',
@@ -125,6 +127,7 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
         generation: 3,
         leaves: new Map([[seat.id, [0, 1, 'sources']]]),
         again: new Map([[seat.id, [{ leaf: 7, copy: 2, rows: false }]]]),
+        alone: [1],
       });
       expect(await desk.assign(plan)).toBe('accepted');
       expect((await waiting).plan).toEqual(plan);
@@ -139,6 +142,7 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
         generation: 0,
         leaves: new Map([[seat.id, [0]]]),
         again: new Map(),
+        alone: [],
       });
       await desk.publish(iterationOf(desk, 0, 'gradient'));
       expect((await seat.watch(-1, patience())).plan).toBeNull();
@@ -153,6 +157,7 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
         generation: 0,
         leaves,
         again: new Map(),
+        alone: [],
       } as const;
       expect(await desk.publish(iterationOf(desk, 0, 'gradient'), plan)).toBe('accepted');
       expect((await seat.watch(-1, patience())).plan).toEqual(plan);
@@ -196,6 +201,29 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
         e.kind === 'posted' ? e.posting.leaf : e.kind,
       );
       expect(posted).toEqual([0, 'sources']);
+    });
+
+    it('takes leaves that are answered together if none of them has an answer, and all of them then', async () => {
+      await desk.publish(iterationOf(desk, 0, 'gradient'));
+      const together = (leaf: number, count: number): Posting =>
+        postingOf(seat, 0, 'gradient', leaf, 'a', 0, count);
+      expect(await seat.post([together(8, 1), together(8, 4), together(12, 4), together(15, 1)])).toEqual([
+        'accepted',
+        'twice',
+        'accepted',
+        'twice',
+      ]);
+      // Nothing of what was refused was taken: its leaves may come for themselves.
+      expect(await seat.post([together(10, 2), together(0, 64), together(64, 64)])).toEqual([
+        'accepted',
+        'twice',
+        'accepted',
+      ]);
+      const taken = [together(8, 1), together(12, 4), together(10, 2), together(64, 64)];
+      const seen: DeskEvent[] = [];
+      while (seen.length < taken.length) seen.push(...(await desk.events(patience())));
+      expect(seen).toEqual(taken.map((posting) => ({ kind: 'posted', posting })));
+      expect((await (await exchange.open(sheet)).standing()).postings).toEqual(taken);
     });
 
     it('takes the first posting of each copy of a leaf', async () => {
@@ -250,6 +278,7 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
           generation: 9,
           leaves: new Map(),
           again: new Map(),
+          alone: [],
         }),
       ).toBe('fenced');
       expect(await desk.end({ kind: 'cancelled' })).toBe('fenced');

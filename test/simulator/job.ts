@@ -6,6 +6,7 @@ import type { Coordination } from '../../src/coordinator/coordinator.ts';
 import type { Course, Leg } from '../../src/coordinator/course.ts';
 import { digestOf } from '../../src/coordinator/given.ts';
 import type { Grid, Program } from '../../src/kernels/sweep/program.ts';
+import type { Entry } from '../../src/partition/adding.ts';
 import { planShards } from '../../src/partition/plan.ts';
 import { sumInTree } from '../../src/partition/tree.ts';
 import type { Fault, LeafName, LeafPartial, Phase } from '../../src/protocol.ts';
@@ -21,6 +22,9 @@ export function programOf({ phases }: JobShape): Program {
   const term = { scalar: phases === 2 ? {} : null, rows: { by: ['sum'], linear: phases === 1 } };
   return { terms: [term], phases, wants: { any: true }, sources: null } as unknown as Program;
 }
+
+/** What workers add: whether h makes the loss of it is not theirs to know. */
+export const entries: readonly Entry[] = [{ by: 'sum', linear: true }];
 
 const grid = { times: Float64Array.of(0, 0.1), terms: [[{ sum: 0 }]] } as unknown as Grid;
 

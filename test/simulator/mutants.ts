@@ -48,8 +48,8 @@ function without(decision: Decision, kind: RunEffect['kind']): Decision {
 class InOrderOfArrival extends Answers {
   #sum: LeafPartial | null = null;
 
-  override put(leaf: Leaf, answer: LeafPartial): void {
-    super.put(leaf, answer);
+  override put(leaf: Leaf, answer: LeafPartial, count: number): void {
+    super.put(leaf, answer, count);
     this.#sum = this.#sum === null ? answer : addUp(this.#sum, answer);
   }
 
@@ -63,9 +63,9 @@ class CountsCopies extends Answers {
   readonly #seen = new Set<Leaf>();
   readonly #more: LeafPartial[] = [];
 
-  override put(leaf: Leaf, answer: LeafPartial): void {
+  override put(leaf: Leaf, answer: LeafPartial, count: number): void {
     if (this.#seen.has(leaf)) this.#more.push(answer);
-    else super.put(leaf, answer);
+    else super.put(leaf, answer, count);
     this.#seen.add(leaf);
   }
 

@@ -2,6 +2,7 @@
  * What does the store of a simulated world hold? What Redis does for the exchange, operation by operation, each atomic.
  */
 import type { DeskEvent, Receipt, RunView, Standing } from '../../src/exchange/exchange.ts';
+import { leavesFrom } from '../../src/partition/seats.ts';
 import {
   type Beat,
   type ErrorReport,
@@ -116,7 +117,7 @@ export class Store {
       plan: this.#plan,
       end: this.#end,
       joins: [...this.#holders.values()].flatMap(({ join }) => (join === null ? [] : [join])),
-      postings: [...this.#postings.values()],
+      postings: [...new Set(this.#postings.values())],
     };
   }
 
@@ -172,9 +173,9 @@ export class Store {
       posting.phase === current.phase &&
       posting.parameterDigest === current.parameterDigest;
     if (this.#end !== null || current === null || !(answers || this.#mutations.unkeyed)) return 'late';
-    const key = `${posting.leaf} ${posting.copy}`;
-    if (this.#postings.has(key)) return 'twice';
-    this.#postings.set(key, posting);
+    const keys = leavesFrom(posting.leaf, posting.count).map((leaf) => `${leaf} ${posting.copy}`);
+    if (keys.some((key) => this.#postings.has(key))) return 'twice';
+    for (const key of keys) this.#postings.set(key, posting);
     const { number, phase, parameterDigest } = current;
     this.onEvent({
       kind: 'posted',

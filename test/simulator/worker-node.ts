@@ -4,12 +4,14 @@ import {
   type ErrorReport,
   type Iteration,
   type Join,
+  type LeafName,
   type Posting,
   protocolVersion,
   RunId,
   type SeatId,
   WorkerId,
 } from '../../src/protocol.ts';
+import { type Combined, combine } from '../../src/worker/combine.ts';
 import {
   questionOf,
   type SeatEffect,
@@ -20,7 +22,7 @@ import {
   type Task,
 } from '../../src/worker/seat-state.ts';
 import type { Chance } from './chance.ts';
-import { answerOf, fault } from './job.ts';
+import { answerOf, entries, fault } from './job.ts';
 import type { Mutations } from './mutants.ts';
 import type { Node } from './node.ts';
 import type { WorkerNature } from './scenario.ts';
@@ -162,8 +164,15 @@ export class WorkerNode {
 
   #seen(sitting: Sitting, { iteration, plan, end, dismissed }: RunView): SeatEvent {
     sitting.iteration = iteration;
-    const first = (plan?.leaves.get(sitting.id) ?? []).map((leaf) => ({ leaf, copy: 0, rows: true }));
-    const tasks: readonly Task[] = [...first, ...(plan?.again.get(sitting.id) ?? [])];
+    const alone = new Set(plan?.alone ?? []);
+    const first = (plan?.leaves.get(sitting.id) ?? []).map((leaf) => ({
+      leaf,
+      copy: 0,
+      rows: true,
+      alone: alone.has(leaf),
+    }));
+    const again = (plan?.again.get(sitting.id) ?? []).map((task) => ({ ...task, alone: true }));
+    const tasks: readonly Task[] = [...first, ...again];
     const question = iteration === null ? null : questionOf(iteration);
     return { kind: 'view', question, tasks, ended: end !== null, dismissed };
   }
@@ -178,7 +187,7 @@ export class WorkerNode {
     switch (effect.kind) {
       case 'evaluate':
         sitting.wave += 1;
-        this.#evaluate(sitting, effect.tasks, sitting.wave, this.node.now);
+        this.#evaluate(sitting, effect.tasks, [], sitting.wave, this.node.now);
         return;
       case 'halt':
         sitting.wave += 1;
@@ -200,8 +209,17 @@ export class WorkerNode {
     }
   }
 
-  /** One leaf after the other; each is posted as soon as it is there. */
-  #evaluate(sitting: Sitting, tasks: readonly Task[], wave: number, begun: number): void {
+  /**
+   * One leaf after the other, `done` before them and not posted; they are as soon as a batch is due, and at the end. What was
+   * not posted is lost with a crash, and with a wave that nobody wants.
+   */
+  #evaluate(
+    sitting: Sitting,
+    tasks: readonly Task[],
+    done: readonly Task[],
+    wave: number,
+    begun: number,
+  ): void {
     const [task, ...rest] = tasks;
     const { iteration } = sitting;
     if (task === undefined || iteration === null) {
@@ -226,27 +244,47 @@ export class WorkerNode {
       if (this.#sitting !== sitting || sitting.wave !== wave) return;
       this.#watcher.evaluated();
       this.#watcher.trace(this.node.name, `answers ${task.leaf}#${task.copy} of ${key.slice(0, 18)}`);
-      this.#post(sitting, this.#postingOf(sitting, iteration, task));
-      this.#feed(sitting, { kind: 'answered', key, tasks: [task] });
-      this.#evaluate(sitting, rest, wave, begun);
+      const batch = [...done, task];
+      const isDue = rest.length === 0 || (wave + rest.length) % 3 === 0;
+      if (isDue) {
+        this.#postBatch(sitting, iteration, batch);
+        this.#feed(sitting, { kind: 'answered', key, tasks: batch });
+      }
+      this.#evaluate(sitting, rest, isDue ? [] : batch, wave, begun);
     });
   }
 
-  #post(sitting: Sitting, posting: Posting): void {
+  #postBatch(sitting: Sitting, iteration: Iteration, batch: readonly Task[]): void {
+    const tasks = new Map(batch.map((task) => [task.leaf, task]));
+    const partials = batch.map(({ leaf }) => ({ leaf, ...this.#answerOf(iteration, leaf) }));
+    const post = (answers: readonly Combined[]): void => {
+      for (const { leaf, count, answer, parts } of answers) {
+        const copy = tasks.get(leaf)?.copy ?? 0;
+        this.#post(sitting, postingOf(sitting.id, iteration, { leaf, count, copy, answer }), () => {
+          if (count > 1) post(combine(entries, parts, () => true));
+        });
+      }
+    };
+    post(combine(entries, partials, (leaf) => tasks.get(leaf)?.alone ?? true));
+  }
+
+  /** @param onTwice - leaves of it have an answer */
+  #post(sitting: Sitting, posting: Posting, onTwice: () => void): void {
     this.node.call(
       () => this.#store.post(posting),
       (receipt) => {
         sitting.heardAt = this.node.now;
-        if (receipt === 'fenced' && this.#sitting === sitting) this.#feed(sitting, { kind: 'fenced' });
+        if (this.#sitting !== sitting) return;
+        if (receipt === 'fenced') this.#feed(sitting, { kind: 'fenced' });
+        if (receipt === 'twice') onTwice();
       },
       0.05,
     );
   }
 
-  #postingOf(sitting: Sitting, iteration: Iteration, { leaf, copy }: Task): Posting {
-    const { number, phase, parameterDigest } = iteration;
+  #answerOf({ phase, parameterDigest }: Iteration, leaf: LeafName): Posting['answer'] {
     const right = answerOf(parameterDigest, leaf, phase);
-    const answer = {
+    return {
       broken: fault,
       honest: right,
       lies: {
@@ -255,16 +293,13 @@ export class WorkerNode {
         sums: right.sums.map((x) => x + 1e-9),
       },
     }[this.nature.faulty === leaf ? 'broken' : this.nature.answers];
-    return {
-      protocolVersion,
-      run: runId,
-      seat: sitting.id,
-      number,
-      phase,
-      parameterDigest,
-      leaf,
-      copy,
-      answer,
-    };
   }
+}
+
+function postingOf(
+  seat: SeatId,
+  { number, phase, parameterDigest }: Iteration,
+  answer: Pick<Posting, 'answer' | 'copy' | 'count' | 'leaf'>,
+): Posting {
+  return { protocolVersion, run: runId, seat, number, phase, parameterDigest, ...answer };
 }

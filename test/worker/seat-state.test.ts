@@ -17,8 +17,8 @@ const second: Question = { key: '1 gradient e', phase: 'gradient' };
 const error = { tag: 'DeviceError', message: 'device lost', details: {} };
 
 const tasks = (...leaves: readonly (number | 'sources')[]): readonly Task[] =>
-  leaves.map((leaf) => ({ leaf, copy: 0, rows: true }));
-const check = (leaf: number, copy: number): Task => ({ leaf, copy, rows: false });
+  leaves.map((leaf) => ({ leaf, copy: 0, rows: true, alone: false }));
+const check = (leaf: number, copy: number): Task => ({ leaf, copy, rows: false, alone: true });
 
 function view(question: Question | null, what: readonly Task[]): SeatEvent {
   return { kind: 'view', question, tasks: what, ended: false, dismissed: null };

@@ -1,14 +1,15 @@
 /**
- * How do answers cross a wire? Those that a worker posts together are one frame: nine doubles a leaf that say what it is,
- * then the arrays, leaf by leaf.
+ * How do answers cross a wire? Those that a worker posts together are one frame: ten doubles an answer that say what it is,
+ * then the arrays, answer by answer.
  *
- *   partial:  leaf  copy  0  |sums|  |winners|  loss  |gradient|  |seeds|  |states|      −1 where there is no array
- *   fault:    leaf  copy  1  group   what       row   step        0        0
+ *   partial:  leaf  count  copy  0  |sums|  |winners|  loss  |gradient|  |seeds|  |states|      −1 where there is no array
+ *   fault:    leaf  1      copy  1  group   what       row   step        0        0
  */
 import { z } from 'zod';
 import { SkewflowError } from '../../errors.ts';
 import {
   copyMax,
+  countMax,
   Fault,
   type LeafName,
   type LeafPartial,
@@ -23,8 +24,8 @@ import { answerBytesMax } from './limits.ts';
 
 const PostingsControl = z.strictObject({ run: RunId, seat: SeatId, count: z.int().nonnegative() });
 
-/** Doubles that describe one leaf. */
-const recordLength = 9;
+/** Doubles that describe one answer. */
+const recordLength = 10;
 const groups = Fault.shape.group.options;
 const whats = Fault.shape.what.options;
 
@@ -36,7 +37,10 @@ function leafNumber(leaf: LeafName): number {
 /** Places of one copy in the store's bit map: more than the leaves of any job. */
 const copyStride = 2 ** 17;
 
-/** Where an answer stands in the store's bit map: the first for a leaf and copy sets the bit, and no other counts. */
+/**
+ * Where an answer stands in the store's bit map: the first for a leaf and copy sets the bit, and no other counts. Leaves that
+ * are answered together have neighbouring bits, from here on.
+ */
 export function answerBit({ leaf, copy }: Pick<Posting, 'copy' | 'leaf'>): number {
   return leafNumber(leaf) + 1 + copy * copyStride;
 }
@@ -57,15 +61,17 @@ export function answerBytes(answer: Posting['answer']): number {
 export function encodePostings(postings: readonly Posting[], jobDigest: string): Buffer {
   const [first] = postings;
   if (first === undefined) throw malformed('no posting');
-  let count = 0;
+  let doubles = 0;
   for (const { answer, leaf } of postings) {
     const bytes = answerBytes(answer);
     if (bytes > answerBytesMax) throw tooLarge(leaf, bytes);
-    count += recordLength + bytes / 8;
+    doubles += recordLength + bytes / 8;
   }
   const { run, seat, number, phase, parameterDigest } = first;
-  const numbers = postings.map(({ leaf }) => leafNumber(leaf));
-  const leaves = { begin: Math.min(...numbers), end: Math.max(...numbers) + 1 };
+  const leaves = {
+    begin: Math.min(...postings.map(({ leaf }) => leafNumber(leaf))),
+    end: Math.max(...postings.map(({ leaf, count }) => leafNumber(leaf) + count)),
+  };
   const header = {
     type: 'postings',
     jobDigest,
@@ -75,7 +81,7 @@ export function encodePostings(postings: readonly Posting[], jobDigest: string):
     parameterDigest,
     leaves,
   } as const;
-  return encodeFrame(header, encodeControl({ run, seat, count: postings.length }), count, (reals) => {
+  return encodeFrame(header, encodeControl({ run, seat, count: postings.length }), doubles, (reals) => {
     let at = 0;
     for (const posting of postings) {
       const { answer } = posting;
@@ -113,11 +119,12 @@ function arraysOf(partial: LeafPartial): readonly (Float64Array | null)[] {
   return [partial.sums, partial.winners, partial.gradient, partial.seeds, partial.sourceStates];
 }
 
-function recordOf({ leaf, copy, answer }: Posting): readonly number[] {
+function recordOf({ leaf, count, copy, answer }: Posting): readonly number[] {
   const at = leafNumber(leaf);
   if (answer.kind === 'non-finite')
     return [
       at,
+      count,
       copy,
       1,
       groups.indexOf(answer.group),
@@ -130,6 +137,7 @@ function recordOf({ leaf, copy, answer }: Posting): readonly number[] {
   const { sums, winners, loss, gradient, seeds, sourceStates } = answer;
   return [
     at,
+    count,
     copy,
     0,
     sums.length,
@@ -156,20 +164,22 @@ class Reader {
   }: {
     readonly begin: number;
     readonly end: number;
-  }): Pick<Posting, 'answer' | 'copy' | 'leaf'> {
+  }): Pick<Posting, 'answer' | 'copy' | 'count' | 'leaf'> {
     const record = this.#take(recordLength);
-    const [at = 0, copy = 0, kind, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = record;
+    const [at = 0, count = 0, copy = 0, kind, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = record;
     if (!Number.isInteger(at) || at < begin || at >= end || at < -1) throw malformed(`leaf ${at}`);
+    if (!isSubtree(at, count) || at + count > end) throw malformed(`${count} leaves from ${at} on`);
     if (!Number.isInteger(copy) || copy < 0 || copy > copyMax) throw malformed(`copy ${copy} of an answer`);
     const leaf = at === -1 ? 'sources' : at;
-    if (kind === 1) return { leaf, copy, answer: faultOf(record) };
+    if (kind === 1 && count === 1) return { leaf, count, copy, answer: faultOf(record) };
     if (kind !== 0) throw malformed(`an answer of kind ${kind}`);
     const sums = this.#take(a);
     const winners = this.#take(b);
     const gradient = this.#take(d);
     const seeds = e === -1 ? null : this.#take(e);
     const sourceStates = f === -1 ? null : this.#take(f);
-    return { leaf, copy, answer: { kind: 'partial', sums, winners, loss: c, gradient, seeds, sourceStates } };
+    const answer = { kind: 'partial', sums, winners, loss: c, gradient, seeds, sourceStates } as const;
+    return { leaf, count, copy, answer };
   }
 
   finish(): void {
@@ -185,7 +195,14 @@ class Reader {
   }
 }
 
-function faultOf([, , , group = -1, what = -1, row, step]: Float64Array): Fault {
+/** Whether so many leaves from one on are a subtree: one leaf, or 2ˡ shards that begin at a multiple of 2ˡ. */
+function isSubtree(at: number, count: number): boolean {
+  if (count === 1) return true;
+  const powerOfTwo = count > 0 && count <= countMax && Number.isInteger(Math.log2(count));
+  return powerOfTwo && at >= 0 && at % count === 0;
+}
+
+function faultOf([, , , , group = -1, what = -1, row, step]: Float64Array): Fault {
   const parsed = Fault.safeParse({ kind: 'non-finite', group: groups[group], what: whats[what], row, step });
   if (!parsed.success) throw malformed('a fault that is none');
   return parsed.data;

@@ -27,7 +27,7 @@ import { type Hints, pollMs } from './hints.ts';
 import { lifeMs } from './keys.ts';
 import type { Link } from './link.ts';
 import type { Offer, Offers } from './offers.ts';
-import { planArguments, planOf } from './plan-text.ts';
+import { planOf, textOfPlan } from './plan-text.ts';
 import { bytesOf, bytesOrNull, listOf, numberOf, type Reply, textOf } from './script.ts';
 import * as scripts from './scripts.ts';
 
@@ -35,6 +35,15 @@ import * as scripts from './scripts.ts';
 const offerAgainMs = 5000;
 /** An outage is told of after so long, and then every so often. */
 const unreachableToldMs = 2000;
+
+/**
+ * Pause after frames that came together, in milliseconds each and at most: where hundreds of workers answer at once, a look for
+ * every few of them would cost more than the answers do.
+ */
+const crowdMs = 0.25;
+const crowdMsMax = 4;
+/** What scripts say of a frame of answers. */
+const answerParts = 4;
 
 export interface DeskOptions {
   readonly link: Link;
@@ -84,12 +93,12 @@ export class RedisDesk implements Desk {
     const { number, phase, parameterDigest } = iteration;
     const frame = encodeIteration(iteration, this.#options.sheet.jobDigest);
     this.#options.link.carried({ sentBytes: frame.length });
-    const args = [number, phase, parameterDigest, frame, ...(plan === undefined ? [] : planArguments(plan))];
+    const args = [number, phase, parameterDigest, frame, ...(plan === undefined ? [] : [textOfPlan(plan)])];
     return this.#write(scripts.publish, args);
   }
 
   assign(plan: SeatPlan): Promise<Receipt> {
-    return this.#write(scripts.assign, planArguments(plan));
+    return this.#write(scripts.assign, [textOfPlan(plan)]);
   }
 
   dismiss(seat: SeatId, error: ErrorReport): Promise<Receipt> {
@@ -189,7 +198,9 @@ export class RedisDesk implements Desk {
     try {
       while (this.#again && !this.#closed) {
         this.#again = false;
-        await this.#drain();
+        const frames = await this.#drain();
+        const pauseMs = Math.min(crowdMsMax, frames * crowdMs);
+        if (pauseMs >= 1) await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     } catch (error) {
       if (!this.#options.link.closed)
@@ -199,14 +210,15 @@ export class RedisDesk implements Desk {
     }
   }
 
-  async #drain(): Promise<void> {
+  /** Read what there is; how many frames of answers. */
+  async #drain(): Promise<number> {
     const { link, fence } = this.#options;
     const args = [fence, this.#eventsSeen, this.#answersSeen, keptBytesMax];
     const [outcome, stamp, eventsSeen, events, answersSeen, answers] = listOf(
       await link.run(scripts.drain, this.#keys, args),
     );
     const state = textOf(outcome);
-    if (this.#closed) return;
+    if (this.#closed) return 0;
     if (state === 'gone' || (state === 'accepted' && numberOf(stamp) < this.#stamp))
       return this.#stop('emptied');
     if (state === 'fenced') return this.#stop('fenced');
@@ -218,40 +230,50 @@ export class RedisDesk implements Desk {
       const first = event.kind === 'joined' || event.kind === 'beat';
       (first ? joined : later).push(event);
     }
-    const posted = await this.#postings(listOf(answers));
-    if (this.#closed) return;
+    const frames = listOf(answers);
+    const posted = await this.#postings(frames);
+    if (this.#closed) return 0;
     this.#eventsSeen = numberOf(eventsSeen);
     if (numberOf(answersSeen) > this.#answersSeen) this.#again = true;
     this.#answersSeen = numberOf(answersSeen);
     // Who came and what was counted, what was answered, who went: so an answer is never told after its seat is gone.
     this.#tell(...joined, ...posted.map((posting) => ({ kind: 'posted', posting }) as const), ...later);
+    return frames.length / answerParts;
   }
 
   /** Nothing more is heard of the run by this desk. */
-  #stop(kind: 'emptied' | 'fenced'): void {
+  #stop(kind: 'emptied' | 'fenced'): 0 {
     this.#close();
     this.#tell({ kind });
+    return 0;
   }
 
-  /** Answers that were accepted; given is where each frame lies, and the bits of its leaves that were the first. */
-  async #postings(places: readonly Reply[]): Promise<readonly Posting[]> {
-    if (places.length === 0) return [];
-    const frames = await this.#options.link.call('MGET', ...places.filter((_, i) => i % 2 === 0).map(textOf));
+  /** Answers that were accepted: of each frame, the leaves it was the first for, and itself or where its pieces lie. */
+  async #postings(parts: readonly Reply[]): Promise<readonly Posting[]> {
     const postings: Posting[] = [];
-    for (const [i, reply] of listOf(frames).entries()) {
-      const frame = bytesOrNull(reply);
+    for (let at = 0; at < parts.length; at += answerParts) {
+      const [leaves, inline, place, pieces] = parts.slice(at, at + answerParts);
+      const count = numberOf(pieces);
+      const frame = count === 0 ? bytesOf(inline) : await this.#gathered(textOf(place), count);
       // Gone: the question is another one by now, or the answers were too many to keep.
       if (frame === null) continue;
       this.#options.link.carried({ receivedBytes: frame.length });
-      const first = new Set(
-        textOf(places[2 * i + 1])
-          .split(' ')
-          .map(Number),
-      );
+      const first = new Set(textOf(leaves).split(' ').map(Number.parseFloat));
       const all = this.#orNothing(() => decodePostings(frame, this.#options.sheet.jobDigest)) ?? [];
       for (const posting of all) if (first.delete(answerBit(posting))) postings.push(posting);
     }
     return postings;
+  }
+
+  /** A frame from its pieces, asked for one by one: Redis serves others between them. */
+  async #gathered(place: string, count: number): Promise<Buffer | null> {
+    const pieces: Buffer[] = [];
+    for (let n = 1; n <= count; n++) {
+      const piece = bytesOrNull(await this.#options.link.call('GET', `${place}:${n}`));
+      if (piece === null) return null;
+      pieces.push(piece);
+    }
+    return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
   }
 
   #eventOf(entry: Buffer): DeskEvent | null {

@@ -3,16 +3,16 @@
  */
 import { randomUUID } from 'node:crypto';
 import { SkewflowError } from '../../errors.ts';
-import { type Iteration, RunSheet, SeatId } from '../../protocol.ts';
+import { type RunId, RunSheet, SeatId } from '../../protocol.ts';
 import type { Exchange } from '../exchange.ts';
 import { decodeControl, encodeControl } from '../frames/control.ts';
-import { decodeIteration } from '../frames/iteration.ts';
 import { offersOf, RedisDesk } from './desk.ts';
 import type { Hints } from './hints.ts';
 import { lifeMs } from './keys.ts';
 import type { Held } from './leases.ts';
 import { closeMs, type Link } from './link.ts';
 import { Offers, type SeatJob } from './offers.ts';
+import { RunWatch } from './run-watch.ts';
 import { bytesOrNull, listOf, numberOf } from './script.ts';
 import * as scripts from './scripts.ts';
 import { RedisSeat } from './seat.ts';
@@ -22,7 +22,7 @@ export function redisExchange(link: Link, hints: Hints): Exchange {
   const offers = new Offers(link, hints);
   const desks = new Set<RedisDesk>();
   const seats = new Set<RedisSeat>();
-  const read = lastRead();
+  const watches = new Map<RunId, RunWatch>();
   const closed = new SkewflowError('AbortedError', 'the exchange was closed');
 
   return {
@@ -49,6 +49,7 @@ export function redisExchange(link: Link, hints: Hints): Exchange {
     },
     [Symbol.asyncDispose]: async () => {
       for (const part of [...desks, ...seats]) part.dispose(closed);
+      for (const watch of watches.values()) watch.close();
       await offers.close();
     },
   };
@@ -61,14 +62,16 @@ export function redisExchange(link: Link, hints: Hints): Exchange {
     const reply = bytesOrNull(await link.run(scripts.lease, link.keys.iteration(run), args));
     if (reply === null) return null;
     const sheet = decodeControl(reply, RunSheet);
+    const watch = watches.get(run) ?? new RunWatch(link, hints, sheet);
+    watches.set(run, watch);
     const seat = new RedisSeat({
       link,
-      hints,
+      watch,
       id,
       sheet,
-      read,
       onLeft: async (next) => {
         seats.delete(seat);
+        if (watch.isEmpty && watches.delete(run)) watch.close();
         // Whatever fails here is made good: the desk queues free seats again, and the lock of this job ends.
         const again = next === null ? [] : offersOf([Buffer.from(next)]);
         const leaving = Promise.allSettled([offers.add(sheet, again, true), held.complete()]);
@@ -78,16 +81,4 @@ export function redisExchange(link: Link, hints: Hints): Exchange {
     seats.add(seat);
     return seat;
   }
-}
-
-/** Reads frames of iterations; the last one read again, as seats of one process do, is read once. */
-function lastRead(): typeof decodeIteration {
-  let last: { readonly frame: Buffer; readonly jobDigest: string; readonly iteration: Iteration } | null =
-    null;
-  return (bytes, jobDigest) => {
-    const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (last === null || last.jobDigest !== jobDigest || !last.frame.equals(frame))
-      last = { frame: Buffer.from(frame), jobDigest, iteration: decodeIteration(frame, jobDigest) };
-    return last.iteration;
-  };
 }

@@ -104,7 +104,7 @@ export class Keys {
     return `${this.allRuns}${run}:${name}`;
   }
 
-  /** Where a seat's answers that go out together lie (string). */
+  /** Where the pieces of a frame of a seat's answers lie, each under this, a colon and its number from 1 (strings). */
   answers(run: RunId, seat: SeatId, count: number): string {
     return this.of(run, `p:${seat}:${count}`);
   }
@@ -126,8 +126,9 @@ export class Keys {
  * dismissed  held seat → why it is to go (hash)
  * slots      slot → "<offer> <seat or nothing>" (hash)
  * plan       held seat → its leaves; `#` → epoch and generation (hash)
- * p          answers of the current phase: number → where their frame lies, `L` number → leaves that were first, `B`
- *            number → bytes, `P` place → number (hash)
+ * p          answers of the current phase: `L` number → leaves that were first, `F` number → their frame; or, of a large
+ *            frame, number → where it lies, `N` number → in how many pieces, `B` number → bytes, `P` place → number (hash)
+ * arriving   frames whose pieces are on their way, by when they lapse (sorted set)
  * got        leaves that have an answer (bit map)
  * ev         what the desk has not confirmed to have read (list)
  * wake       hint to seats (stream)
@@ -147,6 +148,7 @@ export const iterationKeys = [
   'wake',
   'done',
   'epoch',
+  'arriving',
 ] as const;
 
 /**

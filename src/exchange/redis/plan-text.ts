@@ -1,6 +1,6 @@
 /**
  * How is a seat's part of the plan written? As text: `0-15,20,sources`, consecutive shards as one range; after a semicolon
- * what is asked again, `17:2` or, with its rows, `17:2+`.
+ * what is asked again, `17:2` or, with its rows, `17:2+`; after another those of its leaves that are answered alone.
  */
 import { SkewflowError } from '../../errors.ts';
 import { Again, type LeafName, protocolVersion, type RunId, SeatId, type SeatPlan } from '../../protocol.ts';
@@ -60,8 +60,13 @@ function againOfText(text: string): readonly Again[] {
 }
 
 /** A seat's part of the plan as text. */
-function textOfPart(leaves: readonly LeafName[], again: readonly Again[]): string {
-  return again.length === 0 ? textOfLeaves(leaves) : `${textOfLeaves(leaves)};${textOfAgain(again)}`;
+function textOfPart(
+  leaves: readonly LeafName[],
+  again: readonly Again[],
+  alone: readonly LeafName[],
+): string {
+  const parts = [textOfLeaves(leaves), textOfAgain(again), textOfLeaves(alone)];
+  return parts.join(';').replace(/;+$/, '');
 }
 
 /** More shards than any job has. */
@@ -70,14 +75,17 @@ const rangeMax = 2 ** 20;
 /** Key of what is about the whole plan: no seat is called so. */
 const headKey = '#';
 
-/** A plan as the fields of its hash. */
-export function planArguments({ epoch, generation, leaves, again }: SeatPlan): readonly string[] {
+/** A plan as one text: a line for each field of its hash, its name, a tab and its value. */
+export function textOfPlan({ epoch, generation, leaves, again, alone }: SeatPlan): string {
   const seats = new Set([...leaves.keys(), ...again.keys()]);
-  return [
-    headKey,
-    `${epoch} ${generation}`,
-    ...[...seats].flatMap((seat) => [seat, textOfPart(leaves.get(seat) ?? [], again.get(seat) ?? [])]),
-  ];
+  const single = new Set(alone);
+  let text = `${headKey}\t${epoch} ${generation}\n`;
+  for (const seat of seats) {
+    const its = leaves.get(seat) ?? [];
+    const apart = single.size === 0 ? [] : its.filter((leaf) => single.has(leaf));
+    text += `${seat}\t${textOfPart(its, again.get(seat) ?? [], apart)}\n`;
+  }
+  return text;
 }
 
 /** The plan in the fields of its hash. */
@@ -103,10 +111,12 @@ export function planUnder(
   const [epoch = 0, generation = 0] = head.split(' ').map(Number);
   const leaves = new Map<SeatId, readonly LeafName[]>();
   const again = new Map<SeatId, readonly Again[]>();
+  const alone: LeafName[] = [];
   for (const [seat, text] of parts) {
-    const [first = '', more = ''] = text.split(';', 2);
+    const [first = '', more = '', apart = ''] = text.split(';', 3);
     leaves.set(seat, leavesOfText(first));
     if (more !== '') again.set(seat, againOfText(more));
+    alone.push(...leavesOfText(apart));
   }
-  return { protocolVersion, run, epoch, generation, leaves, again };
+  return { protocolVersion, run, epoch, generation, leaves, again, alone };
 }

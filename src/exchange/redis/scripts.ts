@@ -1,5 +1,6 @@
 /**
- * What happens inside Redis in one step? The Lua scripts of desk and seat: whoever acts proves its right in the same step.
+ * What happens inside Redis in one step? The Lua scripts of desk and seat: whoever acts proves its right in the same step. Those
+ * that every worker runs in every iteration are in `frequent-scripts.ts`.
  *
  * A desk proves that no later one opened (`desk` is its own), a seat that it is held and not dismissed. A script may run twice
  * when a connection breaks between its effect and its answer: none does harm the second time.
@@ -8,7 +9,7 @@ import { iterationKeys, lifeMs } from './keys.ts';
 import { type Script, scriptOf } from './script.ts';
 
 /** How much of what happened is kept for a desk that does not read: joins and leaves of some thousand seats. */
-const eventsMax = 20_000;
+export const eventsMax = 20_000;
 /** Answers sent to a desk at once, in bytes. */
 const drainBytes = 8 * 2 ** 20;
 
@@ -64,32 +65,43 @@ local function offers()
   return free
 end
 local function add(answers, seq)
-  local frame, leaves, bytes = unpack(call('HMGET', p, seq, 'L' .. seq, 'B' .. seq))
-  if not frame then return 0 end
-  answers[#answers + 1] = frame
-  answers[#answers + 1] = leaves
-  return tonumber(bytes)
+  local leaves, frame, place, pieces, bytes =
+    unpack(call('HMGET', p, 'L' .. seq, 'F' .. seq, seq, 'N' .. seq, 'B' .. seq))
+  if not leaves then return 0 end
+  for _, part in ipairs({ leaves, frame or '', place or '', pieces or '0' }) do answers[#answers + 1] = part end
+  return frame and #frame or tonumber(bytes)
 end
 local function drop(from, to)
-  local bytes = 0
+  local dropped = 0
   for seq = from, to do
-    local frame, size = unpack(call('HMGET', p, seq, 'B' .. seq))
-    if frame then
-      call('UNLINK', frame)
-      call('HDEL', p, seq, 'L' .. seq, 'B' .. seq)
-      bytes = bytes + tonumber(size)
-    end
+    local place, pieces, bytes = unpack(call('HMGET', p, seq, 'N' .. seq, 'B' .. seq))
+    for piece = 1, tonumber(pieces or '0') do call('UNLINK', place .. ':' .. piece) end
+    dropped = dropped + (tonumber(bytes) or call('HSTRLEN', p, 'F' .. seq))
+    call('HDEL', p, 'L' .. seq, 'F' .. seq, seq, 'N' .. seq, 'B' .. seq, 'P' .. (place or ''))
   end
-  return bytes
+  return dropped
 end
 local function forget()
-  drop(tonumber(call('HGET', cur, 'pKept') or '0') + 1, tonumber(call('HGET', cur, 'pSeq') or '0'))
+  local kept, seq, placed = unpack(call('HMGET', cur, 'pKept', 'pSeq', 'pPlaced'))
+  if placed then drop(tonumber(kept or '0') + 1, tonumber(seq or '0')) end
   call('UNLINK', p)
-  call('HSET', cur, 'pBytes', 0, 'pKept', call('HGET', cur, 'pSeq') or 0)
+  call('HDEL', cur, 'pPlaced')
+  call('HSET', cur, 'pBytes', 0, 'pKept', seq or 0, 'pRead', seq or 0)
 end
-local function assign(first)
+local function assign(text)
   call('DEL', plan)
-  for i = first, #ARGV, 2 do call('HSET', plan, ARGV[i], ARGV[i + 1]) end
+  local fields = {}
+  local function set()
+    if #fields > 0 then call('HSET', plan, unpack(fields)) end
+    fields = {}
+  end
+  for seat, part in string.gmatch(text or '', '([^\\t]+)\\t([^\\n]*)\\n') do
+    fields[#fields + 1] = seat
+    fields[#fields + 1] = part
+    -- As many as the stack has room for.
+    if #fields >= 2000 then set() end
+  end
+  set()
   call('HINCRBY', cur, 'planned', 1)
 end
 `;
@@ -108,7 +120,9 @@ if call('HGET', cur, 'forgot') == '1' then
   local all = call('HGETALL', p)
   for i = 1, #all, 2 do
     if string.sub(all[i], 1, 1) == 'L' then
-      for leaf in string.gmatch(all[i + 1], '%d+') do call('SETBIT', got, leaf, 1) end
+      for bit, count in string.gmatch(all[i + 1], '(%d+)%+(%d+)') do
+        for n = 0, count - 1 do call('SETBIT', got, bit + n, 1) end
+      end
     end
   end
 end
@@ -120,10 +134,11 @@ for _, slot in ipairs(call('HKEYS', slots)) do
 end
 keep(unpack(KEYS))
 local state = call('HMGET', cur, 'evSeq', 'pSeq', 'stamp')
+call('HSET', cur, 'pRead', state[2] or 0)
 return { past + 1, state[1] or '0', state[2] or '0', state[3] or '0', offers() }
 `);
 
-/** ARGV: desk, number, phase, digest, frame, plan… → outcome, stamp, answers seen */
+/** ARGV: desk, number, phase, digest, frame, plan or nothing → outcome, stamp, answers seen */
 export const publish = script(`
 local refused = fence(ARGV[1])
 if refused then return { refused } end
@@ -135,15 +150,15 @@ if asked[1] ~= ARGV[2] or asked[2] ~= ARGV[3] or asked[3] ~= ARGV[4] then
 end
 call('HSET', cur, 'number', ARGV[2], 'phase', ARGV[3], 'digest', ARGV[4], 'frame', ARGV[5])
 call('HINCRBY', cur, 'asked', 1)
-assign(6)
+assign(ARGV[6])
 return { 'accepted', changed(), call('HGET', cur, 'pSeq') or '0' }
 `);
 
-/** ARGV: desk, plan… → outcome, stamp */
+/** ARGV: desk, plan → outcome, stamp */
 export const assign = script(`
 local refused = fence(ARGV[1])
 if refused then return { refused } end
-assign(2)
+assign(ARGV[2])
 return { 'accepted', changed() }
 `);
 
@@ -164,7 +179,7 @@ forget()
 return { 'accepted', changed(), offers() }
 `);
 
-/** → frame, plan, end, joins, where answers lie and which of their leaves were first */
+/** → frame, plan, end, joins, answers: of each, which leaves it was the first for, its frame, or where that lies and in how many pieces */
 export const standing = script(`
 local state = call('HMGET', cur, 'frame', 'end')
 local sitting = {}
@@ -204,6 +219,7 @@ while seq < pSeq and bytes < ${drainBytes} do
   seq = seq + 1
   bytes = bytes + add(answers, seq)
 end
+call('HSET', cur, 'pRead', seq)
 return { 'accepted', state[1] or '0', evSeq, call('LRANGE', ev, 0, -1), seq, answers }
 `);
 
@@ -245,78 +261,6 @@ call('HSET', joins, ARGV[1], ARGV[2])
 keep(joins)
 tell('+' .. ARGV[2])
 return 1
-`);
-
-/** ARGV: seat, heartbeat, its life, beat or nothing → whether it is held */
-export const beat = script(`
-if not held(ARGV[1]) then return 0 end
-call('SET', ARGV[2], '', 'PX', ARGV[3])
-if ARGV[4] ~= '' then tell('.' .. ARGV[4]) end
-return 1
-`);
-
-// What follows runs for every worker in every iteration: it takes few keys and defines nothing that it does not use.
-
-/** The keys of `look`. */
-export const lookKeys = ['cur', 'seats', 'dismissed', 'plan'] as const;
-/** ARGV: seat, asked, planned → state, stamp, asked, frame, planned, plan head, plan, end, why dismissed */
-export const look = scriptOf(`
-local ${lookKeys.join(', ')} = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local call = redis.call
-local state = call('HMGET', cur, 'stamp', 'asked', 'planned', 'end')
-local stamp, asked, planned = state[1] or '0', state[2] or '0', state[3] or '0'
-if call('HEXISTS', seats, ARGV[1]) == 0 then return { 'lost', stamp } end
-local frame, head, mine = false, false, false
-if asked ~= ARGV[2] then frame = call('HGET', cur, 'frame') end
-if planned ~= ARGV[3] then head, mine = unpack(call('HMGET', plan, '#', ARGV[1])) end
-return { 'held', stamp, asked, frame, planned, head, mine, state[4], call('HGET', dismissed, ARGV[1]) }
-`);
-
-/** The keys of `post`. */
-export const postKeys = ['cur', 'seats', 'dismissed', 'p', 'got', 'ev', 'done'] as const;
-/**
- * ARGV: seat, number, phase, digest, heartbeat, its life, beat or nothing, bytes that may wait, where the frame lies, its
- * bytes, leaf bits… → one letter a leaf (a: accepted, t: twice), or `late`, `fenced`, `full`
- *
- * The frame itself does not pass through Lua, which would copy it twice: it was set under a key of its own just before,
- * and goes again unless it brought a first answer. A server that froze with the command in its buffer is sent it again by
- * the next connection: the second time it brings nothing new, and what the first time brought must stay.
- */
-export const post = scriptOf(`
-local ${postKeys.join(', ')} = unpack(KEYS)
-local call = redis.call
-local function refuse(why)
-  if call('HEXISTS', p, 'P' .. ARGV[9]) == 1 then call('PEXPIRE', ARGV[9], ${lifeMs.abandoned})
-  else call('UNLINK', ARGV[9]) end
-  return why
-end
-if call('HEXISTS', seats, ARGV[1]) == 0 or call('HEXISTS', dismissed, ARGV[1]) == 1 then return refuse('fenced') end
-call('SET', ARGV[5], '', 'PX', ARGV[6])
-local state = call('HMGET', cur, 'number', 'phase', 'digest', 'end', 'pBytes')
-if state[4] or state[1] ~= ARGV[2] or state[2] ~= ARGV[3] or state[3] ~= ARGV[4] then return refuse('late') end
-if tonumber(state[5] or '0') > tonumber(ARGV[8]) then return refuse('full') end
-if ARGV[7] ~= '' then
-  call('HINCRBY', cur, 'evSeq', 1)
-  call('RPUSH', ev, '.' .. ARGV[7])
-  call('LTRIM', ev, -${eventsMax}, -1)
-  call('PEXPIRE', ev, ${lifeMs.abandoned})
-end
-local receipts, first = {}, {}
-for i = 11, #ARGV do
-  local new = call('SETBIT', got, ARGV[i], 1) == 0
-  receipts[#receipts + 1] = new and 'a' or 't'
-  if new then first[#first + 1] = ARGV[i] end
-end
-if #first == 0 then return refuse(table.concat(receipts)) end
-local seq = call('HINCRBY', cur, 'pSeq', 1)
-call('XADD', done, 'MAXLEN', 16, '*', 'k', '')
--- As many fields as are new: the phase's first answers, which give the keys their lifetime.
-if call('HSET', p, seq, ARGV[9], 'L' .. seq, table.concat(first, ' '), 'B' .. seq, ARGV[10], 'P' .. ARGV[9], seq) == call('HLEN', p) then
-  for _, key in ipairs({ p, got, done }) do call('PEXPIRE', key, ${lifeMs.abandoned}) end
-end
-call('PEXPIRE', ARGV[9], ${lifeMs.abandoned})
-call('HINCRBY', cur, 'pBytes', ARGV[10])
-return table.concat(receipts)
 `);
 
 /** ARGV: seat, heartbeat, beat or nothing, error or nothing → the slot's next offer */

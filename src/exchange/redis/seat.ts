@@ -4,44 +4,40 @@
  *
  * What is shown is fetched once for all who watch, and only the parts that changed.
  */
-import {
-  type Beat,
-  ErrorReport,
-  type Iteration,
-  type Join,
-  type Posting,
-  RunEnd,
-  type RunSheet,
-  type SeatId,
-  type SeatPlan,
-} from '../../protocol.ts';
+import type { Beat, ErrorReport, Join, Posting, RunSheet, SeatId } from '../../protocol.ts';
 import { Bell } from '../bell.ts';
 import { shortened } from '../error-report.ts';
 import type { Receipt, RunView, Seat, Traffic } from '../exchange.ts';
-import { decodeControl, encodeControl } from '../frames/control.ts';
-import { answerBytesWarn, unreadBytesMax } from '../frames/limits.ts';
+import { encodeControl } from '../frames/control.ts';
+import {
+  answerBytesWarn,
+  inlineBytesMax,
+  keptBytesMax,
+  pieceBytes,
+  unreadBytesMax,
+} from '../frames/limits.ts';
 import { answerBit, answerBytes, encodePostings } from '../frames/postings.ts';
-import { type Hints, pollMs } from './hints.ts';
+import * as frequent from './frequent-scripts.ts';
+import { pollMs } from './hints.ts';
 import { lifeMs } from './keys.ts';
 import { closeMs, type Link } from './link.ts';
-import { planUnder } from './plan-text.ts';
-import { bytesOrNull, listOf, numberOf, textOf } from './script.ts';
+import type { RunWatch } from './run-watch.ts';
+import { textOf } from './script.ts';
 import * as scripts from './scripts.ts';
 
 /** A worker is heard of every so often; not for `lifeMs.heartbeat`, and its seat is lost. */
 const heartbeatMs = 1000;
-/** Answers sent in one step, in bytes: Redis serves nobody else meanwhile. */
+/** Answers sent in one frame, in bytes; a larger one goes alone. */
 const batchBytesMax = 4 * 2 ** 20;
 /** Pause before posting again where the desk has much to read already. */
 const fullMs = 100;
 
 export interface SeatOptions {
   readonly link: Link;
-  readonly hints: Hints;
+  /** Seats of one process look at their run together. */
+  readonly watch: RunWatch;
   readonly id: SeatId;
   readonly sheet: RunSheet;
-  /** The iteration in a frame; seats of one process share it. */
-  readonly read: (frame: Buffer, jobDigest: string) => Iteration;
   /** The seat is given up; `offer` is its slot's next offer, null where there is none. */
   readonly onLeft: (offer: string | null) => Promise<void>;
 }
@@ -51,40 +47,45 @@ const nothingYet: RunView = { stamp: -1, iteration: null, plan: null, end: null,
 export class RedisSeat implements Seat {
   readonly id: SeatId;
   readonly sheet: RunSheet;
+  readonly combines = true;
   readonly #link: Link;
-  readonly #stopListening: () => void;
-  readonly #read: SeatOptions['read'];
+  readonly #run: RunWatch;
   readonly #onLeft: SeatOptions['onLeft'];
   readonly #keys: readonly string[];
-  readonly #lookKeys: readonly string[];
+  readonly #beatKeys: readonly string[];
   readonly #postKeys: readonly string[];
+  readonly #admitKeys: readonly string[];
   readonly #heartbeat: string;
   readonly #timer: NodeJS.Timeout;
   readonly #changed = new Bell();
   #view: RunView = nothingYet;
-  /** Which iteration and plan the view shows, as the store counts them. */
-  #shown = { asked: '0', planned: '0' };
-  #looking: Promise<void> | null = null;
   #waitingBeat: Beat | null = null;
   #beatAt = Number.NEGATIVE_INFINITY;
+  /** When this seat last gave a sign of life with an answer. */
+  #heardAt = Number.NEGATIVE_INFINITY;
   #gone = false;
   #warned = false;
   #posts = 0;
   #received = 0;
   #sent = 0;
 
-  constructor({ link, hints, id, sheet, read, onLeft }: SeatOptions) {
+  constructor({ link, watch, id, sheet, onLeft }: SeatOptions) {
     this.id = id;
     this.sheet = sheet;
     this.#link = link;
-    this.#read = read;
+    this.#run = watch;
     this.#onLeft = onLeft;
     this.#keys = link.keys.iteration(sheet.run);
-    this.#lookKeys = scripts.lookKeys.map((name) => link.keys.of(sheet.run, name));
-    this.#postKeys = scripts.postKeys.map((name) => link.keys.of(sheet.run, name));
+    this.#beatKeys = frequent.beatKeys.map((name) => link.keys.of(sheet.run, name));
+    this.#postKeys = frequent.postKeys.map((name) => link.keys.of(sheet.run, name));
+    this.#admitKeys = frequent.admitKeys.map((name) => link.keys.of(sheet.run, name));
     this.#heartbeat = link.keys.heartbeat(sheet.run, id);
-    this.#timer = setInterval(() => this.#beatNow(), heartbeatMs);
-    this.#stopListening = hints.listen(link.keys.of(sheet.run, 'wake'), () => this.#lookSoon());
+    this.#timer = setInterval(() => this.#beatUnlessHeard(), heartbeatMs);
+    watch.add({
+      id,
+      show: (view, receivedBytes) => this.#show(view, receivedBytes),
+      lose: () => this.#lose(),
+    });
   }
 
   async join(join: Join): Promise<void> {
@@ -94,10 +95,10 @@ export class RedisSeat implements Seat {
 
   async watch(seen: number, signal: AbortSignal): Promise<RunView> {
     signal.throwIfAborted();
-    if (seen === -1) await this.#look();
+    if (seen === -1 && this.#view.dismissed === null) await this.#run.look();
     signal.throwIfAborted();
     if (this.#view.stamp !== seen) return this.#view;
-    const polling = setInterval(() => this.#lookSoon(), pollMs);
+    const polling = setInterval(() => this.#run.lookSoon(), pollMs);
     try {
       while (this.#view.stamp === seen) await this.#changed.wait(signal);
       return this.#view;
@@ -145,55 +146,13 @@ export class RedisSeat implements Seat {
   #end(): void {
     this.#gone = true;
     clearInterval(this.#timer);
-    this.#stopListening();
+    this.#run.remove(this.id);
   }
 
   // --- watching -------------------------------------------------------------------------------------------
 
-  #lookSoon(): void {
-    if (this.#link.unreachableMs > 0 || this.#link.closed) return;
-    this.#look().catch((error: unknown) => {
-      if (!this.#link.closed) this.#link.log.debug({ seat: this.id }, `looking: ${String(error)}`);
-    });
-  }
-
-  #look(): Promise<void> {
-    this.#looking ??= this.#lookOnce().finally(() => {
-      this.#looking = null;
-    });
-    return this.#looking;
-  }
-
-  async #lookOnce(): Promise<void> {
-    const { asked, planned } = this.#shown;
-    const reply = listOf(await this.#link.run(scripts.look, this.#lookKeys, [this.id, asked, planned]));
-    if (textOf(reply[0]) === 'lost') return this.#lose();
-    const [, stamp, askedNow, frame, plannedNow, head, mine, end, why] = reply;
-    const iteration = bytesOrNull(frame);
-    const over = bytesOrNull(end);
-    const dismissed = bytesOrNull(why);
-    const receivedBytes = (iteration?.length ?? 0) + (bytesOrNull(mine)?.length ?? 0);
+  #show(view: RunView, receivedBytes = 0): void {
     this.#received += receivedBytes;
-    this.#link.carried({ receivedBytes });
-    this.#shown = { asked: textOf(askedNow), planned: textOf(plannedNow) };
-    this.#show({
-      stamp: numberOf(stamp),
-      iteration: iteration === null ? this.#view.iteration : this.#read(iteration, this.sheet.jobDigest),
-      plan:
-        this.#shown.planned === planned
-          ? this.#view.plan
-          : this.#planOf(bytesOrNull(head), bytesOrNull(mine)),
-      end: over && decodeControl(over, RunEnd),
-      dismissed: dismissed && decodeControl(dismissed, ErrorReport),
-    });
-  }
-
-  #planOf(head: Buffer | null, mine: Buffer | null): SeatPlan | null {
-    if (head === null) return null;
-    return planUnder(this.sheet.run, head.toString(), mine === null ? [] : [[this.id, mine.toString()]]);
-  }
-
-  #show(view: RunView): void {
     this.#view = view;
     this.#changed.ring();
   }
@@ -211,7 +170,7 @@ export class RedisSeat implements Seat {
 
   /** Heed what a script says of the seat: 0 means that it is dismissed or lost, and watching tells which. */
   #heed(reply: unknown): void {
-    if (reply === 0) this.#lookSoon();
+    if (reply === 0) this.#run.lookSoon();
   }
 
   #takeBeat(): Buffer | '' {
@@ -220,11 +179,16 @@ export class RedisSeat implements Seat {
     return beat === null ? '' : encodeControl(beat);
   }
 
+  /** Whoever posted just now was heard of; what a beat would say is said by the next one at the latest. */
+  #beatUnlessHeard(): void {
+    if (this.#waitingBeat !== null || performance.now() - this.#heardAt >= heartbeatMs / 2) this.#beatNow();
+  }
+
   #beatNow(): void {
     if (this.#gone || this.#link.unreachableMs > 0 || this.#link.closed) return;
     this.#beatAt = performance.now();
     const args = [this.id, this.#heartbeat, lifeMs.heartbeat, this.#takeBeat()];
-    this.#link.run(scripts.beat, this.#keys, args).then(
+    this.#link.run(frequent.beat, this.#beatKeys, args).then(
       (reply) => this.#heed(reply),
       () => {}, // the next one is due in a second
     );
@@ -235,38 +199,63 @@ export class RedisSeat implements Seat {
     if (first === undefined) return [];
     this.#warnOfSize(postings);
     const frame = encodePostings(postings, this.sheet.jobDigest);
-    const { number, phase, parameterDigest } = first;
-    const bits = postings.map(answerBit);
-    this.#posts += 1;
-    const place = this.#link.keys.answers(this.sheet.run, this.id, this.#posts);
-    const args = [
-      this.id,
-      number,
-      phase,
-      parameterDigest,
-      this.#heartbeat,
-      lifeMs.heartbeat,
-      this.#takeBeat(),
-      unreadBytesMax,
-      place,
-      frame.length,
-      ...bits,
-    ];
     for (;;) {
-      // One connection keeps the order, also when both are sent again after an outage.
-      const set = this.#link.call('SET', place, frame, 'PX', lifeMs.arriving);
-      const [, reply] = await Promise.all([set, this.#link.run(scripts.post, this.#postKeys, args)]);
-      const outcome = textOf(reply);
-      if (outcome === 'full') {
+      const outcome = await this.#postFrame(frame, first, postings);
+      if (outcome === 'full' || outcome === 'torn') {
         await new Promise((resolve) => setTimeout(resolve, fullMs));
         continue;
       }
-      if (outcome === 'fenced') this.#lookSoon();
+      if (outcome === 'fenced') this.#run.lookSoon();
       if (outcome === 'fenced' || outcome === 'late') return postings.map(() => outcome);
       this.#sent += frame.length;
       this.#link.carried({ sentBytes: frame.length });
       return outcome.split('').map((letter) => (letter === 'a' ? 'accepted' : 'twice'));
     }
+  }
+
+  /** Send a frame; what the store says of it. */
+  async #postFrame(
+    frame: Buffer,
+    { number, phase, parameterDigest }: Posting,
+    postings: readonly Posting[],
+  ): Promise<string> {
+    const inline = frame.length <= inlineBytesMax;
+    const pieces = inline ? [] : piecesOf(frame);
+    this.#posts += 1;
+    const place = inline ? '' : this.#link.keys.answers(this.sheet.run, this.id, this.#posts);
+    // Several pieces are sent one after another, so that Redis serves others between them.
+    if (pieces.length > 1) {
+      const room = [place, frame.length, unreadBytesMax, keptBytesMax, lifeMs.arriving];
+      if ((await this.#link.run(frequent.admit, this.#admitKeys, room)) === 0) return 'full';
+      for (const [n, piece] of pieces.entries()) await this.#setPiece(place, n, piece);
+    }
+    const now = performance.now();
+    const isDue = now - this.#heardAt >= heartbeatMs / 2;
+    if (isDue) this.#heardAt = now;
+    // One connection keeps the order, also when both are sent again after an outage.
+    const [only] = pieces;
+    const set = pieces.length === 1 && only !== undefined ? this.#setPiece(place, 0, only) : null;
+    const posted = this.#link.run(frequent.post, this.#postKeys, [
+      this.id,
+      number,
+      phase,
+      parameterDigest,
+      this.#heartbeat,
+      isDue ? lifeMs.heartbeat : '',
+      this.#takeBeat(),
+      unreadBytesMax,
+      frame.length,
+      inline ? frame : '',
+      place,
+      pieces.length,
+      ...postings.flatMap((posting) => [answerBit(posting), posting.count]),
+    ]);
+    const [reply] = await Promise.all([posted, set]);
+    return textOf(reply);
+  }
+
+  async #setPiece(place: string, index: number, piece: Buffer): Promise<void> {
+    await this.#link.call('SET', `${place}:${index + 1}`, piece, 'PX', lifeMs.arriving);
   }
 
   #warnOfSize(postings: readonly Posting[]): void {
@@ -275,9 +264,14 @@ export class RedisSeat implements Seat {
     this.#warned = true;
     this.#link.log.warn(
       { run: this.sheet.run, bytes },
-      `answers of ${bytes} bytes a shard make Redis slow for everyone`,
+      `answers of ${bytes} bytes go through Redis in pieces: most of an iteration may be their way`,
     );
   }
+}
+
+function piecesOf(frame: Buffer): readonly Buffer[] {
+  const count = Math.ceil(frame.length / pieceBytes);
+  return Array.from({ length: count }, (_, n) => frame.subarray(n * pieceBytes, (n + 1) * pieceBytes));
 }
 
 /** Consecutive postings of one question, at most so many bytes each. */

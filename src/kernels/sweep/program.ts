@@ -35,6 +35,16 @@ export interface Program {
   };
 }
 
+/** What of a program is no formula: plain data, and all that is needed of it to add what leaves answer, and to name it. */
+export interface ProgramOutline extends Pick<Program, 'phases' | 'wants'> {
+  readonly layout: Pick<ProgramLayout, 'gradient'>;
+  readonly sources: Pick<GroupProgram, 'stateComponents'> | null;
+  readonly terms: readonly {
+    readonly rows: Pick<TermRows, 'by' | 'linear'> | null;
+    readonly scalar: object | null;
+  }[];
+}
+
 /** The flow of one group and its transpose. */
 export interface GroupProgram {
   /** One step for this group; null: nothing of it evolves. */

@@ -6,6 +6,7 @@
  */
 import { isSkewflowError, SkewflowError } from '../../errors.ts';
 import { reportOf } from '../../exchange/error-report.ts';
+import { systemFromBytes } from '../../job/system-bytes.ts';
 import { compileProgram } from '../../kernels/sweep/compile.ts';
 import type { GpuLoss } from '../engine/dawn/device.ts';
 import type { Engine, EvaluationSink, Session } from '../engine/engine.ts';
@@ -18,7 +19,6 @@ import {
   type Message,
   type ToChild,
 } from './messages.ts';
-import { systemFromBytes } from './system-bytes.ts';
 
 /** An engine with what only the process that has the device knows. */
 interface Opened {

@@ -6,6 +6,7 @@
  * Bound rows are kept here for as long as they are bound: a new child is given them again.
  */
 import { invariant, SkewflowError } from '../../errors.ts';
+import { systemToBytes } from '../../job/system-bytes.ts';
 import type { Program } from '../../kernels/sweep/program.ts';
 import type { Log } from '../../log.ts';
 import { blocksOf, type ShardRange } from '../../partition/plan.ts';
@@ -24,7 +25,6 @@ import { addCounters, evaluateMessage } from './evaluation.ts';
 import type { ChildDevice, FromChild, Message, SessionCounters } from './messages.ts';
 import { defaultLimits, type Limits, patientLimits } from './supervision.ts';
 import { askAgain, type Question, Supervisor } from './supervisor.ts';
-import { systemToBytes } from './system-bytes.ts';
 
 export interface ChildEngineOptions {
   readonly device: ChildDevice;

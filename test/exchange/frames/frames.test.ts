@@ -87,7 +87,7 @@ describe('a frame', () => {
       seeds: null,
       sourceStates: null,
     };
-    expect(() => encodePostings([{ ...(first as Posting), answer }], jobDigest)).toThrow(/1048584 bytes/);
+    expect(() => encodePostings([{ ...(first as Posting), answer }], jobDigest)).toThrow(/67108872 bytes/);
   });
 });
 

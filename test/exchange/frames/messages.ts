@@ -43,24 +43,34 @@ export const anyIteration: fc.Arbitrary<Iteration> = fc
   })
   .map((fields) => Iteration.parse({ protocolVersion, ...fields }));
 
-const leaf: fc.Arbitrary<LeafName> = fc.oneof(fc.nat({ max: 4095 }), fc.constant('sources' as const));
-const answer: fc.Arbitrary<Posting['answer']> = fc.oneof(
-  fc.record({
-    kind: fc.constant('partial' as const),
-    sums: reals,
-    winners: reals,
-    loss: fc.double(),
-    gradient: reals,
-    seeds: fc.option(reals),
-    sourceStates: fc.option(reals),
-  }),
-  fc.record({
-    kind: fc.constant('non-finite' as const),
-    group: fc.constantFrom('sources' as const, 'tracers' as const),
-    what: fc.constantFrom('gradient' as const, 'loss' as const, 'state' as const),
-    row: count,
-    step: count,
-  }),
+const leaf: fc.Arbitrary<{ readonly leaf: LeafName; readonly count: number }> = fc.oneof(
+  fc.nat({ max: 4095 }).map((shard) => ({ leaf: shard, count: 1 })),
+  fc.constant({ leaf: 'sources' as const, count: 1 }),
+);
+/** Aligned groups of shards. */
+const subtree = fc
+  .tuple(fc.nat({ max: 15 }), fc.integer({ min: 0, max: 12 }))
+  .map(([index, level]) => ({ leaf: index * 2 ** level, count: 2 ** level }));
+const partial = fc.record({
+  kind: fc.constant('partial' as const),
+  sums: reals,
+  winners: reals,
+  loss: fc.double(),
+  gradient: reals,
+  seeds: fc.option(reals),
+  sourceStates: fc.option(reals),
+});
+const fault = fc.record({
+  kind: fc.constant('non-finite' as const),
+  group: fc.constantFrom('sources' as const, 'tracers' as const),
+  what: fc.constantFrom('gradient' as const, 'loss' as const, 'state' as const),
+  row: count,
+  step: count,
+});
+const copy = fc.nat({ max: 255 });
+const posted: fc.Arbitrary<Pick<Posting, 'answer' | 'copy' | 'count' | 'leaf'>> = fc.oneof(
+  fc.tuple(fc.oneof(leaf, subtree), copy, partial).map(([at, n, answer]) => ({ ...at, copy: n, answer })),
+  fc.tuple(leaf, copy, fault).map(([at, n, answer]) => ({ ...at, copy: n, answer })),
 );
 
 export const anyPostings: fc.Arbitrary<readonly Posting[]> = fc
@@ -68,7 +78,7 @@ export const anyPostings: fc.Arbitrary<readonly Posting[]> = fc
     number: count,
     phase,
     parameterDigest: digest,
-    leaves: fc.array(fc.record({ leaf, copy: fc.nat({ max: 255 }), answer }), { minLength: 1, maxLength: 5 }),
+    leaves: fc.array(posted, { minLength: 1, maxLength: 5 }),
   })
   .map(({ leaves, ...question }) =>
     leaves.map((each) => ({

@@ -1,10 +1,11 @@
 /**
  * What does the exchange over Redis do when something fails? Real servers, real signals.
  */
+import { createHash } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Desk, DeskEvent, Exchange, Seat } from '../../../src/exchange/exchange.ts';
-import { answerBytesMax, keptBytesMax } from '../../../src/exchange/frames/limits.ts';
+import { keptBytesMax, pieceBytes, unreadBytesMax } from '../../../src/exchange/frames/limits.ts';
 import {
   Iteration,
   type LeafName,
@@ -60,6 +61,7 @@ function postingOf(seat: Seat, number: number, leaf: LeafName, length = 2): Post
     phase: 'gradient' as const,
     parameterDigest: digest,
     leaf,
+    count: 1,
     copy: 0,
     answer: {
       kind: 'partial',
@@ -120,6 +122,21 @@ async function carry(desk: Desk, iterations: number, leaves: number): Promise<vo
     }
   }
 }
+
+/** An answer's gradient, as bytes: arrays of millions of numbers are compared quickly only so. */
+const bytesOf = ({ leaf, answer }: Posting): readonly [LeafName, string] => {
+  const {
+    buffer = new ArrayBuffer(0),
+    byteOffset = 0,
+    byteLength = 0,
+  } = answer.kind === 'partial' ? answer.gradient : {};
+  return [
+    leaf,
+    createHash('sha256')
+      .update(new Uint8Array(buffer, byteOffset, byteLength))
+      .digest('hex'),
+  ];
+};
 
 const client = (redis: RedisServer): Redis => {
   const connection = new Redis(redis.url, { retryStrategy: () => 50 });
@@ -308,8 +325,8 @@ describeWithRedis('the exchange over Redis, when something fails,', () => {
     const events = gather(desk);
     const seat = await exchange.lease(patience());
     await desk.publish(iterationOf(desk, 0));
-    const length = answerBytesMax / 8 - 64;
-    const count = Math.ceil(keptBytesMax / answerBytesMax) * 2;
+    const length = 2 ** 17;
+    const count = (2 * keptBytesMax) / (8 * length);
     for (let leaf = 0; leaf < count; leaf++)
       expect(await seat.post([postingOf(seat, 0, leaf, length)])).toEqual(['accepted']);
     await until('all are read', () => kinds(events).filter((kind) => kind === 'posted').length === count);
@@ -325,6 +342,53 @@ describeWithRedis('the exchange over Redis, when something fails,', () => {
     expect(kept.has(0)).toBe(false);
     expect(await seat.post([postingOf(seat, 0, 0, length)])).toEqual(['accepted']);
     expect(await seat.post([postingOf(seat, 0, count - 1, length)])).toEqual(['twice']);
+  });
+
+  it('brings answers of many megabytes in pieces, and waits where nobody reads them', async () => {
+    const redis = await server();
+    const exchange = await exchangeOn(redis);
+    const raw = client(redis);
+    const desk = await exchange.open(sheetOf('r'));
+    const seat = await exchange.lease(patience());
+    await desk.publish(iterationOf(desk, 0));
+    const length = 1_500_000;
+    const large = (leaf: number): Posting => {
+      const gradient = Float64Array.from({ length }, (_, k) => 1 / (3 + k + leaf / 7));
+      const posting = postingOf(seat, 0, leaf);
+      return { ...posting, answer: { ...posting.answer, gradient } as Posting['answer'] };
+    };
+    const [first, second] = [large(0), large(1)];
+    const lengths: number[] = [];
+    const measure = async (): Promise<void> => {
+      for (const key of await raw.keys('{skewflow}:run:r:p:*')) lengths.push(await raw.strlen(key));
+    };
+    const watched = setInterval(() => void measure(), 5);
+    onTestFinished(() => clearInterval(watched));
+    expect(await seat.post([first, second])).toEqual(['accepted', 'accepted']);
+    clearInterval(watched);
+    expect(lengths.length).toBeGreaterThan(0);
+    expect(Math.max(...lengths)).toBe(pieceBytes);
+    const seen: DeskEvent[] = [];
+    while (seen.length < 2) seen.push(...(await desk.events(patience())));
+    expect(seen.map((event) => (event.kind === 'posted' ? bytesOf(event.posting) : event))).toEqual(
+      [first, second].map(bytesOf),
+    );
+
+    // A desk that is closed reads nothing: as many come as there is room for, and the next one waits with its worker.
+    const silent = await connect(redis);
+    await silent.exchange.open(sheetOf('r'));
+    await silent[Symbol.asyncDispose]();
+    const rest = Array.from({ length: 8 }, (_, n) => large(2 + n));
+    const posting = seat.post(rest);
+    const waiting = async (): Promise<number> => Number(await raw.hget('{skewflow}:run:r:cur', 'pBytes'));
+    await until('they are many', async () => (await waiting()) > unreadBytesMax - 8 * length);
+    await sleep(500);
+    expect(await waiting()).toBeLessThan(unreadBytesMax);
+    const used = Number(/used_memory:(\d+)/.exec(await raw.info('memory'))?.[1]);
+    expect(used).toBeLessThan(1.1 * unreadBytesMax);
+    await exchange.open(sheetOf('r'));
+    expect(await posting).toEqual(rest.map(() => 'accepted'));
+    expect(await raw.zcard('{skewflow}:run:r:arriving')).toBe(0);
   });
 
   it('closes in time when Redis is gone', async () => {

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { leavesOfText, planArguments, planOf, textOfLeaves } from '../../../src/exchange/redis/plan-text.ts';
-import { type Again, type LeafName, protocolVersion, RunId, SeatId } from '../../../src/protocol.ts';
+import { leavesOfText, planOf, textOfLeaves, textOfPlan } from '../../../src/exchange/redis/plan-text.ts';
+import { type Again, copyMax, type LeafName, protocolVersion, RunId, SeatId } from '../../../src/protocol.ts';
 
 const run = RunId.parse('run-1');
 const leaf: fc.Arbitrary<LeafName> = fc.oneof(fc.nat({ max: 65_535 }), fc.constant('sources' as const));
 const again: fc.Arbitrary<Again> = fc.record({
   leaf,
-  copy: fc.integer({ min: 1, max: 255 }),
+  copy: fc.integer({ min: 1, max: copyMax }),
   rows: fc.boolean(),
 });
 
@@ -17,7 +17,11 @@ it('writes consecutive shards as one range, in their order', () => {
 
 it('gives a plan back as it was, what is asked again too', () => {
   const seat = fc.integer({ min: 0, max: 5 }).map((n) => SeatId.parse(`seat-${n}`));
-  const part = fc.record({ leaves: fc.array(leaf), again: fc.array(again, { minLength: 0, maxLength: 4 }) });
+  // Every third of its leaves is answered alone.
+  const part = fc.record({
+    leaves: fc.uniqueArray(leaf),
+    again: fc.array(again, { minLength: 0, maxLength: 4 }),
+  });
   fc.assert(
     fc.property(
       fc.dictionary(seat, part, { noNullPrototype: true }),
@@ -25,6 +29,8 @@ it('gives a plan back as it was, what is asked again too', () => {
       fc.nat(),
       (parts, epoch, generation) => {
         const entries = Object.entries(parts).map(([id, its]) => [SeatId.parse(id), its] as const);
+        const apart = new Set(entries.flatMap(([, its]) => its.leaves.filter((_, n) => n % 3 === 0)));
+        const alone = entries.flatMap(([, its]) => its.leaves.filter((each) => apart.has(each)));
         const plan = {
           protocolVersion,
           run,
@@ -34,13 +40,14 @@ it('gives a plan back as it was, what is asked again too', () => {
           again: new Map(
             entries.filter(([, its]) => its.again.length > 0).map(([id, its]) => [id, its.again]),
           ),
+          alone,
         } as const;
-        expect(
-          planOf(
-            run,
-            planArguments(plan).map((text) => Buffer.from(text)),
-          ),
-        ).toEqual(plan);
+        // As the store keeps it: a line is a field.
+        const fields = [...textOfPlan(plan).matchAll(/([^\t]+)\t([^\n]*)\n/g)].flatMap(([, name, value]) => [
+          Buffer.from(name ?? ''),
+          Buffer.from(value ?? ''),
+        ]);
+        expect(planOf(run, fields)).toEqual(plan);
       },
     ),
   );
@@ -50,7 +57,7 @@ it.each(['x', '1-', '5-2', '1,,2', '0-99999999'])('refuses %j as leaves', (text)
   expect(() => leavesOfText(text)).toThrow(/no range of leaves/);
 });
 
-it.each(['0;1', '0;1:0', '0;1:999', '0;x:1', '0;1:1-'])('refuses %j as a part of a plan', (text) => {
+it.each(['0;1', '0;1:0', '0;1:9999', '0;x:1', '0;1:1-'])('refuses %j as a part of a plan', (text) => {
   const fields = ['#', '1 1', 'seat-1', text].map((part) => Buffer.from(part));
   expect(() => planOf(run, fields)).toThrow(/asked again/);
 });

@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { apply, constant, input } from '../../../src/kernels/ir/expr.ts';
-import { flatten, unflatten } from '../../../src/kernels/ir/flat-graph.ts';
-import { compileProgram } from '../../../src/kernels/sweep/compile.ts';
-import { emitProgram } from '../../../src/kernels/wasm/emit-program.ts';
-import { systemFromBytes, systemToBytes } from '../../../src/worker/child/system-bytes.ts';
-import { systemOf } from '../../kernels/systems.ts';
-import { cases } from '../engine/cases.ts';
+import { systemFromBytes, systemToBytes } from '../../src/job/system-bytes.ts';
+import { apply, constant, input } from '../../src/kernels/ir/expr.ts';
+import { flatten, unflatten } from '../../src/kernels/ir/flat-graph.ts';
+import { compileProgram } from '../../src/kernels/sweep/compile.ts';
+import { emitProgram } from '../../src/kernels/wasm/emit-program.ts';
+import { systemOf } from '../kernels/systems.ts';
+import { cases } from '../worker/engine/cases.ts';
 
 describe('a system sent as bytes', () => {
   test('has the same, shared formulas in the same process', () => {
@@ -31,12 +31,11 @@ describe('a system sent as bytes', () => {
       writeFileSync(file, systemToBytes(systemOf(text).system));
       return file;
     });
-    const from = (path: string): string =>
-      JSON.stringify(new URL(`../../../src/${path}`, import.meta.url).href);
+    const from = (path: string): string => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
     const script = `
       import { createHash } from 'node:crypto';
       import { readFileSync } from 'node:fs';
-      import { systemFromBytes } from ${from('worker/child/system-bytes.ts')};
+      import { systemFromBytes } from ${from('job/system-bytes.ts')};
       import { compileProgram } from ${from('kernels/sweep/compile.ts')};
       import { emitProgram } from ${from('kernels/wasm/emit-program.ts')};
       for (const file of ${JSON.stringify(files)}.reverse()) {

@@ -5,10 +5,10 @@
  * Structured clone (`node:v8`) keeps maps and every double, the negative zero too.
  */
 import { deserialize, serialize } from 'node:v8';
-import { invariant } from '../../errors.ts';
-import type { Expr } from '../../kernels/ir/expr.ts';
-import { type FlatNode, flatten, unflatten } from '../../kernels/ir/flat-graph.ts';
-import type { LossTerm, System, TracerSum } from '../../kernels/system.ts';
+import { invariant } from '../errors.ts';
+import type { Expr } from '../kernels/ir/expr.ts';
+import { type FlatNode, flatten, unflatten } from '../kernels/ir/flat-graph.ts';
+import type { LossTerm, System, TracerSum } from '../kernels/system.ts';
 
 /** A system whose formulas are places in a list of nodes. */
 interface FlatSystem {

@@ -1,0 +1,93 @@
+/** What do several seats of one process see of their run? */
+import { Redis } from 'ioredis';
+import { expect, it, onTestFinished } from 'vitest';
+import type { Desk } from '../../../src/exchange/exchange.ts';
+import {
+  Iteration,
+  ParameterDigest,
+  protocolVersion,
+  RunSheet,
+  type SeatPlan,
+} from '../../../src/protocol.ts';
+import { describeWithRedis } from '../../setup/describe-with.ts';
+import { connect, patience, server } from './fleet.ts';
+
+const sheet = RunSheet.parse({
+  protocolVersion,
+  run: 'r',
+  jobDigest: 'f'.repeat(64),
+  seats: { min: 1, max: 2 },
+  priority: 0,
+});
+const parameters = 1000;
+
+function iterationOf(desk: Desk, number: number): Iteration {
+  return Iteration.parse({
+    protocolVersion,
+    run: desk.run,
+    epoch: desk.epoch,
+    number,
+    phase: 'gradient',
+    parameterDigest: ParameterDigest.parse('a'.repeat(64)),
+    times: null,
+    fields: new Map([['p', new Float64Array(parameters).fill(0.1 + number)]]),
+    sums: null,
+    seeds: null,
+    rows: { gradient: [], final: false, trajectory: [], values: false },
+  });
+}
+
+function planOf(desk: Desk, leaves: SeatPlan['leaves'], alone: SeatPlan['alone']): SeatPlan {
+  return {
+    protocolVersion,
+    run: desk.run,
+    epoch: desk.epoch,
+    generation: 0,
+    leaves,
+    again: new Map(),
+    alone,
+  };
+}
+
+describeWithRedis('the seats of one process', () => {
+  it('see their run together: each its part of the plan, and the parameters come once', async () => {
+    const { exchange } = await connect(await server());
+    const desk = await exchange.open(sheet);
+    const [a, b] = [await exchange.lease(patience()), await exchange.lease(patience())];
+    const before = await Promise.all([a.watch(-1, patience()), b.watch(-1, patience())]);
+    const waiting = [a, b].map((seat, n) => seat.watch(before[n]?.stamp ?? -1, patience()));
+    const leaves = new Map([
+      [a.id, [0, 1]],
+      [b.id, [2, 'sources' as const]],
+    ]);
+    const iteration = iterationOf(desk, 0);
+    await desk.publish(iteration, planOf(desk, leaves, [1]));
+    const views = await Promise.all(waiting);
+    expect(views.map((view) => view.iteration)).toEqual([iteration, iteration]);
+    expect(views.map(({ plan }) => [...(plan?.leaves ?? [])])).toEqual([...leaves].map((part) => [part]));
+    expect(views.map(({ plan }) => plan?.alone)).toEqual([[1], []]);
+    const received = a.traffic().receivedBytes + b.traffic().receivedBytes;
+    expect(received).toBeGreaterThan(8 * parameters);
+    expect(received).toBeLessThan(1.2 * 8 * parameters);
+  });
+
+  it('see it from the beginning when they come later, and go on when another is lost', async () => {
+    const redis = await server();
+    const { exchange } = await connect(redis);
+    const desk = await exchange.open(sheet);
+    const a = await exchange.lease(patience());
+    await desk.publish(iterationOf(desk, 0), planOf(desk, new Map([[a.id, [0]]]), []));
+    expect((await a.watch(-1, patience())).iteration?.number).toBe(0);
+    const b = await exchange.lease(patience());
+    const late = await b.watch(-1, patience());
+    expect(late.iteration).toEqual(iterationOf(desk, 0));
+    expect(late.plan?.leaves.get(a.id)).toBeUndefined();
+    const raw = new Redis(redis.url);
+    onTestFinished(() => raw.disconnect());
+    await raw.hdel('{skewflow}:run:r:seats', a.id);
+    await desk.publish(iterationOf(desk, 1), planOf(desk, new Map([[b.id, [7]]]), []));
+    const next = await b.watch(late.stamp, patience());
+    expect([next.iteration?.number, next.plan?.leaves.get(b.id)]).toEqual([1, [7]]);
+    expect((await a.watch(-1, patience())).dismissed?.details).toEqual({ code: 'SEAT_LOST' });
+  });
+});
