@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type GeneratorSpec, openGenerator } from '../../src/arrays/generators.ts';
+import { generatedRows } from '../../src/arrays/rows.ts';
 
 const rows = 20_000;
 
@@ -140,4 +141,18 @@ test('linspace ends at its ends exactly', () => {
 test('a constant repeats its vector', () => {
   const generator = openGenerator({ constant: [1, 0, 2] }, 'x');
   expect([...generator.make(5, 7, 10)]).toEqual([1, 0, 2, 1, 0, 2]);
+});
+
+test('many rows are made in turns with whatever else the process does, and are the same', async () => {
+  const generator = openGenerator({ normal: [0, 1], dim: 3, seed: 9 }, 'x');
+  const many = 200_000;
+  let [turns, over] = [0, false];
+  const other = (async (): Promise<void> => {
+    for (; !over; turns++) await new Promise((resolve) => setImmediate(resolve));
+  })();
+  const rows = await generatedRows(generator, many).read(7, many);
+  over = true;
+  await other;
+  expect(Buffer.from(rows.buffer).equals(Buffer.from(generator.make(7, many, many).buffer))).toBe(true);
+  expect(turns).toBeGreaterThan(3);
 });
