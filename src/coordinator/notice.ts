@@ -108,7 +108,7 @@ export function levelOf(notice: Notice): 'error' | 'info' | 'warn' {
 export function factsOf(notice: Notice): Readonly<Record<string, number | string>> {
   return {
     ...('leaf' in notice ? { shard: notice.leaf } : {}),
-    ...('number' in notice ? { iteration: notice.number } : {}),
+    ...('number' in notice ? { iteration: notice.number + 1 } : {}),
     ...('who' in notice ? { worker: notice.who.worker } : {}),
   };
 }
@@ -119,25 +119,25 @@ export function textOf(notice: Notice, rowsOf: (leaf: number) => string): string
     leaf === 'sources' ? 'the sources' : `shard ${leaf} ${rowsOf(leaf)}`;
   switch (notice.code) {
     case 'AUDIT_MISMATCH':
-      return `AUDIT_MISMATCH: ${named(notice.leaf)} iteration ${notice.number}: ${notice.workers.join(' and ')} gave different bytes`;
+      return `AUDIT_MISMATCH: ${named(notice.leaf)} iteration ${notice.number + 1}: ${notice.workers.join(' and ')} gave different bytes`;
     case 'CANCELLED':
-      return `cancelled at iteration ${notice.number}`;
+      return `cancelled at iteration ${notice.number + 1}`;
     case 'FENCED':
       return notice.epoch === null
         ? 'fenced by a later epoch; this coordinator drops the run'
         : `fenced by epoch ${notice.epoch}; this coordinator drops the run`;
     case 'HANDED_OVER':
-      return `handed over at iteration ${notice.number}`;
+      return `handed over at iteration ${notice.number + 1}`;
     case 'JOINED':
       return `worker joined: ${notice.who.worker} (${notice.numerics}), ${count(notice.seats, 'seat')} now`;
     case 'MIXED_NUMERICS':
       return `numerics classes are mixed, results are equal within tolerance: ${notice.numerics.join(', ')}`;
     case 'NON_FINITE':
-      return `NON_FINITE ${named(notice.leaf)} iteration ${notice.number}: ${causes[notice.cause]}`;
+      return `NON_FINITE ${named(notice.leaf)} iteration ${notice.number + 1}: ${causes[notice.cause]}`;
     case 'NO_WORKERS':
       return noWorkers(notice);
     case 'POISON_SHARD':
-      return `POISON_SHARD: ${named(notice.leaf)} iteration ${notice.number} took ${count(notice.workers.length, 'worker')} along: ${notice.workers.join(', ')}`;
+      return `POISON_SHARD: ${named(notice.leaf)} iteration ${notice.number + 1} took ${count(notice.workers.length, 'worker')} along: ${notice.workers.join(', ')}`;
     case 'QUARANTINED':
       return `quarantined: ${notice.worker}; ${
         notice.restarted
@@ -149,11 +149,11 @@ export function textOf(notice: Notice, rowsOf: (leaf: number) => string): string
     case 'REJOINED':
       return `rejoined: ${notice.who.worker}`;
     case 'RESUMING':
-      return `resuming from iteration ${notice.number}, ${count(notice.answers, 'leaf', 'leaves')} of it answered`;
+      return `resuming from iteration ${notice.number + 1}, ${count(notice.answers, 'leaf', 'leaves')} of it answered`;
     case 'SPECULATING':
       return `straggler: ${named(notice.leaf)} takes ${notice.ratio.toFixed(1)} times the average at ${notice.from.worker} (${seconds(notice.ms)}); copied to ${notice.to.worker}`;
     case 'STATE_LOST':
-      return `state lost, rebuilding from iteration ${notice.number}, ${count(notice.answers, 'leaf', 'leaves')} of it answered`;
+      return `state lost, rebuilding from iteration ${notice.number + 1}, ${count(notice.answers, 'leaf', 'leaves')} of it answered`;
     case 'UNREACHABLE':
       return notice.forMs === 0
         ? 'the store answers again'

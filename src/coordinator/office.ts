@@ -228,7 +228,7 @@ export class Office {
     const level = levelOf(notice);
     this.#ledger.told(notice);
     const asking = this.#state.kind === 'asking' ? this.#state : null;
-    const where = asking === null ? {} : { iteration: asking.number, phase: asking.asked.phase };
+    const where = asking === null ? {} : { iteration: asking.number + 1, phase: asking.asked.phase };
     const what = 'leaves' in notice ? { leaves: notice.leaves } : {};
     log[level]({ run: this.desk.run, code: notice.code, ...where, ...what, ...factsOf(notice) }, text);
     onNotice({ level, text, notice, seats: this.#crew.members.size, counts: this.#ledger.counts() });

@@ -168,8 +168,8 @@ function poisoned({ number }: Asking, leaf: Leaf, workers: readonly WorkerId[], 
   const names = workers.join(', ');
   const error: ErrorReport = {
     tag: 'JobFailedError',
-    message: `POISON_SHARD: leaf ${leaf} of iteration ${number} took ${workers.length} workers along: ${names}`,
-    details: { code: 'POISON_SHARD', leaf, iteration: number, workers: names },
+    message: `POISON_SHARD: leaf ${leaf} of iteration ${number + 1} took ${workers.length} workers along: ${names}`,
+    details: { code: 'POISON_SHARD', leaf, iteration: number + 1, workers: names },
   };
   return ended({ kind: 'failed', error }, [said, say({ code: 'POISON_SHARD', leaf, number, workers })]);
 }

@@ -212,8 +212,8 @@ function undecided({ number }: Asking, { leaf }: Check, seen: readonly Opinion[]
   const workers = seen.map(({ worker }) => worker).join(', ');
   return {
     tag: 'JobFailedError',
-    message: `AUDIT_MISMATCH: ${workers} gave different bytes for leaf ${leaf} of iteration ${number}, and no majority tells which are right; run it with more workers of one kind`,
-    details: { code: 'AUDIT_MISMATCH', leaf, iteration: number, workers },
+    message: `AUDIT_MISMATCH: ${workers} gave different bytes for leaf ${leaf} of iteration ${number + 1}, and no majority tells which are right; run it with more workers of one kind`,
+    details: { code: 'AUDIT_MISMATCH', leaf, iteration: number + 1, workers },
   };
 }
 

@@ -13,7 +13,7 @@ export interface Line {
   readonly msg: string;
   readonly run?: string;
   readonly seat?: string;
-  /** From 1; that of a notice, which has a `code`, from 0. */
+  /** From 1. */
   readonly iteration?: number;
   readonly code?: string;
   readonly worker?: string;

@@ -65,7 +65,7 @@ describeWithRedis('a run that is cancelled', () => {
       const between = await joined(manyIterations(100_000), 4);
       await iterated(fleet, between, 5);
       await cancelled(fleet, between, [worker]);
-      expect(coordinator.log()).toMatch(/cancelled at iteration ([5-9]|\d\d)/);
+      expect(coordinator.log()).toMatch(/cancelled at iteration ([6-9]|\d\d)/);
 
       await expectBitsOfRun(fleet, await submit(fleet, oneGradient));
     },

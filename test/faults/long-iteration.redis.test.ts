@@ -41,8 +41,8 @@ describeWithRedis('a run that is one long iteration', () => {
     first.kill('SIGKILL');
     await fleet.redis.restart();
     const second = coordinator(fleet);
-    await second.says(/resuming from iteration 0, [1-9]\d* leaves of it answered/);
-    const kept = Number(/resuming from iteration 0, (\d+) leaves/.exec(second.log())?.[1]);
+    await second.says(/resuming from iteration 1, [1-9]\d* leaves of it answered/);
+    const kept = Number(/resuming from iteration 1, (\d+) leaves/.exec(second.log())?.[1]);
     await second.says(/(worker joined.*){4}/s);
 
     const [one, two] = workers;
