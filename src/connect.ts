@@ -38,11 +38,14 @@ export async function connect(options: RedisOptions, patienceMs: number, log: Lo
   });
   for (const warning of warnings) log.warn({}, warning);
   const { prefix } = options;
-  const to = (patience: number): Promise<Connected> =>
-    connectRedis({ address, patienceMs: patience, log, ...(prefix === undefined ? {} : { prefix }) });
+  const common = { address, ...(prefix === undefined ? {} : { prefix }) };
   // A process that outlives outages still says at its start that nothing answers where it was sent.
-  if (!Number.isFinite(patienceMs)) await (await to(startMs))[Symbol.asyncDispose]();
-  return await to(patienceMs);
+  if (!Number.isFinite(patienceMs)) {
+    // What is to be warned of is said by the connection that stays.
+    const unwarned = { ...log, warn: () => {} };
+    await (await connectRedis({ ...common, patienceMs: startMs, log: unwarned }))[Symbol.asyncDispose]();
+  }
+  return await connectRedis({ ...common, patienceMs, log });
 }
 
 /** How long the first answer is waited for. */
