@@ -138,6 +138,12 @@ export function amend(crew: Crew, seat: SeatId, change: Partial<Member>): Crew {
   return { ...crew, members: new Map(crew.members).set(seat, { ...member, ...change }) };
 }
 
+/** Another question is asked: what silent seats were at is of the one before, whatever becomes of them. */
+export function unsuspected(crew: Crew): Crew {
+  const members = [...crew.members].map(([seat, member]) => [seat, { ...member, suspects: [] }] as const);
+  return { ...crew, members: new Map(members) };
+}
+
 /** Everyone was heard of just now: the silence was the store’s. */
 export function hearAll(crew: Crew, now: number): Crew {
   const members = [...crew.members].map(([seat, member]) => [seat, { ...member, heardAt: now }] as const);

@@ -26,7 +26,7 @@
  */
 import { type Leaf, leavesFrom } from '../partition/seats.ts';
 import type { ParameterDigest } from '../protocol.ts';
-import { amend, authorOf, hearAll, isEnough, serialOf } from './crew.ts';
+import { amend, authorOf, hearAll, isEnough, serialOf, unsuspected } from './crew.ts';
 import { settle } from './homes.ts';
 import {
   answer,
@@ -130,7 +130,8 @@ function ask(
 ): Decision {
   const stage = stagesOf(shape)[index];
   if (stage === undefined) return unchanged(state);
-  const { crew, now, homes } = state;
+  const { now, homes } = state;
+  const crew = unsuspected(state.crew);
   const able = isEnough(shape.rules, crew) ? hands(crew) : [];
   const shares = settle(stage.leaves, able, (leaf) => homes[placeOf(shape, leaf)] ?? 0);
   const load = newLoad(shape.shards, stage.leaves, [...crew.members.values()], shares, state.edition, now);
@@ -140,6 +141,7 @@ function ask(
   const next: Asking = {
     ...memoryOf(state),
     kind: 'asking',
+    crew,
     number,
     stage: index,
     asked: stage,

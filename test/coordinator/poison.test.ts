@@ -14,6 +14,7 @@ import {
   inputs,
   joined,
   lost,
+  move,
   posted,
   seatOf,
   shapeOf,
@@ -104,6 +105,14 @@ describe('a leaf whose workers are lost by chance', () => {
       [0, ['a']],
       [2, ['b']],
     ]);
+  });
+
+  it('was not with a worker that had been at it for another question', () => {
+    // a falls silent at leaf 0, b answers everything, and a is lost when the next iteration is asked.
+    const silent = [tick(0), joined(a), inputs('d'), tick(2000), joined(b), tick(2100)];
+    const answers = [0, 1, 2, 3].map((leaf) => posted(leaf, { seat: b }));
+    const { state } = having(shape, ...silent, ...answers, move('e'), lost(a));
+    expect(state).toMatchObject({ number: 1, blame: { lost: new Set(['a']), victims: new Map() } });
   });
 
   it('did not take along a worker that comes back', () => {

@@ -147,6 +147,8 @@ class Session {
       onNotice: ({ text }) => trace(this.#node.name, text),
       now: () => this.#node.now,
       signal: new AbortController().signal,
+      // Of its own: what a dead coordinator was waiting for listens for ever.
+      handOver: new AbortController().signal,
     };
     const shape = { ...shapeOf(run), run: runId, rules: scenario.rules };
     const { parts } = mutations;

@@ -17,9 +17,8 @@ function check({ asked, load, crew, checks }: Asking, event: string): void {
   const open = asked.leaves.filter((leaf) => load.open[placeOf(load, leaf)] === 1);
   if (open.length !== load.remaining)
     throw new Error(`${load.remaining} leaves are counted as open after ${event}, and ${open.length} are`);
-  const held = new Set(load.queues.flatMap(({ leaves }) => leaves));
   for (const leaf of open) {
-    if (!held.has(leaf) && !load.orphans.includes(leaf))
+    if (!load.queues.some(({ leaves }) => leaves.includes(leaf)) && !load.orphans.includes(leaf))
       throw new Error(`leaf ${leaf} is with nobody after ${event}, and nobody looks after it`);
   }
   for (const seat of crew.members.keys()) {

@@ -1,46 +1,66 @@
 /**
- * npm run simulate -- [--seeds 100000] [--from 1] [--seed N --trace]
+ * npm run simulate -- [--seeds 100000] [--from 1] [--processes 2] [--mutant NAME] [--seed N --trace]
  *
- * Worlds by the thousand, each from a seed; prints the seeds of those that came to a wrong end. One seed with `--trace` tells
- * everything that happens in it.
+ * Worlds by the thousand, each from a seed, on all cores; prints the seeds of those that came to a wrong end. One seed with
+ * `--trace` tells everything that happens in it. With the name of a mutant they are worlds with a bug.
  */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { surveyTogether } from './crew.ts';
+import { mutants, sound } from './mutants.ts';
+import { nothingFound, together } from './survey.ts';
+import type { Commission } from './surveyor.ts';
 import { simulate } from './world.ts';
+
+/** About a second of work. */
+const rangeSeeds = 250;
+/** Wrong ends that are told in full. */
+const toldMax = 20;
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '100000' },
     from: { type: 'string', default: '1' },
+    processes: { type: 'string', default: `${availableParallelism()}` },
+    mutant: { type: 'string' },
     seed: { type: 'string' },
     trace: { type: 'boolean', default: false },
   },
 });
 
-if (values.seed === undefined) await campaign(Number(values.from), Number(values.seeds));
-else await one(Number(values.seed), values.trace);
+const mutant = values.mutant ?? null;
+if (mutant !== null && mutants[mutant] === undefined) {
+  throw new Error(`no mutant has the name '${mutant}'; there are: ${Object.keys(mutants).join('; ')}`);
+}
+if (values.seed === undefined) {
+  const asked = { from: Number(values.from), count: Number(values.seeds), mutant };
+  await campaign(asked, Number(values.processes));
+} else await one(Number(values.seed), values.trace);
 
-async function campaign(from: number, seeds: number): Promise<void> {
+async function campaign(asked: Commission, processes: number): Promise<void> {
   const begun = performance.now();
-  const kinds = new Map<string, number>();
-  let wrong = 0;
-  for (let seed = from; seed < from + seeds; seed++) {
-    const { breaches, kind } = await simulate(seed);
-    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-    if (breaches.length === 0) continue;
-    wrong += 1;
-    if (wrong <= 20) console.log(`seed ${seed} (${kind}): ${breaches.join('; ')}`);
-  }
+  let all = nothingFound;
+  await surveyTogether({ ...asked, processes, rangeSeeds }, (findings) => {
+    const room = Math.max(0, toldMax - all.wrong.length);
+    for (const { seed, kind, breaches } of findings.wrong.slice(0, room)) {
+      console.log(`seed ${seed} (${kind}): ${breaches.join('; ')}`);
+    }
+    all = together(all, findings);
+  });
+  const { from, count } = asked;
+  const wrong = all.wrong.length;
   const seconds = (performance.now() - begun) / 1000;
-  const counts = [...kinds].map(([kind, n]) => `${n} ${kind}`).join(', ');
+  const counts = Object.entries(all.kinds).map(([kind, n]) => `${n} ${kind}`);
   console.log(
-    `${seeds} worlds from seed ${from} in ${seconds.toFixed(1)} s, ${(seeds / seconds).toFixed(0)} a second: ${counts}`,
+    `${count} worlds from seed ${from} in ${seconds.toFixed(1)} s, ${(count / seconds).toFixed(0)} a second: ${counts.join(', ')}`,
   );
   console.log(wrong === 0 ? 'all came to the right end' : `${wrong} came to a wrong end`);
   process.exitCode = wrong === 0 ? 0 : 1;
 }
 
 async function one(seed: number, traced: boolean): Promise<void> {
-  const report = await simulate(seed, undefined, traced ? (line) => console.log(line) : null);
+  const mutations = mutant === null ? sound : mutants[mutant];
+  const report = await simulate(seed, mutations, traced ? (line) => console.log(line) : null);
   console.log(JSON.stringify(report, null, 2));
   process.exitCode = report.breaches.length === 0 ? 0 : 1;
 }

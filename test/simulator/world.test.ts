@@ -1,22 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { simulate, type WorldReport } from './world.ts';
-
-/** Worlds [from, from + count) that came to a wrong end. */
-async function wrong(from: number, count: number): Promise<readonly WorldReport[]> {
-  const reports: WorldReport[] = [];
-  for (let seed = from; seed < from + count; seed++) {
-    const report = await simulate(seed);
-    if (report.breaches.length > 0) reports.push(report);
-  }
-  return reports;
-}
+import { surveyTogether } from './crew.ts';
+import { mutants } from './mutants.ts';
+import { type Findings, survey } from './survey.ts';
+import { simulate } from './world.ts';
 
 describe('a run in a world where things go wrong', () => {
   it.each([1, 501, 1001, 1501])(
     'comes to the right bits, or to the end that it should, in 500 worlds from seed %i',
     async (from) => {
       // One of them again, with everything that happens: npm run simulate -- --seed N --trace
-      expect(await wrong(from, 500)).toEqual([]);
+      expect((await survey({ from, count: 500 })).wrong).toEqual([]);
     },
   );
 
@@ -29,5 +22,21 @@ describe('a run in a world where things go wrong', () => {
     const first = await told(3);
     expect(first.length).toBeGreaterThan(5);
     expect(await told(3)).toEqual(first);
+  });
+
+  it('is found by its seed, whichever process of how many simulates it', async () => {
+    const mutant = 'answers are added in the order of arrival';
+    const asked = { from: 201, count: 70, mutant, processes: 2, rangeSeeds: 30 };
+    const found: Findings[] = [];
+    await surveyTogether(asked, (findings) => found.push(findings));
+    const alone = await Promise.all(
+      [
+        { from: 201, count: 30 },
+        { from: 231, count: 30 },
+        { from: 261, count: 10 },
+      ].map((range) => survey(range, mutants[mutant])),
+    );
+    expect(found).toEqual(alone);
+    expect(alone.flatMap(({ wrong }) => wrong)).not.toEqual([]);
   });
 });

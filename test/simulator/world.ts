@@ -2,6 +2,7 @@
  * Does a run come to the right end in the world of a seed? Lets everything happen, in virtual time, and holds what came of it
  * against what should have.
  */
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { isSkewflowError } from '../../src/errors.ts';
 import type { Chance } from './chance.ts';
 import { CoordinatorNode, type Court, type Disk } from './coordinator-node.ts';
@@ -33,6 +34,8 @@ export async function simulate(
   const { scenario, chance } = scenarioOf(seed);
   const world = new World(scenario, chance, mutations, trace);
   await world.run();
+  // Worlds by the thousand leave the process time for its messages.
+  await turnOfTheLoop();
   return { seed, kind: scenario.kind, ...world.report() };
 }
 
@@ -219,11 +222,10 @@ class World {
   }
 }
 
-/** All that waits for promises has gone on. */
+/** All that waits for promises has gone on: a tick that a promise asks for comes when no promise has anything left to do. */
 function settled(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
+  const tick = (resolve: () => void): void => process.nextTick(resolve);
+  return Promise.resolve().then(() => new Promise(tick));
 }
 
 function messageOf(error: unknown): string {
