@@ -1,10 +1,14 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { isFresh } from './test/setup/build.ts';
+import { compiledEntries } from './test/setup/compiled-entries.ts';
 
 const cores = availableParallelism();
 
 /** Tests whose processes mostly wait for leases and deadlines: their own, over a Redis. */
 const processes = ['test/**/*.redis.test.ts', 'test/faults/*.test.ts'];
+
+const plugins = isFresh() ? [compiledEntries()] : [];
 
 const common = { testTimeout: 60_000, hookTimeout: 120_000, pool: 'forks' } as const;
 
@@ -14,6 +18,7 @@ export default defineConfig({
     projects: [
       // One after the other: what computes all the time would keep the first from their deadlines.
       {
+        plugins,
         test: {
           ...common,
           name: 'processes',
@@ -23,6 +28,7 @@ export default defineConfig({
         },
       },
       {
+        plugins,
         test: {
           ...common,
           name: 'rest',
