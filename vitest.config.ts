@@ -1,10 +1,17 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { isFresh } from './test/setup/build.ts';
+import { compiledEntries } from './test/setup/compiled-entries.ts';
 
 const cores = availableParallelism();
 
 /** Tests whose processes mostly wait for leases and deadlines: their own, over a Redis. */
 const processes = ['test/**/*.redis.test.ts', 'test/faults/*.test.ts'];
+
+/** Tests of what is pure: they may share a process, which spares each the loading of what all of them load. */
+const pure = ['test/{kernels,partition}/**/!(*.gpu).test.ts'];
+
+const plugins = isFresh() ? [compiledEntries()] : [];
 
 const common = { testTimeout: 60_000, hookTimeout: 120_000, pool: 'forks' } as const;
 
@@ -14,6 +21,7 @@ export default defineConfig({
     projects: [
       // One after the other: what computes all the time would keep the first from their deadlines.
       {
+        plugins,
         test: {
           ...common,
           name: 'processes',
@@ -23,11 +31,23 @@ export default defineConfig({
         },
       },
       {
+        plugins,
+        test: {
+          ...common,
+          name: 'pure',
+          include: pure,
+          isolate: false,
+          maxWorkers: Math.max(2, cores - 1),
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        plugins,
         test: {
           ...common,
           name: 'rest',
           include: ['test/**/*.test.ts'],
-          exclude: processes,
+          exclude: [...processes, ...pure],
           // Two at a time also on two cores, where one is the default: commands that are run wait, too.
           maxWorkers: Math.max(2, cores - 1),
           sequence: { groupOrder: 1 },

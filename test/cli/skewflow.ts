@@ -1,11 +1,10 @@
 /** The command line as a user has it: bin/skewflow.js over dist, built when it is older than its sources. */
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { isFresh, root } from '../setup/build.ts';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
 const lock = join(root, 'node_modules/.skewflow-build');
 const script = join(root, 'bin/skewflow.js');
 
@@ -77,28 +76,15 @@ export function started(
 export async function built(): Promise<void> {
   while (!(await taken(lock))) await new Promise((resolve) => setTimeout(resolve, 200));
   try {
-    if (await isFresh()) return;
+    if (isFresh()) return;
     const compiler = join(root, 'node_modules/typescript/bin/tsc');
     const build = promisify(execFile)(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {
       cwd: root,
     });
     await build.catch(() => {});
-    await writeFile(stamp, '');
   } finally {
     await rm(lock, { recursive: true });
   }
-}
-
-/** Written when a build is complete. */
-const stamp = join(root, 'node_modules/.skewflow-built');
-
-async function isFresh(): Promise<boolean> {
-  const made = await modified(stamp);
-  const entry = await modified(join(root, 'dist/cli/main.js'));
-  if (made === null || entry === null) return false;
-  const sources = await readdir(join(root, 'src'), { recursive: true });
-  const times = await Promise.all(sources.map((name) => modified(join(root, 'src', name))));
-  return times.every((time) => (time ?? 0) < made);
 }
 
 async function modified(path: string): Promise<number | null> {

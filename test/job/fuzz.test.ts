@@ -1,15 +1,16 @@
 /** Whatever a job says, it is read or refused with an error of the project, at once: nothing crashes. 50 000 jobs a run. */
 import fc from 'fast-check';
-import { afterAll, test } from 'vitest';
+import { afterAll, beforeAll, test } from 'vitest';
 import { isSkewflowError } from '../../src/errors.ts';
 import { closeJob, jobFromObject, jobOf } from '../../src/job/load.ts';
 import { parseJobText } from '../../src/job/yaml-document.ts';
-import { expectNothingPolluted, refuseSlowly } from '../setup/slow.ts';
+import { expectNothingPolluted, refuseSlowly, traceNoStacks } from '../setup/slow.ts';
 import { sound } from './jobs.ts';
 
 /** Some seconds of work, on a machine that is busy elsewhere, too. */
 const limits = { timeout: 300_000 };
 
+beforeAll(traceNoStacks);
 afterAll(expectNothingPolluted);
 
 function readOrRefused(read: () => ReturnType<typeof jobOf>): Promise<void> {

@@ -1,6 +1,6 @@
 /** Whatever the text, it is read at once, and either gives a graph or an error about the formula. 50 000 formulas a run. */
 import fc from 'fast-check';
-import { afterAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import {
   checkFlow,
   checkLoss,
@@ -11,7 +11,7 @@ import {
   plainText,
   print,
 } from '../../../src/kernels/formula/index.ts';
-import { expectNothingPolluted, refuseSlow } from '../../setup/slow.ts';
+import { expectNothingPolluted, refuseSlow, traceNoStacks } from '../../setup/slow.ts';
 import { syntaxTree, tokenSoup } from './arbitrary.ts';
 import { isAnswered, withLets } from './world.ts';
 
@@ -19,6 +19,7 @@ const lets = withLets({ 'K(a, b)': 'exp(-sqdist(a, b) / sigma^2)', E: 'q + p', N
 /** Some seconds of work, on a machine that is busy elsewhere, too. */
 const limits = { timeout: 300_000 };
 
+beforeAll(traceNoStacks);
 afterAll(expectNothingPolluted);
 
 const isAnsweredSoon = (act: () => unknown): void => refuseSlow(() => isAnswered(act));
