@@ -15,8 +15,8 @@ export interface Warm extends AsyncDisposable {
   readonly evaluate: (want: 'gradient' | 'sums') => Promise<readonly Partial[]>;
   /** L, to compare with a peer's. */
   readonly loss: () => Promise<number>;
-  /** Median seconds of `repeats` evaluations after two that are not counted. */
-  readonly time: (want: 'gradient' | 'sums', repeats: number) => Promise<number>;
+  /** Median seconds of `repeats` evaluations after two that are not counted, and after `warmSeconds` of them (default: 0). */
+  readonly time: (want: 'gradient' | 'sums', repeats: number, warmSeconds?: number) => Promise<number>;
 }
 
 /** The WASM engine, as most figures are taken on. */
@@ -78,8 +78,9 @@ export async function warm(
       }
       return loss;
     },
-    time: async (want, repeats) => {
-      for (let n = 0; n < 2; n++) await evaluate(want);
+    time: async (want, repeats, warmSeconds = 0) => {
+      const warmUntil = performance.now() + 1000 * warmSeconds;
+      for (let n = 0; n < 2 || performance.now() < warmUntil; n++) await evaluate(want);
       const seconds: number[] = [];
       for (let n = 0; n < repeats; n++) {
         const begin = performance.now();

@@ -13,19 +13,25 @@
  * The last two happen once: unless the file is there, which is made.
  */
 import { writeFileSync } from 'node:fs';
-import { decodeFromChild, encode } from '../../dist/worker/child/messages.js';
+import { Channel } from '../../dist/worker/child/channel.js';
 
 const [what, value] = (process.env['SKEWFLOW_DRILL'] ?? '').split(' ');
-const send = process.send?.bind(process);
 
-if (send !== undefined && process.argv[1]?.endsWith('host.js')) {
-  process.send = (told, ...rest) => send(encode(decodeFromChild(told).map(changed)), ...rest);
+if (process.argv[1]?.endsWith('host.js')) {
+  const { send } = Channel.prototype;
+  Channel.prototype.send = function (message) {
+    send.call(this, changed(message));
+  };
 }
+
+/** The GPU, once it has been asked for a buffer. */
+let gpu = null;
 
 /** What is said instead of a message. */
 function changed(message) {
   const { header, arrays } = message;
-  if (what === 'full' && header.kind === 'opened') fill();
+  if (what === 'full' && header.kind === 'opened') atBuffers(fill);
+  if (what === 'lose' && header.kind === 'opened') atBuffers((device) => (gpu = device));
   if (header.kind !== 'partial' || header.leaf === 'sources') return message;
   switch (what) {
     case 'die':
@@ -39,7 +45,7 @@ function changed(message) {
       return message;
     }
     case 'lose':
-      if (isFirst()) process.emit('message', encode([{ header: { kind: 'lose-device' }, arrays: [] }]));
+      if (isFirst()) gpu.destroy();
       return message;
     case 'nan': {
       const { request, leaf } = header;
@@ -68,14 +74,18 @@ function isFirst() {
 }
 
 /** With a buffer it is asked for the largest texture that its limits allow, which no memory holds: the error is the driver's own. */
-function fill() {
+function fill(device) {
+  if (!isFirst()) return;
+  const { maxTextureDimension2D: edge, maxTextureArrayLayers: layers } = device.limits;
+  const usage = GPUTextureUsage.COPY_DST;
+  device.createTexture({ size: [edge, edge, layers], format: 'rgba32float', usage });
+}
+
+/** Acts on the device whenever it is asked for a buffer. */
+function atBuffers(act) {
   const { createBuffer } = Object.getOwnPropertyDescriptors(GPUDevice.prototype);
   GPUDevice.prototype.createBuffer = function (descriptor) {
-    if (isFirst()) {
-      const { maxTextureDimension2D: edge, maxTextureArrayLayers: layers } = this.limits;
-      const usage = GPUTextureUsage.COPY_DST;
-      this.createTexture({ size: [edge, edge, layers], format: 'rgba32float', usage });
-    }
+    act(this);
     return createBuffer.value.call(this, descriptor);
   };
 }

@@ -4,7 +4,8 @@
  */
 import type { Evaluation, EvaluationSink, LeafId, RowData } from '../engine/engine.ts';
 import { partialOf, rowsOf } from './evaluation.ts';
-import type { FromChild, Message } from './messages.ts';
+import type { Message } from './frames.ts';
+import type { FromChild } from './messages.ts';
 
 export class Delivery {
   readonly #left: Set<LeafId>;
@@ -48,6 +49,7 @@ export class Delivery {
         this.#sink.partial(partial);
         break;
       }
+      case 'evaluated':
       case 'progress': {
         const fresh = Math.max(0, header.blocks - this.#twice);
         this.#twice -= header.blocks - fresh;
@@ -57,7 +59,6 @@ export class Delivery {
       }
       case 'aborted':
       case 'done':
-      case 'evaluated':
       case 'failed':
       case 'lost':
       case 'opened':

@@ -5,19 +5,21 @@
 import { invariant } from '../../errors.ts';
 import type { Grid, TermPoint } from '../../kernels/sweep/program.ts';
 import type { Counters, Evaluation, LeafId, Partial, Reals, RowData } from '../engine/engine.ts';
-import type { FromChild, Message, Numbers, SessionCounters, ToChild } from './messages.ts';
+import type { Message, Numbers } from './frames.ts';
+import type { KnownInputs, News } from './inputs.ts';
+import type { FromChild, SessionCounters, ToChild } from './messages.ts';
 
 type Of<Union, Kind> = Extract<Union, { readonly kind: Kind }>;
 
 // --- an evaluation ----------------------------------------------------------------------------------------
 
-/** Numbers: leaves (−1: sources), times, the points of each term, [seeds, winners], [sums], the fields. */
+/** Numbers: leaves (−1: sources), [times, the points of each term], [seeds, winners], [sums], the fields that are news. */
 export function evaluateMessage(
   request: number,
   session: number,
-  { inputs, leaves, want, seeds, sums, rows }: Evaluation,
+  { leaves, want, seeds, sums, rows }: Omit<Evaluation, 'inputs'>,
+  { grid, anew, fields }: News,
 ): Message<Of<ToChild, 'evaluate'>> {
-  const { grid, fields } = inputs;
   return {
     header: {
       kind: 'evaluate',
@@ -25,17 +27,16 @@ export function evaluateMessage(
       session,
       want,
       rows: { ...rows },
-      terms: grid.terms.length,
-      moments: [...grid.moments],
-      entries: grid.sums,
+      grid:
+        grid === null ? null : { terms: grid.terms.length, moments: [...grid.moments], entries: grid.sums },
       seeds: seeds !== null,
       sums: sums !== null,
+      anew,
       fields: [...fields.keys()],
     },
     arrays: [
       Float64Array.from(leaves, (leaf) => (leaf === 'sources' ? -1 : leaf)),
-      grid.times,
-      ...grid.terms.map(pointsToNumbers),
+      ...(grid === null ? [] : [grid.times, ...grid.terms.map(pointsToNumbers)]),
       ...(seeds === null ? [] : [seeds.values, seeds.winners]),
       ...(sums === null ? [] : [sums]),
       ...fields.values(),
@@ -43,16 +44,27 @@ export function evaluateMessage(
   };
 }
 
-export function evaluationOf({ header, arrays }: Message<Of<ToChild, 'evaluate'>>): Evaluation {
+export function evaluationOf(
+  { header, arrays }: Message<Of<ToChild, 'evaluate'>>,
+  known: KnownInputs,
+): Evaluation {
   const next = inOrder(arrays);
   const leaves = Array.from(next(), (leaf): LeafId => (leaf === -1 ? 'sources' : leaf));
-  const times = next();
-  const terms = Array.from({ length: header.terms }, () => pointsFromNumbers(next()));
-  const grid: Grid = { times, terms, moments: new Map(header.moments), sums: header.entries };
+  const grid = header.grid === null ? null : gridOf(header.grid, next);
   const seeds = header.seeds ? { values: next(), winners: next() } : null;
   const sums = header.sums ? next() : null;
   const fields = new Map(header.fields.map((name) => [name, next()]));
-  return { inputs: { grid, fields }, leaves, want: header.want, seeds, sums, rows: header.rows };
+  const inputs = known.hear({ grid, anew: header.anew, fields });
+  return { inputs, leaves, want: header.want, seeds, sums, rows: header.rows };
+}
+
+function gridOf(
+  { terms, moments, entries }: NonNullable<Of<ToChild, 'evaluate'>['grid']>,
+  next: () => Float64Array,
+): Grid {
+  const times = next();
+  const points = Array.from({ length: terms }, () => pointsFromNumbers(next()));
+  return { times, terms: points, moments: new Map(moments), sums: entries };
 }
 
 function pointsToNumbers(points: readonly TermPoint[]): Float64Array {

@@ -10,15 +10,11 @@ import { systemFromBytes } from '../../job/system-bytes.ts';
 import { compileProgram } from '../../kernels/sweep/compile.ts';
 import type { GpuLoss } from '../engine/dawn/device.ts';
 import type { Engine, EvaluationSink, Session } from '../engine/engine.ts';
+import { Channel } from './channel.ts';
 import { countersMessage, evaluationOf, partialMessage, rowsByName, rowsMessage } from './evaluation.ts';
-import {
-  type ChildDevice,
-  decodeToChild,
-  encode,
-  type FromChild,
-  type Message,
-  type ToChild,
-} from './messages.ts';
+import type { Message } from './frames.ts';
+import { KnownInputs } from './inputs.ts';
+import { type ChildDevice, decodeToChild, type FromChild, type ToChild } from './messages.ts';
 
 /** An engine with what only the process that has the device knows. */
 interface Opened {
@@ -28,9 +24,15 @@ interface Opened {
   readonly loseDevice: () => void;
 }
 
+/** A session with what its evaluations have been given so far. */
+interface Loaded {
+  readonly session: Session;
+  readonly known: KnownInputs;
+}
+
 type Of<Kind> = Message<Extract<ToChild, { readonly kind: Kind }>>;
 
-/** Shortest time between two reports of progress; the first of an evaluation is told at once. */
+/** Shortest time between two reports of progress, the beginning being one: an evaluation that is shorter brings its answers only. */
 const progressMs = 50;
 
 /**
@@ -41,7 +43,7 @@ const beatMs = 1000;
 
 class Host {
   #opened: Opened | null = null;
-  readonly #sessions = new Map<number, Session>();
+  readonly #sessions = new Map<number, Loaded>();
   readonly #running = new Map<number, AbortController>();
 
   async answer(message: Message<ToChild>): Promise<void> {
@@ -52,17 +54,17 @@ class Host {
       case 'load':
         return this.#load({ header, arrays });
       case 'bind':
-        await this.#session(header.session).bind(header.shard, rowsByName(header.names, arrays));
+        await this.#loaded(header.session).session.bind(header.shard, rowsByName(header.names, arrays));
         return done(header.request);
       case 'release':
-        await this.#session(header.session).release(header.shard);
+        await this.#loaded(header.session).session.release(header.shard);
         return done(header.request);
       case 'evaluate':
         return this.#evaluate({ header, arrays });
       case 'abort':
         return this.#running.get(header.request)?.abort();
       case 'unload':
-        await this.#session(header.session)[Symbol.asyncDispose]();
+        await this.#loaded(header.session).session[Symbol.asyncDispose]();
         this.#sessions.delete(header.session);
         return done(header.request);
       case 'lose-device':
@@ -84,13 +86,13 @@ class Host {
     const { precision, segmentSteps, threads } = header;
     const program = compileProgram(systemFromBytes(bytes));
     const session = await this.#opened.engine.load(program, { precision, segmentSteps, threads });
-    this.#sessions.set(header.session, session);
+    this.#sessions.set(header.session, { session, known: new KnownInputs() });
     done(header.request);
   }
 
   async #evaluate(message: Of<'evaluate'>): Promise<void> {
     const { request, session: number } = message.header;
-    const session = this.#session(number);
+    const { session, known } = this.#loaded(number);
     const controller = new AbortController();
     this.#running.set(request, controller);
     const progress = progressOf(request, session);
@@ -102,10 +104,10 @@ class Host {
       progress: (blocks) => progress.add(blocks),
     };
     try {
-      await session.evaluate(evaluationOf(message), sink, controller.signal);
-      progress.flush();
+      await session.evaluate(evaluationOf(message, known), sink, controller.signal);
+      const blocks = progress.untold();
       const counters = countersMessage(session.counters());
-      tell({ header: { kind: 'evaluated', request, counters }, arrays: [] });
+      tell({ header: { kind: 'evaluated', request, blocks, counters }, arrays: [] });
     } catch (error) {
       if (!controller.signal.aborted) throw error;
       tell({ header: { kind: 'aborted', request }, arrays: [] });
@@ -115,34 +117,30 @@ class Host {
     }
   }
 
-  #session(number: number): Session {
-    const session = this.#sessions.get(number);
-    if (session === undefined) throw new SkewflowError('ProtocolError', `no session ${number} is loaded`);
-    return session;
+  #loaded(number: number): Loaded {
+    const loaded = this.#sessions.get(number);
+    if (loaded === undefined) throw new SkewflowError('ProtocolError', `no session ${number} is loaded`);
+    return loaded;
   }
 }
 
 function progressOf(
   request: number,
   session: Session,
-): { readonly add: (blocks: number) => void; readonly flush: () => void } {
+): { readonly add: (blocks: number) => void; readonly untold: () => number } {
   let waiting = 0;
-  let told = Number.NEGATIVE_INFINITY;
-  const tellNow = (): void => {
-    const counters = countersMessage(session.counters());
-    tell({ header: { kind: 'progress', request, blocks: waiting, counters }, arrays: [] });
-    waiting = 0;
-    told = performance.now();
-  };
+  let told = performance.now();
   return {
     add: (blocks) => {
       waiting += blocks;
       // No block is a sign of life too.
-      if (performance.now() - told >= progressMs) tellNow();
+      if (performance.now() - told < progressMs) return;
+      const counters = countersMessage(session.counters());
+      tell({ header: { kind: 'progress', request, blocks: waiting, counters }, arrays: [] });
+      waiting = 0;
+      told = performance.now();
     },
-    flush: () => {
-      if (waiting > 0) tellNow();
-    },
+    untold: () => waiting,
   };
 }
 
@@ -182,17 +180,22 @@ const never = new Promise<GpuLoss>(() => {});
 
 // --- the channel ------------------------------------------------------------------------------------------
 
-/** What is to be told when this turn of the event loop is over. */
-let untold: Message<FromChild>[] = [];
+const host = new Host();
+
+const channel = Channel.ofThisProcess<FromChild>({
+  frame: (frame) => {
+    for (const message of decodeToChild(frame)) {
+      const request = 'request' in message.header ? message.header.request : 0;
+      host.answer(message).catch((error: unknown) => tellFailure(request, error));
+    }
+  },
+  closed: () => process.kill(process.pid, 'SIGKILL'),
+});
+// Ctrl-C goes to all processes of a terminal: it is the supervisor that says what it means.
+process.on('SIGINT', () => {});
 
 function tell(message: Message<FromChild>): void {
-  if (untold.length === 0) process.nextTick(tellAll);
-  untold.push(message);
-}
-
-function tellAll(): void {
-  process.send?.(encode(untold));
-  untold = [];
+  channel.send(message);
 }
 
 function done(request: number): void {
@@ -217,18 +220,3 @@ function tellFailure(request: number, error: unknown): void {
   }
   tell({ header: { kind: 'failed', request, error: reportOf(error) }, arrays: [] });
 }
-
-function serve(): void {
-  const host = new Host();
-  process.on('message', (received) => {
-    for (const message of decodeToChild(received)) {
-      const request = 'request' in message.header ? message.header.request : 0;
-      host.answer(message).catch((error: unknown) => tellFailure(request, error));
-    }
-  });
-  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
-  // Ctrl-C goes to all processes of a terminal: it is the supervisor that says what it means.
-  process.on('SIGINT', () => {});
-}
-
-serve();

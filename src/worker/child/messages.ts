@@ -2,22 +2,11 @@
  * What do a supervisor and its compute child say to each other? A small header, packed and checked by its schema, and behind
  * it the numbers as typed arrays, in an order that the header's kind fixes.
  *
- * The two speak over the child's IPC channel. What is said in one turn of the event loop travels together, as one packed list of
- * headers and one block of bytes: a wave of a GPU ends with hundreds of small answers. Both are of one version and one machine;
- * the schema is there so that a slip is an error at the door and not a wrong number.
+ * Both are of one version and one machine; the schema is there so that a slip is an error at the door and not a wrong number.
  */
-import { Packr } from 'msgpackr';
 import { z } from 'zod';
-import { SkewflowError } from '../../errors.ts';
 import { ErrorReport, LeafName, RowsWanted } from '../../protocol.ts';
-
-export type Numbers = Float32Array | Float64Array | Uint8Array;
-
-/** A message as it travels. */
-export interface Message<Header> {
-  readonly header: Header;
-  readonly arrays: readonly Numbers[];
-}
+import { type Frame, Layout, type Message, messagesOf } from './frames.ts';
 
 /** Numbers every question; answers carry it. */
 const Request = z.int().nonnegative();
@@ -83,11 +72,18 @@ export const ToChild = z.discriminatedUnion('kind', [
     session: Session,
     want: z.enum(['gradient', 'sums']),
     rows: RowsWanted,
-    terms: z.int().nonnegative(),
-    moments: z.array(z.tuple([z.string(), z.int()])),
-    entries: z.int().nonnegative(),
+    /** null: that of the evaluation before. */
+    grid: z
+      .strictObject({
+        terms: z.int().nonnegative(),
+        moments: z.array(z.tuple([z.string(), z.int()])),
+        entries: z.int().nonnegative(),
+      })
+      .nullable(),
     seeds: z.boolean(),
     sums: z.boolean(),
+    /** Whether the fields are these alone, and not those of the evaluation before with these in their place. */
+    anew: z.boolean(),
     fields: z.array(z.string()),
   }),
   /** End the evaluation of this request → aborted, unless it has ended. */
@@ -145,7 +141,13 @@ export const FromChild = z.discriminatedUnion('kind', [
     blocks: z.int().nonnegative(),
     counters: SessionCounters,
   }),
-  z.strictObject({ kind: z.literal('evaluated'), request: Request, counters: SessionCounters }),
+  /** The end, with the blocks that no progress has told. */
+  z.strictObject({
+    kind: z.literal('evaluated'),
+    request: Request,
+    blocks: z.int().nonnegative(),
+    counters: SessionCounters,
+  }),
   z.strictObject({ kind: z.literal('aborted'), request: Request }),
   z.strictObject({ kind: z.literal('failed'), request: Request, error: ErrorReport }),
   /** The device is gone; the child only waits for its end. */
@@ -158,62 +160,10 @@ export const FromChild = z.discriminatedUnion('kind', [
 ]);
 export type FromChild = z.infer<typeof FromChild>;
 
-const packr = new Packr({ useRecords: false });
-
-/** How an array lies in the block of bytes: its type and its length. Arrays begin at multiples of eight. */
-const types = { f32: Float32Array, f64: Float64Array, u8: Uint8Array } as const;
-const Layout = z.tuple([z.enum(['f32', 'f64', 'u8']), z.int().nonnegative()]);
-type Layout = z.infer<typeof Layout>;
-
-const aligned = (bytes: number): number => Math.ceil(bytes / 8) * 8;
-
-/** What is handed to the channel: the packed headers with the layouts of their numbers, then all numbers as bytes. */
-export function encode<Header extends FromChild | ToChild>(messages: readonly Message<Header>[]): unknown[] {
-  const all = messages.flatMap((m) => m.arrays);
-  const block = new Uint8Array(all.reduce((n, a) => n + aligned(a.byteLength), 0));
-  let at = 0;
-  for (const a of all) {
-    block.set(new Uint8Array(a.buffer, a.byteOffset, a.byteLength), at);
-    at += aligned(a.byteLength);
-  }
-  const headers = messages.map(({ header, arrays }) => [header, arrays.map(layoutOf)]);
-  return [packr.pack(headers), block];
-}
-
-function layoutOf(array: Numbers): Layout {
-  if (array instanceof Float64Array) return ['f64', array.length];
-  return [array instanceof Float32Array ? 'f32' : 'u8', array.length];
-}
-
 const Received = <Header extends z.ZodType>(header: Header) => z.array(z.tuple([header, z.array(Layout)]));
 const ToChildList = Received(ToChild);
 const FromChildList = Received(FromChild);
 
-export const decodeToChild = (received: unknown): readonly Message<ToChild>[] =>
-  decode(ToChildList, received);
-export const decodeFromChild = (received: unknown): readonly Message<FromChild>[] =>
-  decode(FromChildList, received);
-
-function decode<Header>(schema: z.ZodType<[Header, Layout[]][]>, received: unknown): Message<Header>[] {
-  const [packed, block] = Array.isArray(received) ? (received as readonly unknown[]) : [];
-  if (!(packed instanceof Uint8Array) || !(block instanceof Uint8Array))
-    throw new SkewflowError('ProtocolError', 'what supervisor and child say has no header');
-  const parsed = schema.safeParse(packr.unpack(packed));
-  if (!parsed.success) {
-    throw new SkewflowError(
-      'ProtocolError',
-      `a message between supervisor and child is malformed: ${parsed.error.message}`,
-    );
-  }
-  // What the channel gives may begin anywhere in a buffer; arrays of numbers may not.
-  const { buffer } = new Uint8Array(block);
-  let at = 0;
-  return parsed.data.map(([header, layouts]) => ({
-    header,
-    arrays: layouts.map(([type, length]) => {
-      const array = new types[type](buffer, at, length);
-      at += aligned(array.byteLength);
-      return array;
-    }),
-  }));
-}
+export const decodeToChild = (frame: Frame): readonly Message<ToChild>[] => messagesOf(ToChildList, frame);
+export const decodeFromChild = (frame: Frame): readonly Message<FromChild>[] =>
+  messagesOf(FromChildList, frame);

@@ -1,10 +1,13 @@
 /**
- * How is a compute child started and spoken to? A process of its own with an IPC channel; what it prints is kept, not shown.
+ * How is a compute child started and spoken to? A process of its own with a channel; what it prints is kept, not shown.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { readConfig } from '../../config.ts';
-import { decodeFromChild, encode, type FromChild, type Message, type ToChild } from './messages.ts';
+import { Channel, channelDescriptor } from './channel.ts';
+import type { Message } from './frames.ts';
+import { decodeFromChild, type FromChild, type ToChild } from './messages.ts';
 
 export interface ChildListener {
   readonly message: (message: Message<FromChild>) => void;
@@ -24,7 +27,7 @@ export interface RunningChild {
 
 const stderrDescriptor = 2;
 /** The first descriptor after the three streams and the channel. */
-const traceDescriptor = 4;
+const traceDescriptor = channelDescriptor + 1;
 /** Characters of a child's output that are kept. */
 const keptCharacters = 2000;
 
@@ -42,13 +45,11 @@ export function startChild(environment: NodeJS.ProcessEnv, listener: ChildListen
   // Its threads write to our own stderr what `trace` asks for: what goes through this process is late, or lost with it.
   const traces = readConfig(process.env).logLevel === 'trace';
   const trace = traces ? { SKEWFLOW_TRACE_FD: String(traceDescriptor) } : {};
-  const child = fork(entry, [], {
+  const child = spawn(process.execPath, [...execArgv, entry], {
     // It has no business with Redis and storage, and whoever reads its environment does not either.
     env: { ...process.env, ...secrets, ...trace, ...environment },
-    execArgv,
-    serialization: 'advanced',
-    // stdout is for data, and Dawn prints there.
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...(traces ? [stderrDescriptor] : [])],
+    // stdout is for data, and Dawn prints there; the last is the channel.
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...(traces ? [stderrDescriptor] : [])],
   });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -62,9 +63,17 @@ export function startChild(environment: NodeJS.ProcessEnv, listener: ChildListen
     ended = true;
     listener.ended(exitCode, signal);
   };
-  child.on('message', (received) => {
-    for (const message of decodeFromChild(received)) if (!ended) listener.message(message);
-  });
+  // A process that cannot be started may have none.
+  const socket = child.stdio[channelDescriptor];
+  const channel =
+    socket instanceof Socket
+      ? Channel.ofChild<ToChild>(socket, {
+          frame: (frame) => {
+            for (const message of decodeFromChild(frame)) if (!ended) listener.message(message);
+          },
+          closed: () => {},
+        })
+      : null;
   child.on('exit', end);
   // It could not be started, or not be sent something: the latter ends with its exit.
   child.on('error', (error) => {
@@ -73,9 +82,7 @@ export function startChild(environment: NodeJS.ProcessEnv, listener: ChildListen
   });
   return {
     pid: child.pid,
-    send: (message) => {
-      if (child.connected) child.send(encode([message]) as never, () => {});
-    },
+    send: (message) => channel?.send(message),
     kill: () => {
       // Whoever kills waits for the end.
       hold(child, true);
@@ -89,14 +96,11 @@ export function startChild(environment: NodeJS.ProcessEnv, listener: ChildListen
 function hold(child: ChildProcess, held: boolean): void {
   if (held) child.ref();
   else child.unref();
-  const { channel } = child;
-  if (held) channel?.ref();
-  else channel?.unref();
-  for (const stream of [child.stdout, child.stderr]) {
+  for (const stream of child.stdio) {
     // A pipe is a socket, whose type the streams of a child do not say.
-    const socket = stream as unknown as { readonly ref: () => void; readonly unref: () => void } | null;
-    if (held) socket?.ref();
-    else socket?.unref();
+    if (!(stream instanceof Socket)) continue;
+    if (held) stream.ref();
+    else stream.unref();
   }
 }
 

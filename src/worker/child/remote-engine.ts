@@ -22,7 +22,9 @@ import type {
 } from '../engine/engine.ts';
 import { Delivery } from './delivery.ts';
 import { addCounters, evaluateMessage } from './evaluation.ts';
-import type { ChildDevice, FromChild, Message, SessionCounters } from './messages.ts';
+import type { Message } from './frames.ts';
+import { SentInputs } from './inputs.ts';
+import type { ChildDevice, FromChild, SessionCounters } from './messages.ts';
 import { defaultLimits, type Limits, patientLimits } from './supervision.ts';
 import { askAgain, type Question, Supervisor } from './supervisor.ts';
 
@@ -82,6 +84,7 @@ interface Held {
   readonly system: Uint8Array;
   readonly plan: EvaluationPlan;
   readonly shards: Map<number, { readonly range: ShardRange; readonly rows: ReadonlyMap<string, Reals> }>;
+  readonly sent: SentInputs;
   /** Called when it is brought to another child. */
   readonly restarted: () => void;
 }
@@ -207,8 +210,10 @@ class Remote {
       system: systemToBytes(program.system),
       plan,
       shards: new Map(),
+      sent: new SentInputs(),
       restarted: () => {
         counted = counting;
+        held.sent.forget();
       },
     };
     await this.#carry(loadQuestion(held));
@@ -241,7 +246,8 @@ class Remote {
   ): Promise<void> {
     const delivery = new Delivery(request.leaves, (leaf) => blocksOfHeld(held, leaf), sink);
     const question: Question = {
-      message: (number) => evaluateMessage(number, held.number, delivery.rest(request)),
+      message: (number) =>
+        evaluateMessage(number, held.number, delivery.rest(request), held.sent.news(request.inputs)),
       completes: true,
       signal,
       hear: (message) => {
@@ -253,8 +259,9 @@ class Remote {
       this.#persist(async () => {
         // The child may be lost between the last partial and its word that all are there.
         if (delivery.isComplete) return;
-        const { header } = await this.#askRestored(question);
-        if (header.kind === 'evaluated') count(header.counters);
+        const answer = await this.#askRestored(question);
+        delivery.hear(answer);
+        if (answer.header.kind === 'evaluated') count(answer.header.counters);
       }, signal),
     );
     signal?.throwIfAborted();

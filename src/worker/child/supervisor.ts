@@ -5,7 +5,8 @@
 import { SkewflowError } from '../../errors.ts';
 import { errorOf } from '../../exchange/error-report.ts';
 import type { Log } from '../../log.ts';
-import type { FromChild, Message, ToChild } from './messages.ts';
+import type { Message } from './frames.ts';
+import type { FromChild, ToChild } from './messages.ts';
 import { type RunningChild, startChild } from './process.ts';
 import {
   absent,

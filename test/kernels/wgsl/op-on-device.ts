@@ -9,6 +9,7 @@ import {
   makeRecorder,
   usage,
 } from '../../../src/worker/engine/webgpu/gpu.ts';
+import { makeReports } from '../../../src/worker/engine/webgpu/reports.ts';
 
 /** The op at each point; one column an argument. */
 export async function opOnDevice(
@@ -32,7 +33,9 @@ export async function opOnDevice(
   );
   const pipeline = await compile(device, text, name);
   const buffers = makeBuffers(device);
-  const recorder = makeRecorder(device, buffers, makeBindGroups(device), { visitsPerSecond: 1e9 }, () => {});
+  const reports = makeReports(device, () => 0);
+  const pace = { visitsPerSecond: 1e9 };
+  const recorder = makeRecorder(device, buffers, makeBindGroups(device), pace, reports, () => {});
   const given = Float32Array.from([Infinity, Number.NaN, ...columns.flatMap((c) => [...c])]);
   device.queue.writeBuffer(buffers.reserve('given', given.byteLength), 0, given);
   const values = buffers.reserve('carry', 4 * count);

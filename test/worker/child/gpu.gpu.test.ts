@@ -23,14 +23,16 @@ let first: Gpu;
 
 async function gpu(
   limits: Limits = defaultLimits,
+  memoryBytes = 2 ** 28,
+  environment: NodeJS.ProcessEnv = {},
 ): Promise<{ readonly engine: ChildEngine; readonly warnings: readonly string[] }> {
   const { log, warnings } = listeningLog();
   const engine = await openChildEngine({
     device: { engine: 'webgpu', backend: first.adapter.backend, adapter: first.adapter.name },
-    environment: first.environment,
+    environment: { ...first.environment, ...environment },
     precision: 'f32',
     threads: 1,
-    memoryBytes: 2 ** 28,
+    memoryBytes,
     limits,
     log,
   });
@@ -70,6 +72,20 @@ describeWithGpu('a GPU in a child', () => {
     expect(await evaluateOn(disturbing, problem, options)).toEqual(undisturbed);
     expect(engine.pid).not.toBe(before);
     expect(warnings).toEqual([expect.stringMatching(new RegExp(`^${code}: .*starting it again, 1 of 3$`))]);
+  });
+
+  test('that has not the memory takes smaller tiles until it has, with the same bits', async () => {
+    const drill = new URL('small-device.js', import.meta.url).href;
+    // With 2^19 bytes a buffer of a tile takes more than that; with a quarter of them none does.
+    const environment = { NODE_OPTIONS: `--import=${drill}`, SKEWFLOW_DRILL_BYTES: '100000' };
+    const { engine, warnings } = await gpu(defaultLimits, 2 ** 19, environment);
+    onTestFinished(() => engine[Symbol.asyncDispose]());
+    expect(await evaluateOn(engine, problem, options)).toEqual(undisturbed);
+    expect(warnings).toEqual(
+      [1, 2].map((n) =>
+        expect.stringMatching(new RegExp(`^OUT_OF_MEMORY: .*starting it again, ${n} of 3$`, 's')),
+      ),
+    );
   });
 
   test('gives the same bits in each of five processes', async () => {

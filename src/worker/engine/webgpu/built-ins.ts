@@ -7,6 +7,7 @@ import { code, whole } from '../../../kernels/wgsl/code.ts';
 import { workgroupThreads } from '../../../kernels/wgsl/crew.ts';
 import { entry, shader } from '../../../kernels/wgsl/shader.ts';
 import { type BuiltIns, compile, makeBindGroups, makeBuffers, makeRecorder, usage } from './gpu.ts';
+import type { Reports } from './reports.ts';
 
 /** Most that a built-in may be off by to be taken, in units in the last place: what the record of exp2 allows. */
 const ulpMax = 3;
@@ -32,7 +33,7 @@ function isExp2(x: number, value: number): boolean {
   return Math.abs(value - exact) <= ulpMax * 2 ** (Math.floor(Math.log2(exact)) - 23);
 }
 
-export async function findBuiltIns(device: GPUDevice): Promise<BuiltIns> {
+export async function findBuiltIns(device: GPUDevice, reports: Reports): Promise<BuiltIns> {
   const text = shader(
     'probe.exp2',
     'The built-in exp2, to be compared.',
@@ -53,6 +54,7 @@ export async function findBuiltIns(device: GPUDevice): Promise<BuiltIns> {
       buffers,
       makeBindGroups(device),
       { visitsPerSecond: 1e9 },
+      reports,
       () => {},
     );
     const given = argumentsOfExp2();

@@ -9,6 +9,7 @@ import type { Engine } from '../engine.ts';
 import { findBuiltIns } from './built-ins.ts';
 import type { Pace } from './gpu.ts';
 import { load } from './loaded.ts';
+import { makeReports, type Reports } from './reports.ts';
 import { makeSession } from './session.ts';
 
 /** Incremented whenever a shader or the order of a sum changes bits. */
@@ -47,12 +48,13 @@ export async function webGpuEngine(
   device.addEventListener('uncapturederror', (event) => {
     event.preventDefault();
   });
-  const builtIns = await guarded(device, state, () => findBuiltIns(device));
+  const reports = makeReports(device, () => state.bytes);
+  const builtIns = await guarded(state, reports, () => findBuiltIns(device, reports));
   // A slow device at first: pieces that are too short cost little, pieces that are too long hold others up.
   const pace: Pace = { visitsPerSecond: 2e9 };
   let turn: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const result = turn.then(() => guarded(device, state, work));
+    const result = turn.then(() => guarded(state, reports, work));
     turn = result.catch(() => {});
     return result;
   };
@@ -72,6 +74,7 @@ export async function webGpuEngine(
             state.bytes += bytes;
           },
           pace,
+          reports,
           inTurn,
         });
       }),
@@ -88,43 +91,19 @@ interface DeviceState {
 }
 
 /** Runs work on the device; what the device reports meanwhile is what the work fails with. */
-async function guarded<T>(device: GPUDevice, state: DeviceState, work: () => Promise<T>): Promise<T> {
+async function guarded<T>(state: DeviceState, reports: Reports, work: () => Promise<T>): Promise<T> {
   if (state.lost !== null) throw lostError(state.lost);
-  device.pushErrorScope('internal');
-  device.pushErrorScope('out-of-memory');
-  device.pushErrorScope('validation');
+  reports.open();
   const outcome = await work().then(
     (value) => ({ value }) as const,
     (error: unknown) => ({ error }) as const,
   );
-  const reported = await Promise.all([
-    device.popErrorScope(),
-    device.popErrorScope(),
-    device.popErrorScope(),
-  ]).catch(() => [null, null, null] as const);
+  // A loss comes to light a turn later than what it breaks.
+  if ('error' in outcome) reports.open();
+  const reported = await reports.close();
   if (state.lost !== null) throw lostError(state.lost, 'error' in outcome ? outcome.error : undefined);
-  const [validation, memory, internal] = reported;
   if ('error' in outcome && outcome.error instanceof SkewflowError) throw outcome.error;
-  if (memory !== null) {
-    throw new SkewflowError(
-      'DeviceError',
-      `the device did not give the ${state.bytes} bytes that the job needs there: lower \`memory:\`, or use \`--engine wasm\` (${memory.message})`,
-      {
-        code: 'OUT_OF_MEMORY',
-        bytes: state.bytes,
-      },
-    );
-  }
-  const failure = validation ?? internal;
-  if (failure !== null) {
-    throw new SkewflowError(
-      'DeviceError',
-      `the device refused its work, which is a bug: ${failure.message}`,
-      {
-        code: 'GPU_INTERNAL',
-      },
-    );
-  }
+  if (reported !== null) throw reported;
   if ('error' in outcome) throw outcome.error;
   return outcome.value;
 }

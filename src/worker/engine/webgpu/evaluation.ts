@@ -113,9 +113,10 @@ async function runWave(
   leaves: readonly LeafId[],
   sink: EvaluationSink,
 ): Promise<void> {
-  const { recorder, buffers, loaded } = parts;
+  const { recorder, buffers, loaded, reports } = parts;
   const { emitted } = loaded;
   const { shapes } = emitted;
+  reports.open();
   const shards = leaves.flatMap((l) => (l === 'sources' ? [] : [imageOf(parts, l)]));
   const totals = buffers.reserve('totals', 4 * setting.partial * leaves.length);
   recorder.clear(totals, 4 * setting.partial * leaves.length);

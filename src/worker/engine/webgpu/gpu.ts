@@ -3,6 +3,7 @@
  */
 import { SkewflowError } from '../../../errors.ts';
 import { groupsPerRow, type JobWords, jobWords, type Shader } from '../../../kernels/wgsl/shader.ts';
+import type { Reports } from './reports.ts';
 
 /** Flags of the WebGPU specification; Node has no globals for them. */
 export const usage = {
@@ -17,6 +18,7 @@ const computeStage = 0x4;
 
 /** Bytes of a dispatch's words: a multiple of every device's alignment of dynamic offsets. */
 const jobStride = 256;
+const jobSlot = jobStride / 4;
 
 /** How long work of one submission should take: others wait for the device meanwhile, and watchdogs run. */
 const submissionSeconds = 0.1;
@@ -151,6 +153,7 @@ export interface Recorder {
   readonly breathe: () => Promise<void>;
   /** Submits what is recorded: writes that follow come after it. */
   readonly submit: () => void;
+  /** What lies in a buffer once all is done; throws what was reported of the work, to which nobody listens afterwards. */
   readonly read: (buffer: GPUBuffer, bytes: number) => Promise<ArrayBuffer>;
 }
 
@@ -198,11 +201,12 @@ export function makeRecorder(
   buffers: Buffers,
   groups: BindGroups,
   pace: Pace,
+  reports: Reports,
   check: () => void,
 ): Recorder {
   let encoder: GPUCommandEncoder | null = null;
   let pass: GPUComputePassEncoder | null = null;
-  let words: number[] = [];
+  let words = new Uint32Array(64 * jobSlot);
   let jobs = 0;
   let cost = 0;
   let jobBuffer = buffers.reserve('jobs', 64 * jobStride, usage.uniform | usage.copyTarget);
@@ -227,13 +231,12 @@ export function makeRecorder(
     if (jobBuffer.size < jobs * jobStride) {
       jobBuffer = buffers.reserve('jobs', 2 * jobs * jobStride, usage.uniform | usage.copyTarget);
     }
-    device.queue.writeBuffer(jobBuffer, 0, Uint32Array.from(words));
+    device.queue.writeBuffer(jobBuffer, 0, words, 0, jobs * jobSlot);
     for (const record of pending) record();
     pending.length = 0;
     const commands = encode().finish();
     encoder = null;
     device.queue.submit([commands]);
-    words = [];
     jobs = 0;
   };
 
@@ -254,10 +257,10 @@ export function makeRecorder(
       if (count === 0) return;
       const offset = jobs * jobStride;
       jobs += 1;
-      const slot = Array.from({ length: jobStride / 4 }, () => 0);
-      for (const [n, word] of jobWords.entries())
-        slot[n] = word === 'threads' ? pipeline.shader.threads : (job[word] ?? 0);
-      words.push(...slot);
+      if (words.length < jobs * jobSlot) words = grown(words);
+      let at = offset / 4;
+      for (const word of jobWords)
+        words[at++] = word === 'threads' ? pipeline.shader.threads : (job[word] ?? 0);
       cost += visits;
       pending.push(() => {
         encoder ??= device.createCommandEncoder();
@@ -280,10 +283,24 @@ export function makeRecorder(
       flush();
       cost = 0;
       if (bytes === 0) return new ArrayBuffer(0);
-      await buffer.mapAsync(mapForReading, 0, Math.ceil(bytes / 4) * 4);
-      const copy = buffer.getMappedRange(0, Math.ceil(bytes / 4) * 4).slice(0);
+      const mapped = buffer.mapAsync(mapForReading, 0, Math.ceil(bytes / 4) * 4).then(
+        () => null,
+        (error: unknown) => ({ error }),
+      );
+      // Asked for at once, so that both come in one turn.
+      const reported = await reports.close();
+      const failed = await mapped;
+      if (failed !== null) throw reported ?? failed.error;
+      const copy = reported ?? buffer.getMappedRange(0, Math.ceil(bytes / 4) * 4).slice(0);
       buffer.unmap();
-      return copy;
+      if (copy instanceof ArrayBuffer) return copy;
+      throw copy;
     },
   };
+}
+
+function grown(words: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const more = new Uint32Array(2 * words.length);
+  more.set(words);
+  return more;
 }

@@ -37,14 +37,20 @@ export async function load(
     }),
   );
   const { shapes } = emitted;
-  const perRow = (fn: RowFunction | null | undefined): number =>
-    fn === null || fn === undefined ? 0 : boundVisits(fn, (over) => rowsOf(shapes, over));
+  /** Counted once: to walk a function's formulas takes longer than all else that is counted. */
+  const counted = new Map<RowFunction, number>();
+  const perRow = (fn: RowFunction | null | undefined): number => {
+    if (fn === null || fn === undefined) return 0;
+    const known = counted.get(fn) ?? boundVisits(fn, (over) => rowsOf(shapes, over));
+    counted.set(fn, known);
+    return known;
+  };
   const rows = new Map<string, number>();
-  const functions = new Map<string, RowFunction>();
+  const pairs = new Map<string, number>();
   const add = (fn: RowFunction | null | undefined, count: number): void => {
     if (fn === null || fn === undefined || count === 0) return;
-    functions.set(fn.name, fn);
     rows.set(fn.name, (rows.get(fn.name) ?? 0) + count);
+    pairs.set(fn.name, (pairs.get(fn.name) ?? 0) + count * perRow(fn));
   };
   return {
     program,
@@ -61,10 +67,7 @@ export async function load(
       tracersVjp: 1 + 2 * perRow(program.tracers?.flowVjp),
     },
     count: (request, shardRows) => countVisits(program, request, shardRows, add),
-    counters: () => ({
-      pairs: new Map([...rows].map(([name, n]) => [name, n * perRow(functions.get(name))])),
-      rows: new Map(rows),
-    }),
+    counters: () => ({ pairs: new Map(pairs), rows: new Map(rows) }),
   };
 }
 

@@ -5,6 +5,7 @@ import { evaluate } from './evaluation.ts';
 import { makeBindGroups, makeBuffers, makeRecorder, type Pace } from './gpu.ts';
 import { type Image, makeImage } from './image.ts';
 import type { Loaded } from './loaded.ts';
+import type { Reports } from './reports.ts';
 
 export interface SessionParts {
   readonly device: GPUDevice;
@@ -16,6 +17,7 @@ export interface SessionParts {
   readonly allocated: (bytes: number) => void;
   /** Learnt from what the device has done. */
   readonly pace: Pace;
+  readonly reports: Reports;
   /** Runs one piece of work of the engine after another. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>;
 }
@@ -27,6 +29,7 @@ export function makeSession({
   memoryBytes,
   allocated,
   pace,
+  reports,
   inTurn,
 }: SessionParts): Session {
   const buffers = makeBuffers(device, allocated);
@@ -38,7 +41,7 @@ export function makeSession({
   const run = async (request: Evaluation, sink: EvaluationSink, signal?: AbortSignal): Promise<void> => {
     signal?.throwIfAborted();
     residents ??= settleImages();
-    const recorder = makeRecorder(device, buffers, groups, pace, () => {
+    const recorder = makeRecorder(device, buffers, groups, pace, reports, () => {
       signal?.throwIfAborted();
       // A sweep of the sources counts no block, and is a sign of life all the same.
       sink.progress?.(0);
@@ -49,6 +52,7 @@ export function makeSession({
         loaded,
         buffers,
         recorder,
+        reports,
         shards,
         segmentSteps: plan.segmentSteps,
         budgetBytes: memoryBytes,

@@ -7,6 +7,7 @@ import type { Evaluation } from '../engine.ts';
 import type { Buffers, Recorder } from './gpu.ts';
 import type { Image } from './image.ts';
 import type { Loaded } from './loaded.ts';
+import type { Reports } from './reports.ts';
 import { bitsOf, gridOffset, keptPoints } from './words.ts';
 
 export interface EvaluationParts {
@@ -14,6 +15,7 @@ export interface EvaluationParts {
   readonly loaded: Loaded;
   readonly buffers: Buffers;
   readonly recorder: Recorder;
+  readonly reports: Reports;
   readonly shards: ReadonlyMap<number, Image>;
   readonly segmentSteps: number;
   readonly budgetBytes: number;

@@ -272,7 +272,7 @@ async function readRows(
   tile: Tile,
   outputs: readonly ReturnType<typeof rowOutputs>[],
 ): Promise<void> {
-  const { buffers, loaded } = parts;
+  const { buffers, loaded, reports } = parts;
   const { shapes } = loaded.emitted;
   const blocks = tile.reduce((n, r) => n + r.count, 0);
   const back = readBack(parts);
@@ -286,6 +286,7 @@ async function readRows(
     points.map((k) => [k, back.add(buffers.find('kept'), setting.kept.indexOf(k) * planeBytes, planeBytes)]),
   );
   const memory = await back.read();
+  reports.open();
   const carry = new Float32Array(memory, carryAt, carryBytes / 4);
   const states = (point: number): Float32Array =>
     new Float32Array(memory, keptAt.get(point) ?? 0, planeBytes / 4);

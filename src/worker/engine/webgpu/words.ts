@@ -2,8 +2,8 @@
  * What shaders are told about one evaluation: the numbers of `given` and the words of `plan`.
  */
 import { invariant, SkewflowError } from '../../../errors.ts';
-import type { Grid, Program, TermProgram } from '../../../kernels/sweep/program.ts';
-import { recordOffset } from '../../../kernels/wgsl/records.ts';
+import type { Grid, Program, TermPoint, TermProgram } from '../../../kernels/sweep/program.ts';
+import { recordLength, recordOffset } from '../../../kernels/wgsl/records.ts';
 import { type PlacedField, type Shapes, stepNumbers } from '../../../kernels/wgsl/shapes.ts';
 import type { Evaluation, Inputs } from '../engine.ts';
 
@@ -24,10 +24,9 @@ export function givenNumbers(shapes: Shapes, request: Evaluation): Float32Array<
   const put = (fields: readonly PlacedField[], rows: number, columns: number, offset: number): void => {
     for (const f of fields) {
       const values = fieldOf(inputs, f.name, rows * f.width);
-      for (let r = 0; r < rows; r++) {
-        for (let c = 0; c < f.width; c++)
-          numbers[offset + r * columns + f.offset + c] = values[r * f.width + c] ?? 0;
-      }
+      // A table of one field lies as the field does.
+      if (f.width === columns) numbers.set(values, offset);
+      else interleave(values, f.width, numbers, offset + f.offset, columns);
     }
   };
   put(shapes.params, 1, shapes.paramComponents, given.params);
@@ -52,6 +51,20 @@ export function givenNumbers(shapes: Shapes, request: Evaluation): Float32Array<
   return numbers;
 }
 
+/** Rows of so many numbers, a stride apart. */
+function interleave(
+  values: Float64Array,
+  width: number,
+  to: Float32Array,
+  offset: number,
+  stride: number,
+): void {
+  for (let c = 0; c < width; c++) {
+    for (let from = c, at = offset + c; from < values.length; from += width, at += stride)
+      to[at] = values[from] as number; // within both: rows × width, rows × stride
+  }
+}
+
 /** Where the steps begin in `given`. */
 export const gridOffset = (shapes: Shapes, grid: Grid): number => shapes.given.fixed + grid.sums;
 
@@ -66,12 +79,17 @@ function fieldOf(inputs: Inputs, name: string, length: number): Float64Array {
 /** Grid points whose states stay until terms, outputs and the way back have read them, ascending. */
 export function keptPoints(program: Program, grid: Grid, others: readonly number[]): readonly number[] {
   if ((program.tracers?.stateComponents ?? 0) === 0) return [];
-  const all = program.terms.flatMap((term, i) => {
+  const keeps = new Uint8Array(grid.times.length);
+  for (const [i, term] of program.terms.entries()) {
     const points = grid.terms[i] ?? [];
-    if (term.rows === null || points.length === 0) return [];
-    return [...points.map((p) => p.point), ...term.moments.map((m) => pointOf(grid, m))];
-  });
-  return [...new Set([...all, ...others])].sort((a, b) => a - b);
+    if (term.rows === null || points.length === 0) continue;
+    for (const { point } of points) keeps[point] = 1;
+    for (const moment of term.moments) keeps[pointOf(grid, moment)] = 1;
+  }
+  for (const point of others) keeps[point] = 1;
+  const kept: number[] = [];
+  for (const [point, keep] of keeps.entries()) if (keep === 1) kept.push(point);
+  return kept;
 }
 
 export function pointOf(grid: Grid, moment: string): number {
@@ -110,51 +128,65 @@ export function planWords(
   runs: readonly PartialRun[],
 ): PlanWords {
   const { grid } = request.inputs;
-  const words: number[] = blocks.flatMap((b) => [b.image, b.firstRow, b.rows]);
-  const keptAt = words.length;
-  const numberOf = (point: number): number => {
-    const n = kept.indexOf(point);
-    return n === -1 ? none : n;
-  };
-  const numbers = new Map(kept.map((point, n) => [point, n]));
-  for (let k = 0; k < grid.times.length; k++) words.push(numbers.get(k) ?? none);
+  const keptAt = 3 * blocks.length;
+  let next = keptAt + grid.times.length;
   const records = program.terms.map((term, i) => {
-    const at = words.length;
-    for (const p of grid.terms[i] ?? []) words.push(...recordOf(term, p, request, numberOf));
+    const at = next;
+    next += recordLength(term) * (grid.terms[i]?.length ?? 0);
     return at;
   });
-  const runsAt = words.length;
-  for (const r of runs) words.push(r.first, r.count);
-  return { words: Uint32Array.from(words), keptAt, records, runs: runsAt };
+  const words = new Uint32Array(next + 2 * runs.length);
+  const bits: Bits = { words, reals: new Float32Array(words.buffer) };
+  for (const [n, b] of blocks.entries()) words.set([b.image, b.firstRow, b.rows], 3 * n);
+  const numbers = words.subarray(keptAt, keptAt + grid.times.length).fill(none);
+  for (const [n, point] of kept.entries()) numbers[point] = n;
+  for (const [i, term] of program.terms.entries()) {
+    const length = recordLength(term);
+    let at = records[i] ?? 0;
+    for (const point of grid.terms[i] ?? []) {
+      putRecord(bits, at, term, point, request, numbers);
+      at += length;
+    }
+  }
+  for (const [n, r] of runs.entries()) words.set([r.first, r.count], next + 2 * n);
+  return { words, keptAt, records, runs: next };
 }
 
-function recordOf(
+/** The same memory as whole numbers and as single-precision ones. */
+interface Bits {
+  readonly words: Uint32Array;
+  readonly reals: Float32Array;
+}
+
+function putRecord(
+  { words, reals }: Bits,
+  record: number,
   term: TermProgram,
-  at: Grid['terms'][number][number],
+  at: TermPoint,
   request: Evaluation,
-  numberOf: (point: number) => number,
-): readonly number[] {
+  numbers: Uint32Array,
+): void {
   const { grid } = request.inputs;
   const { rows, moments } = term;
-  const record: number[] = [];
-  record[recordOffset.word('point')] = at.point;
-  record[recordOffset.word('slice')] = at.slice;
-  record[recordOffset.word('sum')] = Math.max(0, at.sum);
-  record[recordOffset.word('kept')] = numberOf(at.point);
-  record[recordOffset.word('weight')] = bitsOf(at.weight);
-  record[recordOffset.word('time')] = bitsOf(grid.times[at.point] ?? 0);
+  words[record + recordOffset.word('point')] = at.point;
+  words[record + recordOffset.word('slice')] = at.slice;
+  words[record + recordOffset.word('sum')] = Math.max(0, at.sum);
+  words[record + recordOffset.word('kept')] = numbers[at.point] ?? none;
+  reals[record + recordOffset.word('weight')] = at.weight;
+  reals[record + recordOffset.word('time')] = grid.times[at.point] ?? 0;
   for (const [c, reduction] of (rows?.by ?? []).entries()) {
     const seed = rows?.linear === true ? at.weight : (request.seeds?.values[at.sum + c] ?? 0);
     const winner = request.seeds?.winners[at.sum + c] ?? -1;
-    record[recordOffset.component(c)] = bitsOf(seed);
-    record[recordOffset.component(c) + 1] = reduction === 'sum' ? none : winner < 0 ? nobody : winner;
+    const offset = record + recordOffset.component(c);
+    reals[offset] = seed;
+    words[offset + 1] = reduction === 'sum' ? none : winner < 0 ? nobody : winner;
   }
   for (const m of moments) {
     const point = pointOf(grid, m);
-    record[recordOffset.moment(term, m)] = point;
-    record[recordOffset.moment(term, m) + 1] = numberOf(point);
+    const offset = record + recordOffset.moment(term, m);
+    words[offset] = point;
+    words[offset + 1] = numbers[point] ?? none;
   }
-  return record;
 }
 
 const scratch = new DataView(new ArrayBuffer(4));

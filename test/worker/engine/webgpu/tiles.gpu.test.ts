@@ -8,6 +8,7 @@ import { openReferenceEngine } from '../../../../src/worker/engine/reference/eng
 import { findBuiltIns } from '../../../../src/worker/engine/webgpu/built-ins.ts';
 import { webGpuEngine } from '../../../../src/worker/engine/webgpu/engine.ts';
 import { load as loadShaders } from '../../../../src/worker/engine/webgpu/loaded.ts';
+import { makeReports } from '../../../../src/worker/engine/webgpu/reports.ts';
 import { makeSession } from '../../../../src/worker/engine/webgpu/session.ts';
 import { type Problem, type ProblemText, systemOf } from '../../../kernels/systems.ts';
 import { cases, numbers, rowsOf } from '../cases.ts';
@@ -58,7 +59,8 @@ async function testTiles({ device, adapter }: TestDevice): Promise<void> {
     webGpuEngine(device, adapter, { precision: 'f32', threads: 1, memoryBytes });
   const roomy = await engineWith(2 ** 30);
 
-  const builtIns = await findBuiltIns(device);
+  const reports = makeReports(device, () => 0);
+  const builtIns = await findBuiltIns(device, reports);
   const sessionWith =
     (visitsPerSecond: number, rowsForTwo?: number): Engine['load'] =>
     async (program, plan: EvaluationPlan) =>
@@ -69,6 +71,7 @@ async function testTiles({ device, adapter }: TestDevice): Promise<void> {
         memoryBytes: 2 ** 30,
         allocated: () => {},
         pace: { visitsPerSecond },
+        reports,
         inTurn: (work) => work(),
       });
 
@@ -173,6 +176,36 @@ async function testTiles({ device, adapter }: TestDevice): Promise<void> {
         tag: 'ShapeError',
       });
       expect(Number.isFinite(before.loss)).toBe(true);
+    });
+
+    it('tells no answer of work that the device reports an error for, and goes on', {
+      timeout: slow,
+    }, async () => {
+      await using loaded = await load(roomy, few);
+      const told: unknown[] = [];
+      const createBuffer = device.createBuffer.bind(device);
+      // With one buffer it is asked for a texture that no memory holds: all work is done, and nobody knows on what.
+      device.createBuffer = (descriptor) => {
+        device.createBuffer = createBuffer;
+        const { maxTextureDimension2D: edge, maxTextureArrayLayers: layers } = device.limits;
+        device.createTexture({ size: [edge, edge, layers], format: 'rgba32float', usage: 2 });
+        return device.createBuffer(descriptor);
+      };
+      const request = {
+        inputs: { grid: loaded.grid, fields: few.fields },
+        leaves: [0],
+        want: 'gradient' as const,
+        seeds: null,
+        sums: null,
+        rows: { gradient: [], final: false, trajectory: [], values: false },
+      };
+      const sink = { partial: (partial: unknown) => told.push(partial) };
+      await expect(loaded.session.evaluate(request, sink)).rejects.toMatchObject({
+        tag: 'DeviceError',
+        details: { code: 'OUT_OF_MEMORY' },
+      });
+      expect(told).toEqual([]);
+      expect(bytesOf(await loaded.evaluate())).toEqual(bytesOf(await evaluateOn(roomy, few)));
     });
 
     it('ends when it is aborted', { timeout: slow }, async () => {
