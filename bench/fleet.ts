@@ -27,7 +27,9 @@ import { lddmm } from './jobs.ts';
 import { median } from './machine.ts';
 
 const cores = availableParallelism();
-const evaluations = 12;
+/** Of these the first are left out: workers start and read, and V8 compiles, for about a second in each process. */
+const evaluations = 24;
+const warmUp = 10;
 const turns = 3;
 const memoryBytes = 2 ** 31;
 const log = logTo('error');
@@ -56,7 +58,7 @@ function courseOf(fields: Prepared['fields']): Course {
   };
 }
 
-/** Milliseconds an evaluation, the middle one; the first waits for workers and reads. */
+/** Milliseconds an evaluation, the middle one. */
 async function timed(exchange: Exchange, run: string, job: Prepared, seats: number): Promise<number> {
   const sheet = { protocolVersion, run, jobDigest: job.job.digest, seats: { min: seats, max: seats } };
   const desk = await exchange.open(RunSheet.parse({ ...sheet, priority: 0 }));
@@ -77,7 +79,7 @@ async function timed(exchange: Exchange, run: string, job: Prepared, seats: numb
     onCommit: () => commits.push(performance.now()),
     signal: new AbortController().signal,
   });
-  return median(commits.slice(1).map((at, n) => at - (commits[n] ?? at)));
+  return median(commits.slice(warmUp).map((at, n) => at - (commits[warmUp - 1 + n] ?? at)));
 }
 
 async function serve(exchange: Exchange, job: Prepared, threads: number, isolated: boolean): Promise<void> {

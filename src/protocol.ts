@@ -175,6 +175,12 @@ export type Fault = z.infer<typeof Fault>;
 /** More leaves are not answered together. */
 export const countMax = 2 ** 16;
 
+/**
+ * How long a worker keeps answers back, at most, to send them with others; the newest one waits for the next leaf besides. A
+ * message costs every process on its way some tenths of a millisecond, and a worker that dies takes along what it kept.
+ */
+export const answersMs = 200;
+
 /** Worker → coordinator: the answer of one leaf, or the sum of several. */
 export const Posting = z.strictObject({
   protocolVersion: Version,

@@ -4,7 +4,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import type { Desk, Receipt } from '../exchange/exchange.ts';
-import { type Iteration, protocolVersion } from '../protocol.ts';
+import { type Iteration, protocolVersion, type SeatPlan } from '../protocol.ts';
 import type { Coordination } from './coordinator.ts';
 import type { RunEffect, RunEvent } from './run-events.ts';
 
@@ -30,13 +30,18 @@ export class Dispatch {
     return this.#desk;
   }
 
-  async publish(question: Omit<Iteration, 'epoch' | 'protocolVersion' | 'run'>): Next {
-    return this.#fencedIf(this.#desk.publish({ ...this.#envelope(), ...question }));
+  async publish(
+    question: Omit<Iteration, 'epoch' | 'protocolVersion' | 'run'>,
+    plan: Effect<'assign'> | null,
+  ): Next {
+    const iteration = { ...this.#envelope(), ...question };
+    return this.#fencedIf(
+      plan === null ? this.#desk.publish(iteration) : this.#desk.publish(iteration, this.#planOf(plan)),
+    );
   }
 
-  async assign({ generation, leaves, again, alone }: Effect<'assign'>): Next {
-    const plan = { ...this.#envelope(), generation, leaves: new Map(leaves), again: new Map(again), alone };
-    return this.#fencedIf(this.#desk.assign(plan));
+  async assign(plan: Effect<'assign'>): Next {
+    return this.#fencedIf(this.#desk.assign(this.#planOf(plan)));
   }
 
   async dismiss({ seat, error }: Effect<'dismiss'>): Next {
@@ -55,6 +60,10 @@ export class Dispatch {
     }
     const message = 'the store lost the run, and this coordinator cannot open it again';
     return { kind: 'stuck', error: { tag: 'OutOfReachError', message, details: {} } };
+  }
+
+  #planOf({ generation, leaves, again, alone }: Effect<'assign'>): SeatPlan {
+    return { ...this.#envelope(), generation, leaves: new Map(leaves), again: new Map(again), alone };
   }
 
   #envelope(): Pick<Iteration, 'epoch' | 'protocolVersion' | 'run'> {

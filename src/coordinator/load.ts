@@ -21,7 +21,8 @@ export interface Latency {
   readonly totalMs: number;
 }
 
-interface Queue {
+/** What one seat has to do. */
+export interface Queue {
   readonly member: Pick<Member, 'seat' | 'serial' | 'threads'>;
   /** In the order they were given; those before `next` are started or answered. */
   readonly leaves: readonly Leaf[];
@@ -173,54 +174,6 @@ export function copyTo(load: Load, leaf: Leaf, to: SeatId, now: number): Load {
 /** How many seats a leaf is with. */
 export function holders(load: Load, leaf: Leaf): number {
   return load.queues.filter((queue) => queue.leaves.includes(leaf)).length;
-}
-
-/**
- * Move the later half of what the fullest seat has not started to `thief`; null when nothing is worth moving, or the thief is
- * not here: what nobody holds would never be answered.
- *
- * @param worthwhile - whether so many leaves are
- */
-export function steal(
-  load: Load,
-  thief: SeatId,
-  now: number,
-  worthwhile: (leaves: number) => boolean,
-): Load | null {
-  if (queueOf(load, thief) === null) return null;
-  let fullest: Queue | null = null;
-  let spare: readonly Leaf[] = [];
-  for (const queue of load.queues) {
-    if (queue.member.seat === thief || queue.leaves.length - queue.next <= spare.length) continue;
-    const unstarted = queue.leaves
-      .slice(queue.next)
-      .filter((leaf) => isOpen(load, leaf) && !load.copied.has(leaf));
-    if (unstarted.length <= spare.length) continue;
-    fullest = queue;
-    spare = unstarted;
-  }
-  if (fullest === null || !worthwhile(spare.length)) return null;
-  const at = alignedCut(load, spare, Math.floor(spare.length / 2));
-  const moved = new Set(spare.slice(at));
-  const leaves = fullest.leaves.filter((leaf, place) => place < (fullest?.next ?? 0) || !moved.has(leaf));
-  return give(replace(load, { ...fullest, leaves }), thief, spare.slice(at), now);
-}
-
-/**
- * Where to cut a list near `at`: before the leaf that begins the largest aligned group, so that whole subtrees stay
- * together and may be added where they are computed.
- */
-function alignedCut(load: Load, leaves: readonly Leaf[], at: number): number {
-  const reach = Math.floor(leaves.length / 4);
-  const alignment = (cut: number): number => {
-    const place = placeOf(load, leaves[cut] ?? 0);
-    return place === 0 ? 2 ** 30 : place & -place;
-  };
-  let best = at;
-  for (let cut = Math.max(0, at - reach); cut <= Math.min(leaves.length - 1, at + reach); cut++) {
-    if (alignment(cut) > alignment(best)) best = cut;
-  }
-  return best;
 }
 
 // --- answers ----------------------------------------------------------------------------------------------
@@ -390,7 +343,8 @@ function withoutLeaves(queue: Queue, gone: ReadonlySet<Leaf>): Queue {
   };
 }
 
-function replace(load: Load, queue: Queue): Load {
+/** With this queue instead of the one of its seat. */
+export function replace(load: Load, queue: Queue): Load {
   const place = load.index.get(queue.member.seat);
   return place === undefined ? load : { ...load, queues: load.queues.with(place, queue) };
 }

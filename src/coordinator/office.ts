@@ -30,11 +30,12 @@ import { Lap } from './lap.ts';
 import { Ledger } from './ledger.ts';
 import { factsOf, levelOf, type Notice, textOf } from './notice.ts';
 import { printOf } from './prints.ts';
-import { plannedFrom, type RunEffect, type RunEvent, type RunState } from './run-events.ts';
+import { plannedFrom, type RunEvent, type RunState } from './run-events.ts';
 import { decide } from './run-state.ts';
 import { isCompared } from './second-opinions.ts';
 import type { RunShape, Stage } from './stage.ts';
 import { adoptable, before, copiesOf, crewOf, questionOf, remembered, resumable } from './takeover.ts';
+import { type Act, inOneTrip, type Publication } from './trips.ts';
 import { type AnswersOf, answersOf, Worksheet } from './worksheet.ts';
 
 /** What an office is made of. */
@@ -241,7 +242,7 @@ export class Office {
     const { state, effects } = this.#parts.decide(this.#shape, this.#state, event);
     this.#state = state;
     if (state.kind !== 'ended' && state.kind !== 'dropped') this.#crew = state.crew;
-    for (const effect of effects) {
+    for (const effect of inOneTrip(effects)) {
       const next = effect.kind === 'keep' ? keep() : await this.#perform(effect);
       if (next === undefined) continue;
       await this.#feed(next);
@@ -251,7 +252,7 @@ export class Office {
   }
 
   /** Perform an effect; returns what follows from it at once. */
-  async #perform(effect: Exclude<RunEffect, { kind: 'keep' }>): Promise<RunEvent | undefined> {
+  async #perform(effect: Exclude<Act, { kind: 'keep' }>): Promise<RunEvent | undefined> {
     switch (effect.kind) {
       case 'add':
         this.#lap.answered(effect.number, effect.stage.phase);
@@ -283,11 +284,7 @@ export class Office {
     }
   }
 
-  async #publish({
-    number,
-    stage,
-    digest,
-  }: Extract<RunEffect, { kind: 'publish' }>): Promise<RunEvent | undefined> {
+  async #publish({ number, stage, digest, plan }: Publication): Promise<RunEvent | undefined> {
     const { times, fields, sums, seeds } = this.#sheet.given;
     const question = { number, phase: stage.phase, parameterDigest: digest };
     const index = this.#state.kind === 'asking' ? this.#state.stage : 0;
@@ -303,11 +300,11 @@ export class Office {
     this.#refused = agree ? [] : postings;
     if (this.#adopted.length > 0) {
       this.#lap.published();
-      return undefined;
+      return plan === null ? undefined : this.#dispatch.assign(plan);
     }
     const rows = stage.rows && this.#sheet.leg.last ? this.#run.rows : noRows;
     const message = { ...question, rows, times, fields: new Map(fields), sums, seeds };
-    const next = await this.#dispatch.publish(message);
+    const next = await this.#dispatch.publish(message, plan);
     if (!again) this.#lap.published();
     return next;
   }

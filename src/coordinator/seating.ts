@@ -14,7 +14,7 @@ import {
   refusalOf,
   returns,
 } from './crew.ts';
-import { clear, enter, exit, openCount, reopen, startedOf, steal } from './load.ts';
+import { clear, enter, exit, openCount, reopen, startedOf } from './load.ts';
 import type { Notice, Who } from './notice.ts';
 import { blamed, cleared, type Fate, fateOf, lastAt, poisonAmong, victimsOf } from './poison.ts';
 import {
@@ -27,6 +27,7 @@ import {
 } from './run-events.ts';
 import { askElsewhere, unsettled } from './second-opinions.ts';
 import type { RunShape } from './stage.ts';
+import { steal } from './stealing.ts';
 import { change, conclude, ended, giveOut, move, type Turn, turnOf } from './turn.ts';
 
 export function whoOf({ seat, worker }: Pick<Member, 'seat' | 'worker'>): Who {

@@ -5,13 +5,14 @@
 import type { Leaf } from '../partition/seats.ts';
 import type { SeatId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
-import { clear, copyTo, holders, isOpen, type Latency, openCount, startedOf, steal } from './load.ts';
+import { clear, copyTo, holders, isOpen, type Latency, openCount, startedOf } from './load.ts';
 import { lastAt } from './poison.ts';
 import type { Asking, Decision, Going, RunEffect } from './run-events.ts';
 import { unchanged } from './run-events.ts';
 import { whoOf } from './seating.ts';
 import { askElsewhere, impatient, undecidedEnd } from './second-opinions.ts';
 import type { RunShape } from './stage.ts';
+import { steal } from './stealing.ts';
 import { change, conclude, giveOut, hands, lively, move, type Turn, turnOf } from './turn.ts';
 
 /** Seats that a straggling leaf may be with at once. */
@@ -127,7 +128,8 @@ function idlers(shape: RunShape, turn: Turn): Turn {
 /** An idle seat takes what a full one has not started, if that is worth a plan. */
 export function stealFor(turn: Turn, seat: SeatId, averageMs: number, stealMs: number): Turn {
   const { load, now } = turn.state;
-  const stolen = steal(load, seat, now, (leaves) => leaves > 0 && leaves * averageMs >= stealMs);
+  const worthwhile = (leaves: number): boolean => leaves > 0 && leaves * averageMs >= stealMs;
+  const stolen = steal(load, seat, now, worthwhile, averageMs);
   return stolen === null ? turn : move(turn, stolen);
 }
 

@@ -2,11 +2,9 @@
  * In which order do a worker's results leave it? The rows of a shard are written before its answer is posted, so that an
  * accepted answer means written rows; the answers of one evaluation go out in batches, the last batch at its end.
  */
+import { answersMs } from '../protocol.ts';
 import type { Partial, RowData } from './engine/engine.ts';
 import type { RowStore } from './rows.ts';
-
-/** Shortest time between two batches. */
-const batchMs = 50;
 
 /** What waits to be written and posted during one evaluation. */
 export class Outbox {
@@ -35,7 +33,7 @@ export class Outbox {
 
   /** Post an answer, not before the rows written so far; the newest answer always waits for one more, or for the end. */
   put(partial: Partial): void {
-    if (this.#waiting.length > 0 && performance.now() - this.#sent >= batchMs) this.#flush();
+    if (this.#waiting.length > 0 && performance.now() - this.#sent >= answersMs) this.#flush();
     this.#waiting.push(partial);
   }
 

@@ -187,11 +187,17 @@ describe('leaves that are not started', () => {
   });
 
   it('move to a seat that has nothing left, when that is worth a plan', () => {
-    const start = [tick(0), joined(a), joined(b), inputs('d'), tick(400), posted(0), tick(800)];
-    const { effects } = having(shape, ...start, posted(1));
-    expect(holding(effects)).toEqual({ a: [3], b: [2] });
+    const eight = { ...shape, shards: 8 };
+    const start = [tick(0), joined(a), joined(b), inputs('d'), tick(400), posted(0), tick(800), posted(1)];
+    const { effects } = having(eight, ...start, tick(1200), posted(2), tick(1600), posted(3));
+    expect(holding(effects)).toEqual({ a: [7], b: [4, 5, 6] });
     const short = [tick(0), joined(a), joined(b), inputs('d'), tick(4), posted(0), tick(8)];
     expect(holding(having(shape, ...short, posted(1)).effects)).toBeNull();
+  });
+
+  it('stay where they have likely been begun, although their seat has not said so', () => {
+    const start = [tick(0), joined(a), joined(b), inputs('d'), tick(400), posted(0), tick(800)];
+    expect(holding(having(shape, ...start, posted(1)).effects)).toBeNull();
   });
 
   it('do not move to a seat that is gone when its last answer comes', () => {

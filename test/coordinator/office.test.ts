@@ -47,8 +47,9 @@ function deskOf(epoch: number, told: Told, standing: Standing = nothing): Desk {
   return {
     run,
     epoch,
-    publish: async (iteration) => {
+    publish: async (iteration, plan) => {
       told.published.push(iteration);
+      if (plan !== undefined) told.plans.push(plan);
       return record(`publish ${iteration.number} ${iteration.phase}`);
     },
     assign: async (plan) => {

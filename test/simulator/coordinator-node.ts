@@ -252,7 +252,7 @@ class Session {
     return {
       run: runId,
       epoch,
-      publish: (iteration) => tell(() => store.publish(epoch, this, iteration)),
+      publish: (iteration, plan) => tell(() => store.publish(epoch, this, iteration, plan ?? null)),
       assign: (plan) => tell(() => store.assign(epoch, this, plan)),
       dismiss: (seat, error) => tell(() => store.dismiss(epoch, this, seat, error)),
       end: (end) => tell(() => store.end(epoch, this, end)),

@@ -75,10 +75,10 @@ export class Store {
     return this.#epoch;
   }
 
-  publish(epoch: number, holder: object, iteration: Iteration): Receipt {
+  publish(epoch: number, holder: object, iteration: Iteration, plan: SeatPlan | null): Receipt {
     return this.#commit(epoch, holder, 'publish', () => {
       this.#iteration = iteration;
-      this.#plan = null;
+      this.#plan = plan;
       this.#postings.clear();
     });
   }

@@ -77,6 +77,8 @@ return 1
 /** The keys of `post`. */
 export const postKeys = ['cur', 'seats', 'dismissed', 'p', 'got', 'ev', 'done', 'arriving'] as const;
 /**
+ * Seats of one process that post at the same time do it in one step: of each how many arguments follow, and these. One outcome each.
+ *
  * ARGV: seat, number, phase, digest, heartbeat, its life or nothing, beat or nothing, bytes that may wait, the frame's bytes, the frame
  * or nothing, where it lies and in how many pieces, then of each answer its first bit and its leaves → one letter an answer
  * (a: accepted, t: twice), or `late`, `fenced`, `full`, `torn` (pieces are missing)
@@ -91,32 +93,6 @@ export const postKeys = ['cur', 'seats', 'dismissed', 'p', 'got', 'ev', 'done', 
 export const post = scriptOf(`
 local ${postKeys.join(', ')} = unpack(KEYS)
 local call = redis.call
-local place, pieces = ARGV[11], tonumber(ARGV[12])
-local function each(command, ...)
-  for piece = 1, pieces do call(command, place .. ':' .. piece, ...) end
-end
-local function refuse(why)
-  if pieces > 0 then
-    call('ZREM', arriving, place .. ' ' .. ARGV[9])
-    if call('HEXISTS', p, 'P' .. place) == 1 then each('PEXPIRE', ${lifeMs.abandoned}) else each('UNLINK') end
-  end
-  return why
-end
-if call('HEXISTS', seats, ARGV[1]) == 0 or call('HEXISTS', dismissed, ARGV[1]) == 1 then return refuse('fenced') end
-if ARGV[6] ~= '' then call('SET', ARGV[5], '', 'PX', ARGV[6]) end
-local state = call('HMGET', cur, 'number', 'phase', 'digest', 'end', 'pBytes', 'pRead', 'pSeq')
-local here = tonumber(state[5] or '0')
-if state[4] or state[1] ~= ARGV[2] or state[2] ~= ARGV[3] or state[3] ~= ARGV[4] then return refuse('late') end
-if pieces < 2 and here > tonumber(ARGV[8]) then return refuse('full') end
-for piece = 1, pieces do
-  if call('EXISTS', place .. ':' .. piece) == 0 then return refuse('torn') end
-end
-if ARGV[7] ~= '' then
-  call('HINCRBY', cur, 'evSeq', 1)
-  call('RPUSH', ev, '.' .. ARGV[7])
-  call('LTRIM', ev, -${eventsMax}, -1)
-  call('PEXPIRE', ev, ${lifeMs.abandoned})
-end
 local function isNew(bit, count)
   if count == 1 then return call('SETBIT', got, bit, 1) == 0 end
   local width = math.min(count, 32)
@@ -130,31 +106,65 @@ local function isNew(bit, count)
   end
   return true
 end
-local receipts, first = {}, {}
-for i = 13, #ARGV, 2 do
-  local new = isNew(tonumber(ARGV[i]), tonumber(ARGV[i + 1]))
-  receipts[#receipts + 1] = new and 'a' or 't'
-  if new then first[#first + 1] = ARGV[i] .. '+' .. ARGV[i + 1] end
-end
-if #first == 0 then return refuse(table.concat(receipts)) end
-local seq = tonumber(state[7] or '0') + 1
-if seq - 1 <= tonumber(state[6] or '0') then call('XADD', done, 'MAXLEN', 16, '*', 'k', '') end
-local fields = { 'L' .. seq, table.concat(first, ' ') }
-if pieces == 0 then
-  fields[3], fields[4] = 'F' .. seq, ARGV[10]
-else
-  for _, field in ipairs({ seq, place, 'N' .. seq, pieces, 'B' .. seq, ARGV[9], 'P' .. place, seq }) do
-    fields[#fields + 1] = field
+local function post(at, size)
+  local place, pieces = ARGV[at + 11], tonumber(ARGV[at + 12])
+  local function each(command, ...)
+    for piece = 1, pieces do call(command, place .. ':' .. piece, ...) end
   end
-  each('PEXPIRE', ${lifeMs.abandoned})
-  call('ZREM', arriving, place .. ' ' .. ARGV[9])
-  call('HSET', cur, 'pPlaced', 1)
+  local function refuse(why)
+    if pieces > 0 then
+      call('ZREM', arriving, place .. ' ' .. ARGV[at + 9])
+      if call('HEXISTS', p, 'P' .. place) == 1 then each('PEXPIRE', ${lifeMs.abandoned}) else each('UNLINK') end
+    end
+    return why
+  end
+  if call('HEXISTS', seats, ARGV[at + 1]) == 0 or call('HEXISTS', dismissed, ARGV[at + 1]) == 1 then return refuse('fenced') end
+  if ARGV[at + 6] ~= '' then call('SET', ARGV[at + 5], '', 'PX', ARGV[at + 6]) end
+  local state = call('HMGET', cur, 'number', 'phase', 'digest', 'end', 'pBytes', 'pRead', 'pSeq')
+  local here = tonumber(state[5] or '0')
+  if state[4] or state[1] ~= ARGV[at + 2] or state[2] ~= ARGV[at + 3] or state[3] ~= ARGV[at + 4] then return refuse('late') end
+  if pieces < 2 and here > tonumber(ARGV[at + 8]) then return refuse('full') end
+  for piece = 1, pieces do
+    if call('EXISTS', place .. ':' .. piece) == 0 then return refuse('torn') end
+  end
+  if ARGV[at + 7] ~= '' then
+    call('HINCRBY', cur, 'evSeq', 1)
+    call('RPUSH', ev, '.' .. ARGV[at + 7])
+    call('LTRIM', ev, -${eventsMax}, -1)
+    call('PEXPIRE', ev, ${lifeMs.abandoned})
+  end
+  local receipts, first = {}, {}
+  for i = at + 13, at + size, 2 do
+    local new = isNew(tonumber(ARGV[i]), tonumber(ARGV[i + 1]))
+    receipts[#receipts + 1] = new and 'a' or 't'
+    if new then first[#first + 1] = ARGV[i] .. '+' .. ARGV[i + 1] end
+  end
+  if #first == 0 then return refuse(table.concat(receipts)) end
+  local seq = tonumber(state[7] or '0') + 1
+  if seq - 1 <= tonumber(state[6] or '0') then call('XADD', done, 'MAXLEN', 16, '*', 'k', '') end
+  local fields = { 'L' .. seq, table.concat(first, ' ') }
+  if pieces == 0 then
+    fields[3], fields[4] = 'F' .. seq, ARGV[at + 10]
+  else
+    for _, field in ipairs({ seq, place, 'N' .. seq, pieces, 'B' .. seq, ARGV[at + 9], 'P' .. place, seq }) do
+      fields[#fields + 1] = field
+    end
+    each('PEXPIRE', ${lifeMs.abandoned})
+    call('ZREM', arriving, place .. ' ' .. ARGV[at + 9])
+    call('HSET', cur, 'pPlaced', 1)
+  end
+  call('HSET', p, unpack(fields))
+  call('HSET', cur, 'pSeq', seq, 'pBytes', here + ARGV[at + 9])
+  -- The phase's first answers give the keys their lifetime.
+  if here == 0 then
+    for _, key in ipairs({ p, got, done }) do call('PEXPIRE', key, ${lifeMs.abandoned}) end
+  end
+  return table.concat(receipts)
 end
-call('HSET', p, unpack(fields))
-call('HSET', cur, 'pSeq', seq, 'pBytes', here + ARGV[9])
--- The phase's first answers give the keys their lifetime.
-if here == 0 then
-  for _, key in ipairs({ p, got, done }) do call('PEXPIRE', key, ${lifeMs.abandoned}) end
+local replies, at = {}, 1
+while at <= #ARGV do
+  replies[#replies + 1] = post(at, tonumber(ARGV[at]))
+  at = at + ARGV[at] + 1
 end
-return table.concat(receipts)
+return replies
 `);

@@ -17,6 +17,7 @@ import * as frequent from './frequent-scripts.ts';
 import type { Hints } from './hints.ts';
 import type { Link } from './link.ts';
 import { planUnder } from './plan-text.ts';
+import { Postbox } from './postbox.ts';
 import { bytesOrNull, listOf, numberOf, type Reply, textOf } from './script.ts';
 
 /** A seat that is shown the run. */
@@ -36,6 +37,8 @@ interface Shown {
 
 /** One run, as far as the seats of this link go. */
 export class RunWatch {
+  /** Where its seats post. */
+  readonly postbox: Postbox;
   readonly #link: Link;
   readonly #sheet: RunSheet;
   readonly #keys: readonly string[];
@@ -50,6 +53,7 @@ export class RunWatch {
   constructor(link: Link, hints: Hints, sheet: RunSheet) {
     this.#link = link;
     this.#sheet = sheet;
+    this.postbox = new Postbox(link, sheet.run);
     this.#keys = frequent.lookKeys.map((name) => link.keys.of(sheet.run, name));
     this.#stopListening = hints.listen(link.keys.of(sheet.run, 'wake'), () => this.lookSoon());
   }

@@ -53,7 +53,6 @@ export class RedisSeat implements Seat {
   readonly #onLeft: SeatOptions['onLeft'];
   readonly #keys: readonly string[];
   readonly #beatKeys: readonly string[];
-  readonly #postKeys: readonly string[];
   readonly #admitKeys: readonly string[];
   readonly #heartbeat: string;
   readonly #timer: NodeJS.Timeout;
@@ -77,7 +76,6 @@ export class RedisSeat implements Seat {
     this.#onLeft = onLeft;
     this.#keys = link.keys.iteration(sheet.run);
     this.#beatKeys = frequent.beatKeys.map((name) => link.keys.of(sheet.run, name));
-    this.#postKeys = frequent.postKeys.map((name) => link.keys.of(sheet.run, name));
     this.#admitKeys = frequent.admitKeys.map((name) => link.keys.of(sheet.run, name));
     this.#heartbeat = link.keys.heartbeat(sheet.run, id);
     this.#timer = setInterval(() => this.#beatUnlessHeard(), heartbeatMs);
@@ -235,7 +233,7 @@ export class RedisSeat implements Seat {
     // One connection keeps the order, also when both are sent again after an outage.
     const [only] = pieces;
     const set = pieces.length === 1 && only !== undefined ? this.#setPiece(place, 0, only) : null;
-    const posted = this.#link.run(frequent.post, this.#postKeys, [
+    const args = [
       this.id,
       number,
       phase,
@@ -249,7 +247,8 @@ export class RedisSeat implements Seat {
       place,
       pieces.length,
       ...postings.flatMap((posting) => [answerBit(posting), posting.count]),
-    ]);
+    ];
+    const posted = this.#run.postbox.post(args, inline ? frame.length : 0);
     const [reply] = await Promise.all([posted, set]);
     return textOf(reply);
   }

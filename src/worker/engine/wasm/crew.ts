@@ -46,7 +46,9 @@ export function makeCrew(): Crew {
       while (workers.length <= index) {
         const number = workers.length;
         const worker = startThread();
-        worker.on('message', (message: FromThread) => listener.message(number, message));
+        worker.on('message', (messages: readonly FromThread[]) => {
+          for (const message of messages) listener.message(number, message);
+        });
         worker.on('error', (error) => lost(worker, error));
         worker.on('exit', () => lost(worker, null));
         if (listener === silent) worker.unref();

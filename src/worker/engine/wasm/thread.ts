@@ -9,6 +9,9 @@ import type { FromThread, ToThread } from './messages.ts';
 import { passing } from './passes.ts';
 import { instantiate, makeStation } from './station.ts';
 
+/** How long what a thread has to say waits for more, at most, beyond the unit that it is at. */
+const waitMs = 50;
+
 interface Loaded {
   readonly module: WebAssembly.Module;
   readonly plan: SweepPlan;
@@ -18,7 +21,6 @@ interface Loaded {
 
 const port = parentPort;
 invariant(port !== null, 'this file is the entry of a worker thread');
-const post = (message: FromThread): void => port.postMessage(message);
 const told = passing();
 const sessions = new Map<number, Loaded>();
 
@@ -38,11 +40,13 @@ port.on('message', (message: ToThread) => {
     case 'evaluate': {
       const { plan, at } = loadedAs(message.session);
       invariant(at !== null, 'a session has its memory before it is evaluated');
+      const saying = new Saying();
       try {
-        evaluate(makeStation(plan, at.instance, at.memory, message.task, told), post);
+        evaluate(makeStation(plan, at.instance, at.memory, message.task, told), (said) => saying.add(said));
       } catch (error) {
-        post({ kind: 'failed', error });
+        saying.add({ kind: 'failed', error });
       }
+      saying.tell();
       break;
     }
   }
@@ -52,4 +56,21 @@ function loadedAs(session: number): Loaded {
   const loaded = sessions.get(session);
   invariant(loaded !== undefined, 'a session is loaded before anything is asked of it');
   return loaded;
+}
+
+/** What is said in one evaluation, several messages at a time: each one told takes a moment from those who compute. */
+class Saying {
+  #untold: FromThread[] = [];
+  #toldAt = performance.now();
+
+  add(message: FromThread): void {
+    this.#untold.push(message);
+    if (performance.now() - this.#toldAt >= waitMs) this.tell();
+  }
+
+  tell(): void {
+    port?.postMessage(this.#untold);
+    this.#untold = [];
+    this.#toldAt = performance.now();
+  }
 }
