@@ -13,15 +13,26 @@
  * The last two happen once: unless the file is there, which is made.
  */
 import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Channel } from '../../dist/worker/child/channel.js';
 
 const [what, value] = (process.env['SKEWFLOW_DRILL'] ?? '').split(' ');
 
 if (process.argv[1]?.endsWith('host.js')) {
   const { send } = Channel.prototype;
+  let before = Promise.resolve();
   Channel.prototype.send = function (message) {
-    send.call(this, changed(message));
+    if (what !== 'slow') return send.call(this, changed(message));
+    // What comes later waits too, and nothing is said meanwhile.
+    before = before.then(async () => {
+      if (isAnswer(message)) await sleep(Number(value));
+      send.call(this, message);
+    });
   };
+}
+
+function isAnswer({ header }) {
+  return header.kind === 'partial' && header.leaf !== 'sources';
 }
 
 /** The GPU, once it has been asked for a buffer. */
@@ -32,7 +43,7 @@ function changed(message) {
   const { header, arrays } = message;
   if (what === 'full' && header.kind === 'opened') atBuffers(fill);
   if (what === 'lose' && header.kind === 'opened') atBuffers((device) => (gpu = device));
-  if (header.kind !== 'partial' || header.leaf === 'sources') return message;
+  if (!isAnswer(message)) return message;
   switch (what) {
     case 'die':
       process.kill(process.pid, 'SIGKILL');
@@ -54,9 +65,6 @@ function changed(message) {
     }
     case 'poison':
       if (header.leaf === Number(value)) process.kill(process.pid, 'SIGKILL');
-      return message;
-    case 'slow':
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(value));
       return message;
     default:
       throw new Error(`no such drill: ${what}`);

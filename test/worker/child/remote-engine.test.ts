@@ -43,8 +43,8 @@ describe('an engine in a child', () => {
   });
 });
 
-/** Long enough that a signal arrives in the middle. */
-const longProblem = systemOf({ ...manyRows, steps: 2500 });
+/** Long enough that a signal arrives in the middle: what a thread has to say waits for more, up to 50 ms. */
+const longProblem = systemOf({ ...manyRows, steps: 8000 });
 const long: Options = { rows, shards: 6, threads: 1 };
 
 let undisturbed: Outcome;
