@@ -13,7 +13,8 @@
  * or runs out of memory, and a process that dies, are all answered alike: SIGKILL, a fresh process, the same question
  * again, whose answer has the same bits. Only an evaluation that completes gives the restarts back.
  *
- *   silent: nothing heard for max(least, factor × average time between two signs of progress); before the first, `first`
+ *   silent: nothing heard for max(least, factor × average time between two signs of progress); before the first, `first`, or
+ *   where this process has completed an evaluation, max(least, factor × the longest that the first sign of one took)
  */
 
 /** Why a child is of no use any more. */
@@ -58,21 +59,27 @@ export const patientLimits: Limits = Object.freeze({
 export type ChildState =
   | { readonly kind: 'absent'; readonly restarts: number }
   | { readonly kind: 'opening'; readonly restarts: number; readonly watch: Watch }
-  | { readonly kind: 'idle'; readonly restarts: number }
-  | { readonly kind: 'busy'; readonly restarts: number; readonly watch: Watch }
+  | { readonly kind: 'idle'; readonly restarts: number; readonly known: Known }
+  | { readonly kind: 'busy'; readonly restarts: number; readonly known: Known; readonly watch: Watch }
   | { readonly kind: 'ending'; readonly restarts: number; readonly outcome: Outcome }
   | { readonly kind: 'failed'; readonly outcome: Outcome };
+
+/** The longest, in ms, until the first sign of an evaluation that this process has completed; null: it has completed none. */
+type Known = number | null;
 
 /** What was heard of a child at work; times in ms on a monotonic clock. */
 interface Watch {
   readonly since: number;
+  readonly first: number | null;
   readonly last: number;
   readonly signs: number;
+  /** What its first sign may be held against; null: nothing. */
+  readonly known: Known;
 }
 
 export type ChildEvent =
-  /** Something is wanted of the child. */
-  | { readonly kind: 'asked'; readonly at: number }
+  /** Something is wanted of the child; `evaluates`: it is an evaluation. */
+  | { readonly kind: 'asked'; readonly at: number; readonly evaluates: boolean }
   /** A sign of progress. */
   | { readonly kind: 'heard'; readonly at: number }
   /** What was asked is answered; `complete`: it was an evaluation. */
@@ -101,7 +108,7 @@ export const absent: ChildState = Object.freeze({ kind: 'absent', restarts: 0 })
 export function decide(state: ChildState, event: ChildEvent, limits: Limits): Decision {
   switch (event.kind) {
     case 'asked':
-      return asked(state, event.at);
+      return asked(state, event.at, event.evaluates);
     case 'heard':
       return heard(state, event.at);
     case 'answered':
@@ -115,13 +122,17 @@ export function decide(state: ChildState, event: ChildEvent, limits: Limits): De
   }
 }
 
-function asked(state: ChildState, at: number): Decision {
-  const watch: Watch = { since: at, last: at, signs: 0 };
+function asked(state: ChildState, at: number, evaluates: boolean): Decision {
+  const watch: Watch = { since: at, first: null, last: at, signs: 0, known: null };
   switch (state.kind) {
     case 'absent':
       return { state: { kind: 'opening', restarts: state.restarts, watch }, effects: [{ kind: 'start' }] };
     case 'idle':
-      return unchanged({ kind: 'busy', restarts: state.restarts, watch });
+      return unchanged({
+        ...state,
+        kind: 'busy',
+        watch: evaluates ? { ...watch, known: state.known } : watch,
+      });
     case 'failed':
       return { state, effects: [{ kind: 'give-up', outcome: state.outcome }] };
     case 'busy':
@@ -133,13 +144,23 @@ function asked(state: ChildState, at: number): Decision {
 
 function heard(state: ChildState, at: number): Decision {
   if (state.kind !== 'busy') return unchanged(state);
-  const { since, signs } = state.watch;
-  return unchanged({ ...state, watch: { since, last: at, signs: signs + 1 } });
+  const { watch } = state;
+  return unchanged({
+    ...state,
+    watch: { ...watch, first: watch.first ?? at, last: at, signs: watch.signs + 1 },
+  });
 }
 
 function answered(state: ChildState, complete: boolean): Decision {
   if (state.kind !== 'busy' && state.kind !== 'opening') return unchanged(state);
-  return unchanged({ kind: 'idle', restarts: complete ? 0 : state.restarts });
+  const known = state.kind === 'busy' ? state.known : null;
+  const { first, since } = state.watch;
+  if (!complete) return unchanged({ kind: 'idle', restarts: state.restarts, known });
+  return unchanged({
+    kind: 'idle',
+    restarts: 0,
+    known: first === null ? known : Math.max(known ?? 0, first - since),
+  });
 }
 
 function checked(state: ChildState, at: number, limits: Limits): Decision {
@@ -150,8 +171,9 @@ function checked(state: ChildState, at: number, limits: Limits): Decision {
     : unchanged(state);
 }
 
-function patience({ since, last, signs }: Watch, { firstMs, leastMs, factor }: Limits): number {
-  return signs === 0 ? firstMs : Math.max(leastMs, (factor * (last - since)) / signs);
+function patience({ since, last, signs, known }: Watch, { firstMs, leastMs, factor }: Limits): number {
+  if (signs > 0) return Math.max(leastMs, (factor * (last - since)) / signs);
+  return known === null ? firstMs : Math.min(firstMs, Math.max(leastMs, factor * known));
 }
 
 function ended(state: ChildState, crash: Outcome, limits: Limits): Decision {

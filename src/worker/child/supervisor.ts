@@ -116,7 +116,7 @@ export class Supervisor {
       this.#requests += 1;
       const request = this.#requests;
       this.#asked = { request, question, resolve, reject, over: new AbortController() };
-      this.#feed({ kind: 'asked', at: performance.now() });
+      this.#feed({ kind: 'asked', at: performance.now(), evaluates: question.completes ?? false });
       if (this.#asked === null || this.#child === null) return;
       this.#child.hold(true);
       this.#child.send(question.message(request));

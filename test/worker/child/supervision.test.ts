@@ -10,15 +10,15 @@ import {
 
 const limits: Limits = { restartsMax: 3, firstMs: 60_000, leastMs: 10_000, factor: 8 };
 
-const watch = { since: 0, last: 0, signs: 0 };
+const watch = { since: 0, first: null, last: 0, signs: 0, known: null };
 const opening: ChildState = { kind: 'opening', restarts: 0, watch };
-const idle: ChildState = { kind: 'idle', restarts: 0 };
-const busy: ChildState = { kind: 'busy', restarts: 0, watch };
+const idle: ChildState = { kind: 'idle', restarts: 0, known: null };
+const busy: ChildState = { kind: 'busy', restarts: 0, known: null, watch };
 const lost: Outcome = { code: 'GPU_LOST', reason: 'reset' };
 const ending: ChildState = { kind: 'ending', restarts: 0, outcome: lost };
 const failed: ChildState = { kind: 'failed', outcome: lost };
 
-const asked: ChildEvent = { kind: 'asked', at: 5 };
+const asked: ChildEvent = { kind: 'asked', at: 5, evaluates: true };
 const crashed: ChildEvent = { kind: 'ended', exitCode: null, signal: 'SIGSEGV' };
 const crash: Outcome = { code: 'CHILD_CRASHED', exitCode: null, signal: 'SIGSEGV' };
 
@@ -63,14 +63,16 @@ describe('what becomes of a compute child', () => {
   });
 
   test('only a completed evaluation gives the restarts back', () => {
-    const tired: ChildState = { kind: 'busy', restarts: 2, watch };
+    const tired: ChildState = { kind: 'busy', restarts: 2, known: null, watch };
     expect(decide(tired, { kind: 'answered', complete: false }, limits).state).toEqual({
       kind: 'idle',
       restarts: 2,
+      known: null,
     });
     expect(decide(tired, { kind: 'answered', complete: true }, limits).state).toEqual({
       kind: 'idle',
       restarts: 0,
+      known: null,
     });
   });
 
@@ -88,6 +90,38 @@ describe('what becomes of a compute child', () => {
       state: { kind: 'ending', restarts: 0, outcome: { code: 'GPU_HUNG', silentMs: until + 1 - last } },
       effects: [{ kind: 'kill' }],
     });
+  });
+
+  test.each([
+    ['8 times what that took in an evaluation before, if that was long', true, 3000, 24_000],
+    ['10 s, if it was short', true, 10, 10_000],
+    ['60 s, if it was very long', true, 20_000, 60_000],
+    ['60 s, if something else is wanted', false, 10, 60_000],
+  ])('the first sign is waited for %s', (_, evaluates, tookMs, patienceMs) => {
+    let state: ChildState = busy;
+    const begin = 100_000;
+    for (const event of [
+      { kind: 'heard', at: tookMs },
+      { kind: 'heard', at: 50_000 },
+      { kind: 'answered', complete: true },
+      { kind: 'asked', at: begin, evaluates },
+    ] as const)
+      state = decide(state, event, limits).state;
+    const checked = (at: number): ChildState['kind'] =>
+      decide(state, { kind: 'checked', at }, limits).state.kind;
+    expect([checked(begin + patienceMs), checked(begin + patienceMs + 1)]).toEqual(['busy', 'ending']);
+  });
+
+  test('a fresh process is given as long as the first', () => {
+    let state: ChildState = { kind: 'busy', restarts: 0, known: 10, watch };
+    for (const event of [
+      crashed,
+      asked,
+      { kind: 'answered', complete: false },
+      { kind: 'asked', at: 0, evaluates: true },
+    ] as const)
+      state = decide(state, event, limits).state;
+    expect(decide(state, { kind: 'checked', at: 60_000 }, limits).state.kind).toBe('busy');
   });
 
   test('nobody who is idle hangs', () => {
