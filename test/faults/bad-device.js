@@ -19,14 +19,14 @@ import { Channel } from '../../dist/worker/child/channel.js';
 const [what, value] = (process.env['SKEWFLOW_DRILL'] ?? '').split(' ');
 
 if (process.argv[1]?.endsWith('host.js')) {
-  const { send } = Channel.prototype;
+  const { send } = Object.getOwnPropertyDescriptors(Channel.prototype);
   let before = Promise.resolve();
   Channel.prototype.send = function (message) {
-    if (what !== 'slow') return send.call(this, changed(message));
+    if (what !== 'slow') return send.value.call(this, changed(message));
     // What comes later waits too, and nothing is said meanwhile.
     before = before.then(async () => {
       if (isAnswer(message)) await sleep(Number(value));
-      send.call(this, message);
+      send.value.call(this, message);
     });
   };
 }
