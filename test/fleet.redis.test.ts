@@ -1,6 +1,7 @@
 /** Jobs carried by coordinators and workers over Redis: real processes, a real redis-server, real signals. */
 import { beforeAll, expect, test } from 'vitest';
 import { built } from './cli/skewflow.ts';
+import { coupledFlow } from './faults/drill.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { describeWithRedis } from './setup/describe-with.ts';
 
@@ -11,12 +12,7 @@ const gradientJob = (tracers: number, steps: number): string => `
 name: carried
 sources: { q: { uniform: [-1, 1], dim: 2, seed: 1 }, p: { normal: [0, 0.3], dim: 2, seed: 2 }, rows: 20 }
 tracers: { x: { uniform: [-1, 1], dim: 2, seed: 3 }, goal: { uniform: [-1, 1], dim: 2, seed: 4 }, rows: ${tracers} }
-params: { sigma: 0.7 }
-let: { "K(a, b)": "exp(-sqdist(a, b) / sigma^2)" }
-flow:
-  x: sum(j, K(x, q[j]) * p[j])
-  q: sum(k, K(q, q[k]) * p[k])
-  p: sum(k, 2 / sigma^2 * dot(p, p[k]) * K(q, q[k]) * (q - q[k]))
+${coupledFlow}
 integrate: { scheme: ralston, from: 0, to: 1, steps: ${steps} }
 loss: [{ at: every step, value: "mean(i, sqdist(x, goal))" }]
 gradient: [q, p, sigma, x]

@@ -5,6 +5,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { npyBytes } from '../../src/arrays/npy-writer.ts';
+import { coupledFlow } from '../faults/drill.ts';
 import type { Chance } from '../simulator/chance.ts';
 
 const rows = 4700;
@@ -24,12 +25,7 @@ export async function chaosJob(folder: string, chance: Chance, { steps, iteratio
 name: chaos
 sources: { q: { uniform: [-1, 1], dim: 2, seed: ${seed} }, p: { normal: [0, 0.1], dim: 2, seed: 2 }, rows: 64 }
 tracers: { x: { uniform: [-1, 1], dim: 2, seed: 3 }, rows: ${rows} }
-params: { sigma: 0.7 }
-let: { "K(a, b)": "exp(-sqdist(a, b) / sigma^2)" }
-flow:
-  x: sum(j, K(x, q[j]) * p[j])
-  q: sum(k, K(q, q[k]) * p[k])
-  p: sum(k, 2 / sigma^2 * dot(p, p[k]) * K(q, q[k]) * (q - q[k]))
+${coupledFlow}
 integrate: { scheme: ralston, from: 0, to: 1, steps: ${steps} }
 loss: [{ at: every step, value: "mean(i, sqdist(x, seen))", with: { seen: seen.npy } }]
 gradient: [q, p, sigma]

@@ -12,17 +12,20 @@ import type { Fleet, Service } from '../fleet.ts';
 /** Longest that one drill may take: generous, since machines differ. */
 export const limits = { timeout: 120_000 };
 
+/** Issue 301 with coupled sources: what moves, and how. */
+export const coupledFlow = `params: { sigma: 0.7 }
+let: { "K(a, b)": "exp(-sqdist(a, b) / sigma^2)" }
+flow:
+  x: sum(j, K(x, q[j]) * p[j])
+  q: sum(k, K(q, q[k]) * p[k])
+  p: sum(k, 2 / sigma^2 * dot(p, p[k]) * K(q, q[k]) * (q - q[k]))`;
+
 /** Issue 301 with coupled sources, in 16 shards. */
 export const gradientJob = (rows: number, steps: number): string => `
 name: drill
 sources: { q: { uniform: [-1, 1], dim: 2, seed: 1 }, p: { normal: [0, 0.3], dim: 2, seed: 2 }, rows: 20 }
 tracers: { x: { uniform: [-1, 1], dim: 2, seed: 3 }, goal: { uniform: [-1, 1], dim: 2, seed: 4 }, rows: ${rows} }
-params: { sigma: 0.7 }
-let: { "K(a, b)": "exp(-sqdist(a, b) / sigma^2)" }
-flow:
-  x: sum(j, K(x, q[j]) * p[j])
-  q: sum(k, K(q, q[k]) * p[k])
-  p: sum(k, 2 / sigma^2 * dot(p, p[k]) * K(q, q[k]) * (q - q[k]))
+${coupledFlow}
 integrate: { scheme: ralston, from: 0, to: 1, steps: ${steps} }
 loss: [{ at: every step, value: "mean(i, sqdist(x, goal))" }]
 gradient: [q, p, sigma]

@@ -3,7 +3,7 @@
  * have: threads that share a row, shards in several pieces, more sources than a workgroup holds.
  */
 import { describe, expect, it } from 'vitest';
-import type { Engine, EvaluationPlan } from '../../../../src/worker/engine/engine.ts';
+import type { Engine, Evaluation, EvaluationPlan } from '../../../../src/worker/engine/engine.ts';
 import { openReferenceEngine } from '../../../../src/worker/engine/reference/engine.ts';
 import { findBuiltIns } from '../../../../src/worker/engine/webgpu/built-ins.ts';
 import { webGpuEngine } from '../../../../src/worker/engine/webgpu/engine.ts';
@@ -13,7 +13,7 @@ import { makeSession } from '../../../../src/worker/engine/webgpu/session.ts';
 import { type Problem, type ProblemText, systemOf } from '../../../kernels/systems.ts';
 import { cases, numbers, rowsOf } from '../cases.ts';
 import { expectClose } from '../conformance.ts';
-import { evaluateOn, load, type Options, type Outcome } from '../run.ts';
+import { evaluateOn, type Loaded, load, type Options, type Outcome } from '../run.ts';
 import { noDeviceReason, openTestDevice, type TestDevice } from './software-device.ts';
 
 const carried = (rows: number, sources: number): ProblemText => ({
@@ -82,6 +82,14 @@ async function testTiles({ device, adapter }: TestDevice): Promise<void> {
   const paired: Engine = { ...roomy, load: sessionWith(2e9, 1) };
 
   const few = systemOf(carried(2600, 40));
+  const gradientOf = ({ grid }: Loaded): Evaluation => ({
+    inputs: { grid, fields: few.fields },
+    leaves: [0],
+    want: 'gradient',
+    seeds: null,
+    sums: null,
+    rows: { gradient: [], final: false, trajectory: [], values: false },
+  });
 
   describe('the WebGPU engine gives the same bytes', () => {
     const bytes = async (engine: Engine, options: Options = {}, problem: Problem = few) =>
@@ -191,16 +199,8 @@ async function testTiles({ device, adapter }: TestDevice): Promise<void> {
         device.createTexture({ size: [edge, edge, layers], format: 'rgba32float', usage: 2 });
         return device.createBuffer(descriptor);
       };
-      const request = {
-        inputs: { grid: loaded.grid, fields: few.fields },
-        leaves: [0],
-        want: 'gradient' as const,
-        seeds: null,
-        sums: null,
-        rows: { gradient: [], final: false, trajectory: [], values: false },
-      };
       const sink = { partial: (partial: unknown) => told.push(partial) };
-      await expect(loaded.session.evaluate(request, sink)).rejects.toMatchObject({
+      await expect(loaded.session.evaluate(gradientOf(loaded), sink)).rejects.toMatchObject({
         tag: 'DeviceError',
         details: { code: 'OUT_OF_MEMORY' },
       });
@@ -210,16 +210,8 @@ async function testTiles({ device, adapter }: TestDevice): Promise<void> {
 
     it('ends when it is aborted', { timeout: slow }, async () => {
       await using loaded = await load(hesitant, few);
-      const request = {
-        inputs: { grid: loaded.grid, fields: few.fields },
-        leaves: [0],
-        want: 'gradient' as const,
-        seeds: null,
-        sums: null,
-        rows: { gradient: [], final: false, trajectory: [], values: false },
-      };
       const stop = new AbortController();
-      const running = loaded.session.evaluate(request, { partial: () => {} }, stop.signal);
+      const running = loaded.session.evaluate(gradientOf(loaded), { partial: () => {} }, stop.signal);
       stop.abort(new Error('enough'));
       await expect(running).rejects.toThrow('enough');
       expect(Number.isFinite((await loaded.evaluate()).loss)).toBe(true);
