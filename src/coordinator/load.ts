@@ -7,6 +7,7 @@
 import { deal, type Leaf } from '../partition/seats.ts';
 import type { Again, SeatId } from '../protocol.ts';
 import type { Member } from './crew.ts';
+import { changed, type Pages, pagesOf, valueAt, valuesOf } from './pages.ts';
 import { leafAt, placeOf } from './stage.ts';
 
 /** A leaf that a seat is at. */
@@ -33,22 +34,24 @@ export interface Queue {
   readonly doneAt: number;
 }
 
-/** Immutable; arrays are copied an answer, so they are bytes where they can be. */
+/** Immutable; what there is of every leaf is kept in pages, as an answer changes it for a few. */
 export interface Load {
   readonly shards: number;
   readonly begunAt: number;
   /** By place, 1: the leaf has no answer yet. */
-  readonly open: Uint8Array;
+  readonly open: Pages;
   readonly remaining: number;
   /** By place: which copy of the leaf answers it. */
-  readonly copies: Uint16Array;
+  readonly copies: Pages;
   /** By place: the last copy that was asked for. */
-  readonly asked: Uint16Array;
+  readonly asked: Pages;
   /** By place: the serial of the seat that answered; 0: none, or nobody knows. */
-  readonly authors: Uint32Array;
+  readonly authors: Pages;
   /** Seat ↦ its place in `queues`. */
   readonly index: ReadonlyMap<SeatId, number>;
   readonly queues: readonly Queue[];
+  /** No queue has more leaves than this. */
+  readonly longest: number;
   /** Leaves that were given to a second seat while a first was at them. */
   readonly copied: ReadonlySet<Leaf>;
   /** Leaves that no seat holds. */
@@ -68,18 +71,19 @@ export function newLoad(
   edition: number,
   now: number,
 ): Load {
-  const open = new Uint8Array(shards + 1);
-  for (const leaf of leaves) open[placeOf({ shards }, leaf)] = 1;
+  const places = leaves.map((leaf) => placeOf({ shards }, leaf));
+  const editions = pagesOf(shards + 1, edition);
   const empty: Load = {
     shards,
     begunAt: now,
-    open,
+    open: changed(pagesOf(shards + 1, 0), places, () => 1),
     remaining: leaves.length,
-    copies: new Uint16Array(shards + 1).fill(edition),
-    asked: new Uint16Array(shards + 1).fill(edition),
-    authors: new Uint32Array(shards + 1),
+    copies: editions,
+    asked: editions,
+    authors: pagesOf(shards + 1, 0),
     index: new Map(members.map(({ seat }, place) => [seat, place])),
     queues: [],
+    longest: Math.max(0, ...[...shares.values()].map((its) => its.length)),
     copied: new Set(),
     orphans: shares.size === 0 ? leaves : [],
   };
@@ -94,12 +98,12 @@ function newQueue(member: Member, now: number): Queue {
 }
 
 export function isOpen(load: Load, leaf: Leaf): boolean {
-  return load.open[placeOf(load, leaf)] === 1;
+  return valueAt(load.open, placeOf(load, leaf)) === 1;
 }
 
 /** Which copy of a leaf answers it. */
 export function copyOf(load: Load, leaf: Leaf): number {
-  return load.copies[placeOf(load, leaf)] ?? 0;
+  return valueAt(load.copies, placeOf(load, leaf));
 }
 
 // --- seats ------------------------------------------------------------------------------------------------
@@ -139,6 +143,7 @@ export function give(load: Load, seat: SeatId, leaves: readonly Leaf[], now: num
   const more = { ...queue, leaves: [...queue.leaves, ...leaves] };
   return {
     ...replace(load, refill(load, more, now)),
+    longest: Math.max(load.longest, more.leaves.length),
     orphans: load.orphans.filter((leaf) => !given.has(leaf)),
   };
 }
@@ -186,13 +191,9 @@ export function answer(
   now: number,
 ): { readonly load: Load; readonly took: Latency | null } {
   const queue = queueOf(load, seat);
-  const open = load.open.slice();
-  const authors = load.authors.slice();
-  for (const leaf of leaves) {
-    const place = placeOf(load, leaf);
-    open[place] = 0;
-    authors[place] = serial;
-  }
+  const places = leaves.map((leaf) => placeOf(load, leaf));
+  const open = changed(load.open, places, () => 0);
+  const authors = changed(load.authors, places, () => serial);
   const after = { ...load, open, authors, remaining: load.remaining - leaves.length };
   if (queue === null) return { load: after, took: null };
   const counted = { ...queue, done: queue.done + leaves.length, doneAt: now };
@@ -209,9 +210,7 @@ function tookOf({ started }: Queue, leaves: readonly Leaf[], now: number): Laten
 
 /** The answer that counts is this seat’s. */
 export function credit(load: Load, leaf: Leaf, serial: number): Load {
-  const authors = load.authors.slice();
-  authors[placeOf(load, leaf)] = serial;
-  return { ...load, authors };
+  return { ...load, authors: changed(load.authors, [placeOf(load, leaf)], () => serial) };
 }
 
 /** The clock stood still for everyone: nobody took long. */
@@ -225,19 +224,12 @@ export function restartClocks(load: Load, now: number): Load {
 
 /** The answer of a leaf does not count: it is to be answered again, as a new copy. */
 export function reopen(load: Load, leaves: readonly Leaf[]): Load {
-  const open = load.open.slice();
-  const copies = load.copies.slice();
-  const asked = load.asked.slice();
-  const authors = load.authors.slice();
-  let { remaining } = load;
-  for (const leaf of leaves) {
-    const place = placeOf(load, leaf);
-    if (open[place] === 0) remaining += 1;
-    open[place] = 1;
-    authors[place] = 0;
-    asked[place] = (asked[place] ?? 0) + 1;
-    copies[place] = asked[place] ?? 0;
-  }
+  const places = leaves.map((leaf) => placeOf(load, leaf));
+  const remaining = load.remaining + new Set(places.filter((place) => valueAt(load.open, place) === 0)).size;
+  const open = changed(load.open, places, () => 1);
+  const authors = changed(load.authors, places, () => 0);
+  const asked = changed(load.asked, places, (copy) => copy + 1);
+  const copies = changed(load.copies, places, (_, place) => valueAt(asked, place));
   const gone = new Set(leaves);
   const queues = load.queues.map((queue) => withoutLeaves(queue, gone));
   const orphans = [...load.orphans.filter((leaf) => !gone.has(leaf)), ...leaves];
@@ -247,33 +239,28 @@ export function reopen(load: Load, leaves: readonly Leaf[]): Load {
 
 /** Ask for one more copy of a leaf, to be compared. */
 export function askCopy(load: Load, leaf: Leaf): { readonly load: Load; readonly copy: number } {
-  const asked = load.asked.slice();
   const place = placeOf(load, leaf);
-  const copy = (asked[place] ?? 0) + 1;
-  asked[place] = copy;
-  return { load: { ...load, asked }, copy };
+  const asked = changed(load.asked, [place], (before) => before + 1);
+  return { load: { ...load, asked }, copy: valueAt(asked, place) };
 }
 
 /** Copies up to these were asked for before: the next one is another. */
 export function countFrom(load: Load, copies: ReadonlyMap<Leaf, number>): Load {
-  const asked = load.asked.slice();
-  for (const [leaf, copy] of copies) {
-    const place = placeOf(load, leaf);
-    asked[place] = Math.max(asked[place] ?? 0, copy);
-  }
+  const byPlace = new Map([...copies].map(([leaf, copy]) => [placeOf(load, leaf), copy]));
+  const asked = changed(load.asked, [...byPlace.keys()], (before, place) =>
+    Math.max(before, byPlace.get(place) ?? 0),
+  );
   return { ...load, asked };
 }
 
 /** The serial of the seat that answered a leaf; 0: none did. */
 export function authorAt(load: Load, leaf: Leaf): number {
-  return load.authors[placeOf(load, leaf)] ?? 0;
+  return valueAt(load.authors, placeOf(load, leaf));
 }
 
 /** The leaves that this seat answered. */
 export function answeredBy(load: Load, serial: number): readonly Leaf[] {
-  return [...load.authors.keys()]
-    .filter((place) => load.authors[place] === serial)
-    .map((place) => leafAt(load, place));
+  return valuesOf(load.authors).flatMap((author, place) => (author === serial ? [leafAt(load, place)] : []));
 }
 
 // --- views ------------------------------------------------------------------------------------------------
@@ -285,8 +272,9 @@ export function queueOf(load: Load, seat: SeatId): Queue | null {
 
 /** How many leaves a seat has yet to answer. */
 export function openCount(load: Load, seat: SeatId): number {
-  const queue = queueOf(load, seat);
-  return queue === null ? 0 : openOf(load, queue).length;
+  let count = 0;
+  for (const leaf of queueOf(load, seat)?.leaves ?? []) if (isOpen(load, leaf)) count += 1;
+  return count;
 }
 
 /** The leaves without an answer that a seat is at. */
@@ -346,5 +334,9 @@ function withoutLeaves(queue: Queue, gone: ReadonlySet<Leaf>): Queue {
 /** With this queue instead of the one of its seat. */
 export function replace(load: Load, queue: Queue): Load {
   const place = load.index.get(queue.member.seat);
-  return place === undefined ? load : { ...load, queues: load.queues.with(place, queue) };
+  if (place === undefined) return load;
+  // Not `with`, which takes several times as long on hundreds of seats.
+  const queues = load.queues.slice();
+  queues[place] = queue;
+  return { ...load, queues };
 }

@@ -26,7 +26,8 @@
  */
 import { type Leaf, leavesFrom } from '../partition/seats.ts';
 import type { ParameterDigest } from '../protocol.ts';
-import { amend, authorOf, hearAll, isEnough, serialOf, unsuspected } from './crew.ts';
+import { authorOf, hearAll, isEnough, serialOf, unsuspected } from './crew.ts';
+import { foresee } from './foresight.ts';
 import { settle } from './homes.ts';
 import {
   answer,
@@ -54,7 +55,16 @@ import {
   unchanged,
 } from './run-events.ts';
 import { broke, emptied, heardAgain, joined, left } from './seating.ts';
-import { audit, checkFor, doubt, isAudited, isDoubtful, opine, replaceCopies } from './second-opinions.ts';
+import {
+  audit,
+  checkFor,
+  doubt,
+  isAudited,
+  isDoubtful,
+  opine,
+  replaceCopies,
+  withoutForesight,
+} from './second-opinions.ts';
 import { placeOf, type RunShape, stagesOf } from './stage.ts';
 import { assignmentOf, change, conclude, ended, hands, heard, move, type Turn, turnOf } from './turn.ts';
 import { averageOf, stealFor, tick } from './watch.ts';
@@ -136,6 +146,9 @@ function ask(
   const shares = settle(stage.leaves, able, (leaf) => homes[placeOf(shape, leaf)] ?? 0);
   const load = newLoad(shape.shards, stage.leaves, [...crew.members.values()], shares, state.edition, now);
   const generation = state.generation + 1;
+  const alone = stage.leaves.filter((leaf) => isAudited(shape, number, stage.phase, leaf));
+  // Of what a coordinator before this one asked, the store tells later.
+  const audited = state.kind === 'planned' ? { load, checks: [] } : foresee(crew, load, alone);
   const due = now - state.keptAt >= shape.rules.checkpointMs;
   const kept: readonly RunEffect[] = state.kind === 'planned' ? [] : [{ kind: 'checkpoint', due }];
   const next: Asking = {
@@ -148,9 +161,9 @@ function ask(
     digest,
     generation,
     keptAt: due ? now : state.keptAt,
-    load,
-    alone: stage.leaves.filter((leaf) => isAudited(shape, number, stage.phase, leaf)),
-    checks: [],
+    load: audited.load,
+    alone,
+    checks: audited.checks,
     doubted: new Set(),
     faults: new Map(),
     blame: noBlame,
@@ -217,8 +230,9 @@ function answered(shape: RunShape, turn: Turn, event: PostedEvent, leaves: reado
     const audited = event.count === 1 && isAudited(shape, state.number, state.asked.phase, leaf);
     return audited ? audit(shape, kept, event) : kept;
   }
-  if (isDoubtful(shape, state, event)) return doubt(shape, after, event);
-  return change(after, { faults: new Map(state.faults).set(leaf, fault) });
+  const unaudited = withoutForesight(after, leaf);
+  if (isDoubtful(shape, state, event)) return doubt(shape, unaudited, event);
+  return change(unaudited, { faults: new Map(state.faults).set(leaf, fault) });
 }
 
 function learnt({ latencies, asked }: Asking, took: Latency): Asking['latencies'] {
@@ -242,7 +256,7 @@ function stealNext({ rules }: RunShape, turn: Turn, { seat }: PostedEvent): Turn
 function beat(shape: RunShape, state: Going, { seat, waits }: Extract<RunEvent, { kind: 'beat' }>): Decision {
   const member = state.crew.members.get(seat);
   if (member === undefined) return unchanged(state);
-  const after = { ...state, crew: amend(heard(state.crew, seat, state.now), seat, { waits }) };
+  const after = { ...state, crew: heard(state.crew, seat, state.now, waits) };
   const { state: next, effects } =
     member.silent && after.kind === 'asking' ? heardAgain(shape, after, member) : unchanged(after);
   if (member.waits === waits) return { state: next, effects };

@@ -16,6 +16,7 @@ import {
 } from './crew.ts';
 import { clear, enter, exit, openCount, reopen, startedOf } from './load.ts';
 import type { Notice, Who } from './notice.ts';
+import { valuesOf } from './pages.ts';
 import { blamed, cleared, type Fate, fateOf, lastAt, poisonAmong, victimsOf } from './poison.ts';
 import {
   type Asking,
@@ -95,7 +96,7 @@ function seatOne(shape: RunShape, turn: Turn, seat: SeatId): Turn {
   const given = giveOut(shape, askElsewhere(shape, entered));
   const { load, now, crew } = given.state;
   if (!isEnough(shape.rules, crew) || openCount(load, seat) > 0) return given;
-  const stolen = steal(load, seat, now, (leaves) => leaves > 0);
+  const stolen = steal(load, seat, now, 1);
   return stolen === null ? given : move(given, stolen);
 }
 
@@ -161,7 +162,8 @@ function gone(
 /** As long as nothing is answered, any class may compute the run. */
 function forgetClassEarly(state: Going, crew: Crew): Crew {
   const begun =
-    state.homes.length > 0 || (state.kind === 'asking' && state.load.authors.some((serial) => serial > 0));
+    state.homes.length > 0 ||
+    (state.kind === 'asking' && valuesOf(state.load.authors).some((serial) => serial > 0));
   return begun ? crew : forgetClass(crew);
 }
 

@@ -6,7 +6,9 @@ import type { Again, RunEnd, SeatId, WorkerId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
 import { firstOf, nonFinite } from './faults.ts';
 import { adopt, isOpen, type Load, planOf } from './load.ts';
+import { valuesOf } from './pages.ts';
 import { isSuspect, tryAlone } from './poison.ts';
+import { queueMs } from './rules.ts';
 import { type Asking, type Decision, memoryOf, type RunEffect } from './run-events.ts';
 import type { RunShape } from './stage.ts';
 
@@ -107,18 +109,21 @@ function finish({ state, effects }: Turn): Decision {
 
 /** Workers whose answers are in this stage. */
 function authorsOf({ crew, load }: Asking): readonly WorkerId[] {
-  const serials = new Set(load.authors);
+  const serials = new Set(valuesOf(load.authors));
   return [...crew.workers].filter(([serial]) => serials.has(serial)).map(([, worker]) => worker);
 }
 
 function homesAfter({ homes, load }: Asking): Uint32Array {
-  return load.authors.map((serial, place) => (serial === 0 ? (homes[place] ?? 0) : serial));
+  return Uint32Array.from(valuesOf(load.authors), (serial, place) =>
+    serial === 0 ? (homes[place] ?? 0) : serial,
+  );
 }
 
-/** How fast seats were in this stage, each against all. */
+/** How fast seats were in this stage, each against all, unless it was over as soon as their answers could be. */
 function paced(crew: Crew, load: Load): Crew {
   const busy = load.queues.filter(({ done, doneAt }) => done > 0 && doneAt > load.begunAt);
-  if (busy.length < 2) return crew;
+  const tookMs = Math.max(...busy.map(({ doneAt }) => doneAt)) - load.begunAt;
+  if (busy.length < 2 || tookMs < queueMs(busy.length)) return crew;
   const each = busy.map(({ member, done, doneAt }) => [member.seat, (doneAt - load.begunAt) / done] as const);
   const mean = each.reduce((sum, [, pace]) => sum + pace, 0) / each.length;
   const members = new Map(crew.members);
@@ -129,9 +134,9 @@ function paced(crew: Crew, load: Load): Crew {
   return { ...crew, members };
 }
 
-/** A seat is heard of. */
-export function heard(crew: Crew, seat: SeatId, now: number): Crew {
-  return amend(crew, seat, { heardAt: now, silent: false, suspects: [] });
+/** A seat is heard of, and what its work waits for. */
+export function heard(crew: Crew, seat: SeatId, now: number, waits: string | null): Crew {
+  return amend(crew, seat, { heardAt: now, silent: false, suspects: [], waits });
 }
 
 // --- ends -------------------------------------------------------------------------------------------------

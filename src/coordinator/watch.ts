@@ -7,6 +7,7 @@ import type { SeatId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
 import { clear, copyTo, holders, isOpen, type Latency, openCount, startedOf } from './load.ts';
 import { lastAt } from './poison.ts';
+import { queueMs } from './rules.ts';
 import type { Asking, Decision, Going, RunEffect } from './run-events.ts';
 import { unchanged } from './run-events.ts';
 import { whoOf } from './seating.ts';
@@ -127,9 +128,10 @@ function idlers(shape: RunShape, turn: Turn): Turn {
 
 /** An idle seat takes what a full one has not started, if that is worth a plan. */
 export function stealFor(turn: Turn, seat: SeatId, averageMs: number, stealMs: number): Turn {
-  const { load, now } = turn.state;
-  const worthwhile = (leaves: number): boolean => leaves > 0 && leaves * averageMs >= stealMs;
-  const stolen = steal(load, seat, now, worthwhile, averageMs);
+  const { load, now, crew } = turn.state;
+  const worthMs = Math.max(stealMs, queueMs(crew.members.size));
+  const fewest = averageMs > 0 ? Math.max(1, Math.ceil(worthMs / averageMs)) : Number.POSITIVE_INFINITY;
+  const stolen = fewest > load.remaining ? null : steal(load, seat, now, fewest, averageMs);
   return stolen === null ? turn : move(turn, stolen);
 }
 

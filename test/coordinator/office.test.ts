@@ -9,7 +9,7 @@ import {
 import { Office } from '../../src/coordinator/office.ts';
 import { watchful } from '../../src/coordinator/rules.ts';
 import { SkewflowError } from '../../src/errors.ts';
-import type { Desk, Standing } from '../../src/exchange/exchange.ts';
+import type { Desk, DeskEvent, Standing } from '../../src/exchange/exchange.ts';
 import type { Log } from '../../src/log.ts';
 import type { Leaf } from '../../src/partition/seats.ts';
 import {
@@ -119,7 +119,7 @@ function left({ plans }: Told): readonly Leaf[] {
 }
 
 async function answer({ office, told }: ReturnType<typeof officeOf>, leaves: readonly Leaf[]): Promise<void> {
-  for (const leaf of leaves) await office.receive({ kind: 'posted', posting: postingOf(told, leaf) });
+  for (const leaf of leaves) await office.receive([{ kind: 'posted', posting: postingOf(told, leaf) }]);
 }
 
 /** Answer whatever is asked, to the end. */
@@ -133,7 +133,7 @@ function started(...input: Parameters<typeof officeOf>): Promise<ReturnType<type
   const of = officeOf(...input);
   return of.office
     .begin()
-    .then(() => of.office.receive({ kind: 'joined', join }))
+    .then(() => of.office.receive([{ kind: 'joined', join }]))
     .then(() => of);
 }
 
@@ -243,10 +243,38 @@ describe('a run that is taken up', () => {
     const resume = { ...before, quarantined: [join.worker], dismissed: [seat] };
     const of = await started({ resume }, nothing, 2);
     const other = { ...join, seat: SeatId.parse('seat 2') };
-    await of.office.receive({ kind: 'joined', join: other });
+    await of.office.receive([{ kind: 'joined', join: other }]);
     expect(of.told.what.at(-1)).toBe('dismiss under 2');
     await answer(of, [0, 1, 3]);
     expect(of.told.published.at(-1)).toMatchObject({ phase: 'sums' });
+  });
+});
+
+describe('a plan', () => {
+  const coming = (count: number): readonly DeskEvent[] =>
+    Array.from({ length: count }, (_, n) => {
+      const who = { seat: SeatId.parse(`another ${n}`), worker: WorkerId.parse(`worker ${n}`) };
+      return { kind: 'joined', join: { ...join, ...who } };
+    });
+
+  it('is told once of all that came together', async () => {
+    const { office, told } = await started();
+    const before = told.plans.length;
+    await office.receive(coming(2));
+    expect(told.plans.length - before).toBe(1);
+    expect(told.plans.at(-1)?.leaves.size).toBe(3);
+  });
+
+  it('of many seats waits a moment for the next', async () => {
+    let now = 0;
+    const { office, told } = await started({ now: () => now });
+    const before = told.plans.length;
+    await office.receive(coming(60));
+    expect([told.plans.length - before, office.planDueMs]).toEqual([0, 3]);
+    now = 3;
+    await office.tick();
+    expect([told.plans.length - before, office.planDueMs]).toEqual([1, Number.POSITIVE_INFINITY]);
+    expect(told.plans.at(-1)?.leaves.size).toBe(61);
   });
 });
 
@@ -279,7 +307,7 @@ describe('a question that the store has still', () => {
     // The store has the first two copies of leaf 1, and takes neither again.
     expect(left(of.told)).toEqual([0, 2, 3]);
     expect(of.told.plans.at(-1)?.again.get(seat)).toEqual([{ leaf: 1, copy: 2, rows: true }]);
-    await of.office.receive({ kind: 'posted', posting: { ...postingOf(of.told, 1), copy: 2 } });
+    await of.office.receive([{ kind: 'posted', posting: { ...postingOf(of.told, 1), copy: 2 } }]);
     expect(await toTheEnd(of)).toEqual(expectedOf(job));
   });
 });
@@ -289,18 +317,18 @@ describe('a store that has forgotten the run', () => {
     const told: Told = { what: [], published: [], plans: [], end: null };
     const of = await started({ reopen: async (epoch) => deskOf(epoch + 3, told) });
     await answer(of, [0, 1]);
-    await of.office.receive({ kind: 'emptied' });
+    await of.office.receive([{ kind: 'emptied' }]);
     expect(of.office.desk.epoch).toBe(4);
     expect(of.told.what.at(-1)).toBe('keep 0.0 under 4');
     expect(told.what).toEqual(['publish 0 sums under 4']);
-    await of.office.receive({ kind: 'joined', join });
+    await of.office.receive([{ kind: 'joined', join }]);
     expect(left(told)).toEqual([2, 3]);
     expect(await toTheEnd({ ...of, told })).toEqual(expectedOf(job));
   });
 
   it('ends a run that cannot be opened again', async () => {
     const of = await started();
-    await of.office.receive({ kind: 'emptied' });
+    await of.office.receive([{ kind: 'emptied' }]);
     expect(() => of.office.result()).toThrow('this coordinator cannot open it again');
   });
 });

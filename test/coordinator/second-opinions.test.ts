@@ -15,6 +15,7 @@ import {
   joined,
   kinds,
   lost,
+  move,
   planIn,
   posted,
   seatOf,
@@ -126,5 +127,49 @@ describe('an audit', () => {
     expect(waiting.state.kind).toBe('asking');
     const { effects } = from(every, waiting.state, tick(1200));
     expect(kinds(effects)).toContain('add');
+  });
+});
+
+describe('an audit of an iteration that follows another', () => {
+  const every = shapeOf({ auditShare: 1 });
+  const share = (seat: typeof a, leaves: readonly number[], number: number): readonly RunEvent[] =>
+    leaves.map((leaf) => posted(leaf, { seat, number, digest: number === 0 ? 'd' : 'e' }));
+  const copies = (seat: typeof a, leaves: readonly number[], print = 'true'): readonly RunEvent[] =>
+    leaves.map((leaf) => posted(leaf, { seat, number: 1, digest: 'e', copy: 1, print }));
+  const first = [joined(a), joined(b), inputs('d'), ...share(a, [0, 1], 0), ...share(b, [2, 3], 0)];
+  const asked = from(every, having(shape, ...first).state, move('e'));
+
+  it('is asked for in the plan that asks for the leaf', () => {
+    expect(again(asked.effects)).toEqual({
+      a: [2, 3].map((leaf) => ({ leaf, copy: 1, rows: false })),
+      b: [0, 1].map((leaf) => ({ leaf, copy: 1, rows: false })),
+    });
+  });
+
+  it('compares two answers, whichever comes first', () => {
+    const early = from(
+      every,
+      asked.state,
+      ...share(a, [0, 1], 1),
+      ...copies(b, [0, 1]),
+      ...copies(a, [2, 3]),
+    );
+    expect(early.effects).toEqual([]);
+    const { effects } = from(every, early.state, ...share(b, [2, 3], 1));
+    expect(kinds(effects)).toEqual(['keep', 'add']);
+    const wrong = from(every, asked.state, ...copies(b, [0], 'false'), ...share(a, [0], 1));
+    expect(codes(wrong.effects)).toEqual(['AUDIT_MISMATCH']);
+  });
+
+  it('asks somebody else where the leaf has come to the worker that was to compare it', () => {
+    const alone = from(every, asked.state, lost(a), joined(c));
+    const { effects } = from(every, alone.state, ...share(b, [0], 1));
+    expect(again(effects)).toMatchObject({ c: [{ leaf: 0, rows: false }] });
+  });
+
+  it('is not waited for where the first answer is no number', () => {
+    const fallen = posted(0, { number: 1, digest: 'e', fault });
+    const { effects } = from(every, asked.state, fallen);
+    expect(again(effects)).toMatchObject({ b: [{ leaf: 1 }, { leaf: 0, copy: 2, rows: true }] });
   });
 });
