@@ -18,7 +18,7 @@
 import { z } from 'zod';
 
 /** Incremented whenever a message changes shape; a worker refuses any other number. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 const Version = z.literal(protocolVersion);
 

@@ -22,34 +22,37 @@ const recordedV1 = {
   },
 };
 
-/** A posting as version 2 writes it. When the version rises, this stays and says what becomes of it. */
+/** As version 2 wrote it, whose frames held the answers of one seat. */
 const recordedV2 = { ...recordedV1, protocolVersion: 2, count: 1 };
 
+/** As version 3 writes it. When the version rises, this stays and says what becomes of it. */
+const recordedV3 = { ...recordedV2, protocolVersion: 3 };
+
 describe('the protocol', () => {
-  it('refuses a recorded posting of version 1', () => {
-    expect(Posting.safeParse(recordedV1).success).toBe(false);
+  it.each([recordedV1, recordedV2])('refuses a recorded posting of version $protocolVersion', (posting) => {
+    expect(Posting.safeParse(posting).success).toBe(false);
   });
 
-  it('reads a recorded posting of version 2', () => {
-    expect(protocolVersion).toBe(2);
-    expect(Posting.parse(recordedV2)).toEqual(recordedV2);
+  it('reads a recorded posting of version 3', () => {
+    expect(protocolVersion).toBe(3);
+    expect(Posting.parse(recordedV3)).toEqual(recordedV3);
   });
 
   it.each([
-    ['of another version', { protocolVersion: 3 }],
+    ['of another version', { protocolVersion: 4 }],
     ['with a key it does not know', { cmd: 7 }],
     ['for a phase it does not know', { phase: 'adjoint' }],
     ['for half a leaf', { leaf: 0.5 }],
     ['for no leaf at all', { count: 0 }],
-    ['whose arrays came as numbers', { answer: { ...recordedV2.answer, sums: [0.25] } }],
+    ['whose arrays came as numbers', { answer: { ...recordedV3.answer, sums: [0.25] } }],
     ['under a shortened digest', { parameterDigest: 'abc' }],
   ])('refuses a posting %s', (_, change) => {
-    expect(Posting.safeParse({ ...recordedV2, ...change }).success).toBe(false);
+    expect(Posting.safeParse({ ...recordedV3, ...change }).success).toBe(false);
   });
 
   it('reads a fault', () => {
     const answer = { kind: 'non-finite', group: 'tracers', what: 'state', row: 7, step: 3 };
-    expect(Posting.parse({ ...recordedV2, leaf: 2, answer }).answer).toEqual(answer);
+    expect(Posting.parse({ ...recordedV3, leaf: 2, answer }).answer).toEqual(answer);
   });
 
   it('refuses an iteration whose fields are not binary', () => {

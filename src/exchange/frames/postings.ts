@@ -1,6 +1,6 @@
 /**
- * How do answers cross a wire? Those that a worker posts together are one frame: ten doubles an answer that say what it is,
- * then the arrays, answer by answer.
+ * How do answers cross a wire? Those that the seats of a process post together are one frame: seat by seat and answer by answer,
+ * ten doubles that say what it is, then its arrays.
  *
  *   partial:  leaf  count  copy  0  |sums|  |winners|  loss  |gradient|  |seeds|  |states|      −1 where there is no array
  *   fault:    leaf  1      copy  1  group   what       row   step        0        0
@@ -22,7 +22,14 @@ import { decodeControl, encodeControl } from './control.ts';
 import { decodeFrame, encodeFrame, malformed } from './frame.ts';
 import { answerBytesMax } from './limits.ts';
 
-const PostingsControl = z.strictObject({ run: RunId, seat: SeatId, count: z.int().nonnegative() });
+/** Whose the answers are: of each seat how many, in their order. */
+const PostingsControl = z.strictObject({
+  run: RunId,
+  authors: z.array(z.strictObject({ seat: SeatId, count: z.int().nonnegative() })),
+});
+
+/** Seats whose answers are in one frame, at most: their names have to fit in its control part. */
+export const authorsMax = 32;
 
 /** Doubles that describe one answer. */
 const recordLength = 10;
@@ -52,26 +59,35 @@ export function answerBytes(answer: Posting['answer']): number {
     : 0;
 }
 
+/** Bytes that an answer takes in a frame. */
+export function postingBytes({ answer }: Posting): number {
+  return 8 * recordLength + answerBytes(answer);
+}
+
 /**
- * Answers of one seat to one question as a frame.
+ * Answers to one question as a frame.
  *
- * @param postings - at least one; run, seat, number, phase and parameters are those of the first
+ * @param postings - at least one; run, number, phase and parameters are those of the first, and those of a seat follow one another
  * @throws ProtocolError when one is more than a store should carry
  */
 export function encodePostings(postings: readonly Posting[], jobDigest: string): Buffer {
   const [first] = postings;
   if (first === undefined) throw malformed('no posting');
   let doubles = 0;
-  for (const { answer, leaf } of postings) {
+  const leaves = { begin: Number.POSITIVE_INFINITY, end: -1 };
+  const authors: { readonly seat: SeatId; count: number }[] = [];
+  for (const posting of postings) {
+    const { answer, leaf, count, seat } = posting;
     const bytes = answerBytes(answer);
     if (bytes > answerBytesMax) throw tooLarge(leaf, bytes);
     doubles += recordLength + bytes / 8;
+    leaves.begin = Math.min(leaves.begin, leafNumber(leaf));
+    leaves.end = Math.max(leaves.end, leafNumber(leaf) + count);
+    const last = authors.at(-1);
+    if (last?.seat === seat) last.count += 1;
+    else authors.push({ seat, count: 1 });
   }
-  const { run, seat, number, phase, parameterDigest } = first;
-  const leaves = {
-    begin: Math.min(...postings.map(({ leaf }) => leafNumber(leaf))),
-    end: Math.max(...postings.map(({ leaf, count }) => leafNumber(leaf) + count)),
-  };
+  const { run, number, phase, parameterDigest } = first;
   const header = {
     type: 'postings',
     jobDigest,
@@ -81,7 +97,8 @@ export function encodePostings(postings: readonly Posting[], jobDigest: string):
     parameterDigest,
     leaves,
   } as const;
-  return encodeFrame(header, encodeControl({ run, seat, count: postings.length }), doubles, (reals) => {
+  const control = encodeControl({ run, authors } satisfies z.infer<typeof PostingsControl>);
+  return encodeFrame(header, control, doubles, (reals) => {
     let at = 0;
     for (const posting of postings) {
       const { answer } = posting;
@@ -105,12 +122,14 @@ export function encodePostings(postings: readonly Posting[], jobDigest: string):
 export function decodePostings(bytes: Uint8Array, jobDigest: string): readonly Posting[] {
   const { header, control, reals } = decodeFrame(bytes, 'postings');
   if (header.jobDigest !== jobDigest) throw malformed(`of job ${header.jobDigest}, expected ${jobDigest}`);
-  const { run, seat, count } = decodeControl(control, PostingsControl);
+  const { run, authors } = decodeControl(control, PostingsControl);
   const { iteration: number, phase, parameterDigest } = header;
-  const envelope = { protocolVersion, run, seat, number, phase, parameterDigest } as const;
   const reader = new Reader(reals);
   const postings: Posting[] = [];
-  for (let n = 0; n < count; n++) postings.push({ ...envelope, ...reader.leaf(header.leaves) });
+  for (const { seat, count } of authors) {
+    const envelope = { protocolVersion, run, seat, number, phase, parameterDigest } as const;
+    for (let n = 0; n < count; n++) postings.push({ ...envelope, ...reader.leaf(header.leaves) });
+  }
   reader.finish();
   return postings;
 }

@@ -22,7 +22,7 @@ import type { Desk, DeskEvent, Receipt, Standing } from '../exchange.ts';
 import { decodeControl, encodeControl } from '../frames/control.ts';
 import { decodeIteration, encodeIteration } from '../frames/iteration.ts';
 import { keptBytesMax } from '../frames/limits.ts';
-import { answerBit, decodePostings } from '../frames/postings.ts';
+import { decodePostings } from '../frames/postings.ts';
 import { type Hints, pollMs } from './hints.ts';
 import { lifeMs } from './keys.ts';
 import type { Link } from './link.ts';
@@ -258,9 +258,10 @@ export class RedisDesk implements Desk {
       // Gone: the question is another one by now, or the answers were too many to keep.
       if (frame === null) continue;
       this.#options.link.carried({ receivedBytes: frame.length });
+      // `place:bit+count` of each that was the first.
       const first = new Set(textOf(leaves).split(' ').map(Number.parseFloat));
       const all = this.#orNothing(() => decodePostings(frame, this.#options.sheet.jobDigest)) ?? [];
-      for (const posting of all) if (first.delete(answerBit(posting))) postings.push(posting);
+      for (const [place, posting] of all.entries()) if (first.has(place)) postings.push(posting);
     }
     return postings;
   }

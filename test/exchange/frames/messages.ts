@@ -81,10 +81,11 @@ export const anyPostings: fc.Arbitrary<readonly Posting[]> = fc
     leaves: fc.array(posted, { minLength: 1, maxLength: 5 }),
   })
   .map(({ leaves, ...question }) =>
-    leaves.map((each) => ({
+    leaves.map((each, n) => ({
       protocolVersion,
       run: RunId.parse('run-1'),
-      seat: SeatId.parse('seat-7'),
+      // The answers of a seat follow one another.
+      seat: SeatId.parse(`seat-${Math.floor(n / 2)}`),
       ...question,
       ...each,
     })),

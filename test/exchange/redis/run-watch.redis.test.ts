@@ -1,10 +1,11 @@
 /** What do several seats of one process see of their run? */
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
-import type { Desk } from '../../../src/exchange/exchange.ts';
+import type { Desk, Seat } from '../../../src/exchange/exchange.ts';
 import {
   Iteration,
   ParameterDigest,
+  type Posting,
   protocolVersion,
   RunSheet,
   type SeatPlan,
@@ -35,6 +36,24 @@ function iterationOf(desk: Desk, number: number): Iteration {
     seeds: null,
     rows: { gradient: [], final: false, trajectory: [], values: false },
   });
+}
+
+function postingOf(seat: Seat, leaf: number, count: number): Posting {
+  const gradient = Float64Array.of(1 / 3, leaf / 7);
+  const none = new Float64Array(0);
+  const sums = { sums: none, winners: none, loss: 0, seeds: null, sourceStates: null };
+  return {
+    protocolVersion,
+    run: sheet.run,
+    seat: seat.id,
+    number: 0,
+    phase: 'gradient',
+    parameterDigest: ParameterDigest.parse('a'.repeat(64)),
+    leaf,
+    count,
+    copy: 0,
+    answer: { kind: 'partial', gradient, ...sums },
+  };
 }
 
 function planOf(desk: Desk, leaves: SeatPlan['leaves'], alone: SeatPlan['alone']): SeatPlan {
@@ -89,5 +108,38 @@ describeWithRedis('the seats of one process', () => {
     const next = await b.watch(late.stamp, patience());
     expect([next.iteration?.number, next.plan?.leaves.get(b.id)]).toEqual([1, [7]]);
     expect((await a.watch(-1, patience())).dismissed?.details).toEqual({ code: 'SEAT_LOST' });
+  });
+
+  it('post together, and what one of them has lost or another has answered is no other’s', async () => {
+    const redis = await server();
+    const { exchange } = await connect(redis);
+    const desk = await exchange.open(sheet);
+    const [a, b] = [await exchange.lease(patience()), await exchange.lease(patience())];
+    await desk.publish(iterationOf(desk, 0));
+    const one = postingOf(a, 4, 4);
+    expect(await Promise.all([a.post([one]), b.post([postingOf(b, 0, 4)])])).toEqual([
+      ['accepted'],
+      ['accepted'],
+    ]);
+    const mixed = [postingOf(b, 6, 1), postingOf(b, 8, 2), postingOf(b, 8, 1)];
+    expect(await Promise.all([b.post(mixed), a.post([postingOf(a, 9, 1), postingOf(a, 40, 8)])])).toEqual([
+      ['twice', 'accepted', 'twice'],
+      ['twice', 'accepted'],
+    ]);
+    await desk.dismiss(a.id, { tag: 'DeviceError', message: 'not to be trusted', details: {} });
+    expect(await Promise.all([a.post([postingOf(a, 16, 8)]), b.post([postingOf(b, 16, 8)])])).toEqual([
+      ['fenced'],
+      ['accepted'],
+    ]);
+    const raw = new Redis(redis.url);
+    onTestFinished(() => raw.disconnect());
+    expect(await raw.hget('{skewflow}:run:r:cur', 'pSeq')).toBe('3');
+    const told: Posting[] = [];
+    while (told.length < 5)
+      for (const event of await desk.events(patience()))
+        if (event.kind === 'posted') told.push(event.posting);
+    const taken = [one, postingOf(b, 0, 4), postingOf(b, 8, 2), postingOf(a, 40, 8), postingOf(b, 16, 8)];
+    expect(told).toEqual(taken);
+    expect((await desk.standing()).postings).toEqual(taken);
   });
 });
