@@ -73,7 +73,7 @@ function blockBytes({ loaded, residents }: EvaluationParts, setting: Setting): B
     gamma: setting.gradient ? 4 * setting.partial * shapes.tracerCrew.lanes : 4,
     held: held * shapes.slots * d * plane,
     image: residents.size > 0 ? 0 : shapes.imageComponents * plane,
-    kept: 2 * setting.kept.length * d * plane,
+    kept: (setting.gradient ? 2 : 1) * setting.kept.length * d * plane,
     out: 4 * setting.outWords * shapes.tracerCrew.lanes,
   };
 }
@@ -85,7 +85,7 @@ async function runTile(
   tile: Tile,
   need: BlockBytes,
 ): Promise<void> {
-  const { buffers, recorder, loaded, device } = parts;
+  const { buffers, recorder, loaded } = parts;
   const { program, emitted } = loaded;
   const { shapes } = emitted;
   const { lanes } = shapes.tracerCrew;
@@ -93,12 +93,19 @@ async function runTile(
   const blocks = tile.reduce((n, r) => n + r.count, 0);
   const units = blocks * lanes;
   recorder.submit();
-  const table = placeImages(parts, shards, tile);
-  const plan = planWords(program, request, kept, table, runsOf(tile, lanes));
-  device.queue.writeBuffer(buffers.reserve('plan', plan.words.byteLength), 0, plan.words);
+  const plan = parts.uploads.plan({ request, kept, shards, tile, residents: parts.residents }, () =>
+    planWords(program, request, kept, placeImages(parts, shards, tile), runsOf(tile, lanes)),
+  );
   for (const name of ['carry', 'gamma', 'held', 'kept', 'out'] as const) {
     buffers.reserve(name, need[name] * blocks);
-    if (name !== 'held') recorder.clear(buffers.find(name), need[name] * blocks);
+  }
+  for (const name of ['carry', 'gamma', 'out'] as const) {
+    recorder.clear(buffers.find(name), need[name] * blocks);
+  }
+  if (gradient) {
+    // Behind the states, which the sweep writes, what is added to λ.
+    const half = (need.kept * blocks) / 2;
+    recorder.clear(buffers.find('kept'), half, half);
   }
   const job: JobWords = {
     ...setting.words,
@@ -251,6 +258,7 @@ function sumRuns(
     recorder.copy(buffers.find('gamma'), from, pieces, run.piece * bytes, bytes);
     if (run.piece + 1 < run.pieces) continue;
     recorder.submit();
+    parts.uploads.forgetPlan();
     device.queue.writeBuffer(buffers.find('plan'), 0, Uint32Array.of(0, run.pieces));
     const chunks = Math.ceil(setting.partial / workgroupThreads);
     recorder.dispatch(
