@@ -19,6 +19,8 @@ export interface PlanOf {
   readonly kept: readonly number[];
   readonly shards: readonly Image[];
   readonly tile: Tile;
+  /** Where the sum of each run of the tile goes. */
+  readonly totals: readonly number[];
   readonly residents: ReadonlyMap<number, number>;
 }
 
@@ -78,7 +80,12 @@ function samePlan(a: PlanOf, b: PlanOf): boolean {
   if (grids[0] !== grids[1] || a.request.seeds !== null || b.request.seeds !== null) return false;
   // Images that do not stay on the device are written for each tile.
   if (a.residents !== b.residents || b.residents.size === 0) return false;
-  return sameItems(a.kept, b.kept) && sameItems(a.shards, b.shards) && sameTile(a.tile, b.tile);
+  const items = [
+    [a.kept, b.kept],
+    [a.shards, b.shards],
+    [a.totals, b.totals],
+  ] as const;
+  return items.every(([x, y]) => sameItems(x, y)) && sameTile(a.tile, b.tile);
 }
 
 const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
