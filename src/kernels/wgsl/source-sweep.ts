@@ -360,7 +360,7 @@ function pairScatters(loop: LoopStep): LoopStep['scatters'] {
 /** `flow_passes(leaf, part, time, source)`: what sources add to one another, to constants and to sets. */
 function passFunction(kernel: Kernel, passes: readonly Pass[], shapes: Shapes, work: Workspace): string {
   const m = shapes.sources.rows;
-  const { lanes, threads } = shapes.sourceCrew;
+  const { lanes, threads, turns } = shapes.sourceCrew;
   // What is the same for all sources is computed here again.
   const shared = readByPasses(kernel).filter((id) => !valueNumbered(kernel, id).varies);
   const body: Body = {
@@ -381,6 +381,7 @@ function passFunction(kernel: Kernel, passes: readonly Pass[], shapes: Shapes, w
           threads,
           parts: lanes,
           each: 1,
+          turns,
           rows: m,
           groups: { index: 'part', count: whole(sourceGroups(shapes)) },
           stage: (chunk, size, values) => code`
