@@ -286,6 +286,7 @@ export function sourcesBackward(program: Program, shapes: Shapes): SourceSweep |
   );
 }
 
+/** What the gradient is made of comes first. */
 function reserveBackward(work: Workspace, shapes: Shapes, vjp: Kernel | null, passes: readonly Pass[]): void {
   work.reserve('λ', shapes.sources.stateComponents);
   work.reserve(workBanks.constants, shapes.sources.constantComponents);

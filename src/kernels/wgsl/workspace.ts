@@ -8,8 +8,9 @@ export interface WorkShape {
   readonly banks: ReadonlyMap<string, number>;
   /** Where each number that a thread holds in registers (`held_0` …) lies when a dispatch ends, for row 0. */
   readonly held: readonly number[];
-  /** Numbers of a leaf. */
+  /** Numbers of a leaf, and those at its beginning that its gradient is made of. */
   readonly length: number;
+  readonly answer: number;
 }
 
 /** Banks that no statement names. */
@@ -80,6 +81,11 @@ export function workspace({ sources, pairs, sourcesTogether: together }: Shapes)
       const base = whole(offset(workBanks.pairs(field)) + component);
       return `work[work_at + ${base} + (row * ${whole(m)} + ${bound}) * ${whole(width)}]`;
     },
-    shape: () => ({ banks: new Map(banks), held: [...held], length }),
+    shape: () => ({
+      banks: new Map(banks),
+      held: [...held],
+      length,
+      answer: banks.get(workBanks.partner) ?? length,
+    }),
   };
 }

@@ -138,7 +138,7 @@ async function runWave(
     ),
     out: back.add(buffers.find('wave out'), 0, 4 * units * setting.outWords),
     scalars: back.add(buffers.find('scalars'), 0, 4 * (scalars?.words ?? 0)),
-    work: back.add(buffers.find('work'), 0, sweep === null ? 0 : 4 * sweep.work.length * leaves.length),
+    work: sweep === null ? [] : readWork(back, buffers.find('work'), sweep.work, leaves.length),
     tails: leaves.map((_, n) =>
       back.add(
         totals,
@@ -166,7 +166,7 @@ async function runWave(
           ? null
           : {
               sweep,
-              numbers: new Float32Array(memory, at.work + 4 * sweep.work.length * n, sweep.work.length),
+              numbers: new Float32Array(memory, at.work[n] ?? 0, sweep.work.answer),
             },
       tail: new Float32Array(memory, at.tails[n] ?? 0, setting.gradient ? shapes.tail.length : 0),
     };
@@ -196,6 +196,23 @@ async function runWave(
     );
     sink.progress?.(image.blocks);
   }
+}
+
+/** Bytes to copy and to read that cost as much as one more call of Dawn. */
+const callBytes = 2 ** 14;
+
+/** Places of what each leaf's sweep answers: the beginning of its banks, read with the rest where that is short. */
+function readWork(
+  back: ReturnType<typeof readBack>,
+  from: GPUBuffer,
+  { answer, length }: SourceSweep['work'],
+  leaves: number,
+): readonly number[] {
+  const numbers = Array.from({ length: leaves }, (_, n) => n);
+  if (4 * (length - answer) > callBytes)
+    return numbers.map((n) => back.add(from, 4 * length * n, 4 * answer));
+  const first = back.add(from, 0, 4 * length * leaves);
+  return numbers.map((n) => first + 4 * length * n);
 }
 
 const failedBytes = ({ loaded }: EvaluationParts): number =>
