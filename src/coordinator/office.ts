@@ -192,9 +192,7 @@ export class Office {
     await this.#feed({ kind: 'adopted', copies, refused: [] });
     const question = questionOf(this.#state, this.desk.run);
     if (question !== null) {
-      for (const { leaf, count, answer, worker } of kept) {
-        await this.#post({ ...question, seat: before, leaf, count, copy: 0, answer }, worker);
-      }
+      for (const answered of kept) await this.#post({ ...question, seat: before, ...answered, copy: 0 });
     }
     for (const posting of postings) await this.#post(posting);
     // Leaves were given out before it was known which of them are answered.
@@ -203,17 +201,17 @@ export class Office {
 
   // --- events ---------------------------------------------------------------------------------------------
 
-  #post(posting: Posting, worker = this.#ledger.workerAt(posting.seat)): Promise<void> {
-    const { seat, leaf, count, copy, answer, number, phase, parameterDigest } = posting;
+  #post(posting: Posting): Promise<void> {
+    const { seat, worker, numerics, leaf, count, copy, answer, number, phase, parameterDigest } = posting;
     const fault = answer.kind === 'non-finite' ? answer : null;
     const place = { number, phase, leaf, count, copy };
     const print = isCompared(this.#shape, place) ? printOf(answer) : null;
     return this.#feed(
-      { kind: 'posted', seat, worker, ...place, digest: parameterDigest, fault, print },
+      { kind: 'posted', seat, worker, numerics, ...place, digest: parameterDigest, fault, print },
       () => {
         if (answer.kind === 'non-finite') return;
         this.#ledger.answered(partialBytes(answer));
-        this.#sheet.put(leaf, answer, count, worker);
+        this.#sheet.put({ leaf, count, answer, worker, numerics });
         const { log } = this.#run;
         for (const shard of leavesFrom(leaf, count)) {
           const facts = { run: this.desk.run, seat, iteration: number + 1, phase, shard };

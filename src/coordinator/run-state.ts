@@ -26,7 +26,7 @@
  */
 import { type Leaf, leavesFrom } from '../partition/seats.ts';
 import type { ParameterDigest } from '../protocol.ts';
-import { amend, authorOf, hearAll, isEnough, serialOf, unsuspected } from './crew.ts';
+import { amend, hearAll, isEnough, serialOf, unsuspected } from './crew.ts';
 import { settle } from './homes.ts';
 import {
   answer,
@@ -176,7 +176,7 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
   const leaves = leavesFrom(event.leaf, event.count);
   const first = leaves.filter((leaf) => event.copy === copyOf(load, leaf) && isOpen(load, leaf));
   const { crew } = state;
-  const counts = !crew.dismissed.has(event.seat) && !crew.quarantined.has(authorOf(crew, event));
+  const counts = !crew.dismissed.has(event.seat) && !crew.quarantined.has(event.worker);
   if (!counts || (first.length > 0 && first.length < leaves.length)) {
     // The store took it, and takes no other for this copy: before its seat was dismissed or its worker sent away, or before it
     // forgot others.
@@ -201,8 +201,8 @@ function adopted(
 /** The first answer of a leaf, or of several at once. */
 function answered(shape: RunShape, turn: Turn, event: PostedEvent, leaves: readonly Leaf[]): Turn {
   const { state } = turn;
-  const { leaf, seat, fault } = event;
-  const { crew, serial } = serialOf(state.crew, seat, authorOf(state.crew, event));
+  const { leaf, seat, worker, fault } = event;
+  const { crew, serial } = serialOf(state.crew, seat, worker);
   const { load, took } = answer(state.load, leaves, { seat, serial }, state.now);
   const known: Partial<Asking> = {
     crew,

@@ -110,7 +110,9 @@ const join: Join = {
 function postingOf({ published }: Told, leaf: Leaf): Posting {
   const { number, phase, parameterDigest } = published.at(-1) as Iteration;
   const answer = answerOf(parameterDigest, leaf, phase);
-  return { protocolVersion, run, seat, number, phase, parameterDigest, leaf, count: 1, copy: 0, answer };
+  const { worker, numerics } = join;
+  const who = { protocolVersion, run, seat, worker, numerics } as const;
+  return { ...who, number, phase, parameterDigest, leaf, count: 1, copy: 0, answer };
 }
 
 /** Which leaves the last plan has for the only seat. */
@@ -281,6 +283,32 @@ describe('a question that the store has still', () => {
     expect(of.told.plans.at(-1)?.again.get(seat)).toEqual([{ leaf: 1, copy: 2, rows: true }]);
     await of.office.receive({ kind: 'posted', posting: { ...postingOf(of.told, 1), copy: 2 } });
     expect(await toTheEnd(of)).toEqual(expectedOf(job));
+  });
+});
+
+describe('a device that says NON_FINITE and whose worker has changed seats since', () => {
+  it('is told from the data by another worker, also when another coordinator took the run over', async () => {
+    const { told: before } = await started();
+    const answer = { kind: 'non-finite', group: 'tracers', what: 'state', row: 3, step: 1 } as const;
+    const broken = { ...postingOf(before, 1), answer };
+    const again: Join = { ...join, seat: SeatId.parse('seat 5') };
+    const other: Join = { ...join, seat: SeatId.parse('seat 6'), worker: WorkerId.parse('other') };
+    const iteration = before.published.at(-1) ?? null;
+    const codes: string[] = [];
+    const onNotice: Coordination['onNotice'] = ({ notice }) => codes.push(notice.code);
+    const standing = { ...nothing, iteration, joins: [again, other], postings: [broken] };
+    const of = officeOf({ onNotice }, standing, 2);
+    await of.office.begin();
+    const { again: asked } = of.told.plans.at(-1) as SeatPlan;
+    expect([...asked]).toEqual([[other.seat, [{ leaf: 1, copy: 1, rows: true }]]]);
+
+    of.told.published.push(...before.published);
+    const { seat: from, worker } = other;
+    const honest = { ...postingOf(of.told, 1), seat: from, worker, copy: 1 };
+    await of.office.receive({ kind: 'posted', posting: honest });
+    expect(codes.slice(-2)).toEqual(['NON_FINITE', 'QUARANTINED']);
+    expect(of.told.what).toContain('dismiss under 2');
+    expect(of.kept.at(-1)).toMatchObject({ quarantined: [join.worker], dismissed: [again.seat] });
   });
 });
 

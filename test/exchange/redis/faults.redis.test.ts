@@ -57,6 +57,8 @@ function postingOf(seat: Seat, number: number, leaf: LeafName, length = 2): Post
     protocolVersion,
     run: seat.sheet.run,
     seat: seat.id,
+    worker: 'host:1' as never,
+    numerics: 'reference/f64',
     number,
     phase: 'gradient' as const,
     parameterDigest: digest,
