@@ -141,6 +141,12 @@ describe('an audit', () => {
     expect(checker(effects)).not.toBe('a');
   });
 
+  it('takes a copy of its own, also where one that another coordinator asked for comes late', () => {
+    const late = posted(0, { seat: d, copy: 1, print: 'late' });
+    const { effects } = having(every, ...start.slice(0, -1), late, posted(0));
+    expect(again(effects)).toEqual({ [checker(effects)]: [{ leaf: 0, copy: 2, rows: false }] });
+  });
+
   it('asks a third when two differ, and sends away who stands alone', () => {
     const second = having(every, ...start, posted(0, { seat: b, copy: 1, print: 'true' }));
     expect(codes(second.effects)).toEqual(['AUDIT_MISMATCH']);
