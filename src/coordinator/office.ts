@@ -143,8 +143,7 @@ export class Office {
         return this.#feed({ ...event, final: isFinal(event.error) });
       case 'emptied':
         await this.#feed(event);
-        // Somebody else may have been sooner to open the run again, and seats may have been taken since.
-        return this.going ? this.#greet((await this.desk.standing()).joins) : undefined;
+        return this.#catchUp();
       case 'left':
       case 'unreachable':
         return this.#feed(event);
@@ -197,6 +196,22 @@ export class Office {
     for (const posting of postings) await this.#post(posting);
     // Leaves were given out before it was known which of them are answered.
     await this.#feed({ kind: 'adopted', copies, refused: [...copiesOf(refused).keys()] });
+  }
+
+  async #reopen(): Promise<RunEvent | undefined> {
+    const next = await this.#dispatch.reopen();
+    if (next !== undefined) return next;
+    this.#standing = await this.desk.standing();
+    return this.#secure();
+  }
+
+  /** Somebody else may have been sooner to open the run again: seats may have been taken since, and leaves answered. */
+  async #catchUp(): Promise<void> {
+    const standing = this.#standing;
+    this.#standing = null;
+    if (standing === null || !this.going) return;
+    await this.#greet(standing.joins);
+    await this.#adopt([]);
   }
 
   // --- events ---------------------------------------------------------------------------------------------
@@ -269,7 +284,7 @@ export class Office {
       case 'publish':
         return this.#publish(effect);
       case 'reopen':
-        return (await this.#dispatch.reopen()) ?? this.#secure();
+        return this.#reopen();
       case 'restart':
         this.#sheet.restart();
         return { kind: 'inputs', digest: digestOf(this.#sheet.given) };

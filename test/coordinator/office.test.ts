@@ -326,6 +326,20 @@ describe('a store that has forgotten the run', () => {
     expect(await toTheEnd({ ...of, told })).toEqual(expectedOf(job));
   });
 
+  it('has answers where another coordinator was sooner to open it and asked the same: they are taken', async () => {
+    const told: Told = { what: [], published: [], plans: [], end: null };
+    let standing = nothing;
+    const of = await started({ reopen: async (epoch) => deskOf(epoch + 3, told, standing) });
+    await answer(of, [0]);
+    const iteration = of.told.published.at(-1) ?? null;
+    standing = { ...nothing, iteration, joins: [join], postings: [postingOf(of.told, 2)] };
+    await of.office.receive({ kind: 'emptied' });
+    expect(told.what).toEqual([]);
+    expect(left(told)).toEqual([1, 3]);
+    told.published.push(...of.told.published);
+    expect(await toTheEnd({ ...of, told })).toEqual(expectedOf(job));
+  });
+
   it('ends a run that cannot be opened again', async () => {
     const of = await started();
     await of.office.receive({ kind: 'emptied' });
