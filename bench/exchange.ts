@@ -11,7 +11,7 @@ import { Redis } from 'ioredis';
 import type { Desk, Seat } from '../src/exchange/exchange.ts';
 import { type Connected, connectRedis } from '../src/exchange/redis/connect.ts';
 import { logTo } from '../src/log.ts';
-import { ParameterDigest, protocolVersion, RunSheet, type SeatId } from '../src/protocol.ts';
+import { ParameterDigest, protocolVersion, RunSheet, type SeatId, WorkerId } from '../src/protocol.ts';
 import { combine } from '../src/worker/combine.ts';
 import { startRedis } from '../test/setup/redis-server.ts';
 import { measureFleet } from './fleet.ts';
@@ -50,15 +50,9 @@ async function serve(seat: Seat, length: number): Promise<void> {
     seeds: null,
     sourceStates: null,
   } as const;
-  await seat.join({
-    protocolVersion,
-    seat: seat.id,
-    worker: seat.id as string as never,
-    version: '0',
-    engine: 'reference',
-    numerics: 'reference/f64',
-    threads: 1,
-  });
+  const numerics = 'reference/f64';
+  const who = { protocolVersion, seat: seat.id, worker: WorkerId.parse(seat.id), numerics } as const;
+  await seat.join({ ...who, version: '0', engine: 'reference', threads: 1 });
   for (let stamp = -1, done = -1; ; ) {
     const { iteration, plan, end, stamp: now } = await seat.watch(stamp, never);
     stamp = now;
@@ -67,14 +61,21 @@ async function serve(seat: Seat, length: number): Promise<void> {
     if (iteration === null || iteration.number === done || leaves.length === 0) continue;
     done = iteration.number;
     const { run, number, phase, parameterDigest } = iteration;
-    const envelope = { protocolVersion, run, seat: seat.id, number, phase, parameterDigest } as const;
+    const question = { run, number, phase, parameterDigest } as const;
     const combined = combine(
       [{ by: 'sum', linear: true }],
       leaves.map((leaf) => ({ leaf, ...answer })),
       () => false,
     );
     await seat.post(
-      combined.map(({ leaf, count, answer: sum }) => ({ ...envelope, leaf, count, copy: 0, answer: sum })),
+      combined.map(({ leaf, count, answer: sum }) => ({
+        ...who,
+        ...question,
+        leaf,
+        count,
+        copy: 0,
+        answer: sum,
+      })),
     );
   }
 }

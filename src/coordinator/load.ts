@@ -254,13 +254,12 @@ export function askCopy(load: Load, leaf: Leaf): { readonly load: Load; readonly
   return { load: { ...load, asked }, copy };
 }
 
-/** Copies up to these were asked for before: the next one is another. */
+/** Copies up to these were asked for, perhaps by another coordinator: the store takes none twice, so the next one is another. */
 export function countFrom(load: Load, copies: ReadonlyMap<Leaf, number>): Load {
+  const more = [...copies].filter(([leaf, copy]) => copy > (load.asked[placeOf(load, leaf)] ?? 0));
+  if (more.length === 0) return load;
   const asked = load.asked.slice();
-  for (const [leaf, copy] of copies) {
-    const place = placeOf(load, leaf);
-    asked[place] = Math.max(asked[place] ?? 0, copy);
-  }
+  for (const [leaf, copy] of more) asked[placeOf(load, leaf)] = copy;
   return { ...load, asked };
 }
 

@@ -17,12 +17,19 @@ import {
   protocolVersion,
   RunId,
   SeatId,
+  WorkerId,
 } from '../../protocol.ts';
 import { decodeControl, encodeControl } from './control.ts';
 import { decodeFrame, encodeFrame, malformed } from './frame.ts';
 import { answerBytesMax } from './limits.ts';
 
-const PostingsControl = z.strictObject({ run: RunId, seat: SeatId, count: z.int().nonnegative() });
+const PostingsControl = z.strictObject({
+  run: RunId,
+  seat: SeatId,
+  worker: WorkerId,
+  numerics: z.string(),
+  count: z.int().nonnegative(),
+});
 
 /** Doubles that describe one answer. */
 const recordLength = 10;
@@ -55,7 +62,7 @@ export function answerBytes(answer: Posting['answer']): number {
 /**
  * Answers of one seat to one question as a frame.
  *
- * @param postings - at least one; run, seat, number, phase and parameters are those of the first
+ * @param postings - at least one; all but leaf, count, copy and answer are those of the first
  * @throws ProtocolError when one is more than a store should carry
  */
 export function encodePostings(postings: readonly Posting[], jobDigest: string): Buffer {
@@ -67,7 +74,7 @@ export function encodePostings(postings: readonly Posting[], jobDigest: string):
     if (bytes > answerBytesMax) throw tooLarge(leaf, bytes);
     doubles += recordLength + bytes / 8;
   }
-  const { run, seat, number, phase, parameterDigest } = first;
+  const { run, seat, worker, numerics, number, phase, parameterDigest } = first;
   const leaves = {
     begin: Math.min(...postings.map(({ leaf }) => leafNumber(leaf))),
     end: Math.max(...postings.map(({ leaf, count }) => leafNumber(leaf) + count)),
@@ -81,7 +88,8 @@ export function encodePostings(postings: readonly Posting[], jobDigest: string):
     parameterDigest,
     leaves,
   } as const;
-  return encodeFrame(header, encodeControl({ run, seat, count: postings.length }), doubles, (reals) => {
+  const control = encodeControl({ run, seat, worker, numerics, count: postings.length });
+  return encodeFrame(header, control, doubles, (reals) => {
     let at = 0;
     for (const posting of postings) {
       const { answer } = posting;
@@ -105,9 +113,11 @@ export function encodePostings(postings: readonly Posting[], jobDigest: string):
 export function decodePostings(bytes: Uint8Array, jobDigest: string): readonly Posting[] {
   const { header, control, reals } = decodeFrame(bytes, 'postings');
   if (header.jobDigest !== jobDigest) throw malformed(`of job ${header.jobDigest}, expected ${jobDigest}`);
-  const { run, seat, count } = decodeControl(control, PostingsControl);
+  const { run, seat, worker, numerics, count } = decodeControl(control, PostingsControl);
   const { iteration: number, phase, parameterDigest } = header;
-  const envelope = { protocolVersion, run, seat, number, phase, parameterDigest } as const;
+  const who = { protocolVersion, run, seat, worker, numerics } as const;
+  // One object to copy from: hundreds of workers’ answers are read in an iteration.
+  const envelope = { ...who, number, phase, parameterDigest };
   const reader = new Reader(reals);
   const postings: Posting[] = [];
   for (let n = 0; n < count; n++) postings.push({ ...envelope, ...reader.leaf(header.leaves) });

@@ -10,6 +10,7 @@ import {
   protocolVersion,
   RunId,
   SeatId,
+  WorkerId,
 } from '../../../src/protocol.ts';
 
 export const jobDigest = '0123456789abcdef'.repeat(4);
@@ -85,6 +86,8 @@ export const anyPostings: fc.Arbitrary<readonly Posting[]> = fc
       protocolVersion,
       run: RunId.parse('run-1'),
       seat: SeatId.parse('seat-7'),
+      worker: WorkerId.parse('host:7'),
+      numerics: 'wasm/f32',
       ...question,
       ...each,
     })),
