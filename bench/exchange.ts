@@ -63,11 +63,10 @@ async function serve(seat: Seat, length: number): Promise<void> {
     seeds: null,
     sourceStates: null,
   } as const;
-  const who = { protocolVersion, seat: seat.id } as const;
-  const worker = WorkerId.parse(seat.id);
-  const numerics = 'reference/f64';
-  await seat.join({ ...who, worker, version, engine: 'reference', numerics, threads: 1 });
-  const beating = setInterval(() => void seat.beat({ ...who, blocks: 0, pairs: 0 }), 1000);
+  const sitting = { protocolVersion, seat: seat.id } as const;
+  const who = { ...sitting, worker: WorkerId.parse(seat.id), numerics: 'reference/f64' } as const;
+  await seat.join({ ...who, version, engine: 'reference', threads: 1 });
+  const beating = setInterval(() => void seat.beat({ ...sitting, blocks: 0, pairs: 0 }), 1000);
   let question = '';
   let answered = new Set<LeafName>();
   let copied = new Set<string>();

@@ -18,7 +18,7 @@
 import { z } from 'zod';
 
 /** Incremented whenever a message changes shape; a worker refuses any other number. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 const Version = z.literal(protocolVersion);
 
@@ -186,6 +186,12 @@ export const Posting = z.strictObject({
   protocolVersion: Version,
   run: RunId,
   seat: SeatId,
+  /**
+   * Who sat there, and of which class, as it joined: the seat may be given up and the run taken over before the answer is
+   * compared with another’s.
+   */
+  worker: WorkerId,
+  numerics: z.string(),
   number: z.int().nonnegative(),
   phase: Phase,
   parameterDigest: ParameterDigest,

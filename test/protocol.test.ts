@@ -22,37 +22,45 @@ const recordedV1 = {
   },
 };
 
-/** As version 2 wrote it, whose frames held the answers of one seat. */
+/** A posting as version 2 wrote it, before answers said whose they are. */
 const recordedV2 = { ...recordedV1, protocolVersion: 2, count: 1 };
 
-/** As version 3 writes it. When the version rises, this stays and says what becomes of it. */
-const recordedV3 = { ...recordedV2, protocolVersion: 3 };
+/** As version 3 wrote it, whose frames held the answers of one seat. */
+const recordedV3 = { ...recordedV2, protocolVersion: 3, worker: 'host:1', numerics: 'reference/f64' };
+
+/** As version 4 writes it. When the version rises, this stays and says what becomes of it. */
+const recordedV4 = { ...recordedV3, protocolVersion: 4 };
 
 describe('the protocol', () => {
-  it.each([recordedV1, recordedV2])('refuses a recorded posting of version $protocolVersion', (posting) => {
-    expect(Posting.safeParse(posting).success).toBe(false);
+  it.each([
+    [1, recordedV1],
+    [2, recordedV2],
+    [3, recordedV3],
+  ])('refuses a recorded posting of version %i', (_, recorded) => {
+    expect(Posting.safeParse(recorded).success).toBe(false);
   });
 
-  it('reads a recorded posting of version 3', () => {
-    expect(protocolVersion).toBe(3);
-    expect(Posting.parse(recordedV3)).toEqual(recordedV3);
+  it('reads a recorded posting of version 4', () => {
+    expect(protocolVersion).toBe(4);
+    expect(Posting.parse(recordedV4)).toEqual(recordedV4);
   });
 
   it.each([
-    ['of another version', { protocolVersion: 4 }],
+    ['of another version', { protocolVersion: 5 }],
     ['with a key it does not know', { cmd: 7 }],
     ['for a phase it does not know', { phase: 'adjoint' }],
     ['for half a leaf', { leaf: 0.5 }],
     ['for no leaf at all', { count: 0 }],
-    ['whose arrays came as numbers', { answer: { ...recordedV3.answer, sums: [0.25] } }],
+    ['by nobody', { worker: '' }],
+    ['whose arrays came as numbers', { answer: { ...recordedV4.answer, sums: [0.25] } }],
     ['under a shortened digest', { parameterDigest: 'abc' }],
   ])('refuses a posting %s', (_, change) => {
-    expect(Posting.safeParse({ ...recordedV3, ...change }).success).toBe(false);
+    expect(Posting.safeParse({ ...recordedV4, ...change }).success).toBe(false);
   });
 
   it('reads a fault', () => {
     const answer = { kind: 'non-finite', group: 'tracers', what: 'state', row: 7, step: 3 };
-    expect(Posting.parse({ ...recordedV3, leaf: 2, answer }).answer).toEqual(answer);
+    expect(Posting.parse({ ...recordedV4, leaf: 2, answer }).answer).toEqual(answer);
   });
 
   it('refuses an iteration whose fields are not binary', () => {

@@ -219,6 +219,8 @@ async function ended(
       await passOn(charge, register, log);
     } else if (why === 'fenced') {
       log.warn(facts, error instanceof Error ? error.message : String(error));
+      // Whoever fenced this one may have lost the run since; if it is still ours to give, somebody takes it up.
+      await charge.release('again');
     } else if (leave.aborted) {
       // What is to go on is on the disk. A store that is away is told nothing: the lease lapses by itself.
       await Promise.race([story.settled().then(() => charge.release('again')), means.away()]);

@@ -6,7 +6,7 @@ import type { Leaf } from '../partition/seats.ts';
 import type { LeafPartial, ParameterDigest, SeatId, Seeds, WorkerId } from '../protocol.ts';
 
 /** Raised whenever the shape changes; a checkpoint of another version is not taken up. */
-export const checkpointVersion = 2;
+export const checkpointVersion = 3;
 
 export interface Checkpoint {
   readonly version: typeof checkpointVersion;
@@ -46,8 +46,9 @@ export interface KeptAnswer {
   /** How many leaves, from `leaf` on, it is the sum of. */
   readonly count: number;
   readonly answer: LeafPartial;
-  /** Whose it is; null: nobody knows. */
-  readonly worker: WorkerId | null;
+  /** Whose it is, and of which class. */
+  readonly worker: WorkerId;
+  readonly numerics: string;
 }
 
 /** What was counted over the whole run, whoever coordinated it. */

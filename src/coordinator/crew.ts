@@ -87,14 +87,6 @@ export function admit(crew: Crew, { seat, worker, numerics, threads }: Join, now
   };
 }
 
-/** Whose answer it is. A seat that nobody here knows stands for its worker: what it says is believed or not as one. */
-export function authorOf(
-  { members }: Crew,
-  { seat, worker }: { readonly seat: SeatId; readonly worker: WorkerId | null },
-): WorkerId {
-  return members.get(seat)?.worker ?? worker ?? (seat as string as WorkerId);
-}
-
 /** The serial that answers of this worker are kept under: its last seat's, or one for a worker that sat with another coordinator. */
 export function serialOf(
   crew: Crew,

@@ -1,7 +1,7 @@
 /**
  * What is counted over a run? Seats, blocks and pairs as beats tell them, bytes, and what was lost and done again.
  */
-import type { Beat, Join, Phase, SeatId, WorkerId } from '../protocol.ts';
+import type { Beat, Join, Phase, SeatId } from '../protocol.ts';
 import type { Counts } from './checkpoint.ts';
 import type { Evaluated } from './coordinator.ts';
 import type { Notice } from './notice.ts';
@@ -47,11 +47,6 @@ export class Ledger {
     const { bytes, published, ...counts } = this.counts();
     const joins = [...this.#tallies.values()].map(({ join }) => join);
     return { ...counts, joins, bytesPerIteration: bytes / Math.max(1, published) };
-  }
-
-  /** Who sat there; null: nobody this coordinator saw. */
-  workerAt(seat: SeatId): WorkerId | null {
-    return this.#tallies.get(seat)?.join.worker ?? null;
   }
 
   progress(): Progress {

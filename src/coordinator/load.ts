@@ -244,12 +244,15 @@ export function askCopy(load: Load, leaf: Leaf): { readonly load: Load; readonly
   return { load: { ...load, asked }, copy: valueAt(asked, place) };
 }
 
-/** Copies up to these were asked for before: the next one is another. */
+/** Copies up to these were asked for, perhaps by another coordinator: the store takes none twice, so the next one is another. */
 export function countFrom(load: Load, copies: ReadonlyMap<Leaf, number>): Load {
-  const byPlace = new Map([...copies].map(([leaf, copy]) => [placeOf(load, leaf), copy]));
-  const asked = changed(load.asked, [...byPlace.keys()], (before, place) =>
-    Math.max(before, byPlace.get(place) ?? 0),
+  const more = new Map(
+    [...copies]
+      .map(([leaf, copy]) => [placeOf(load, leaf), copy] as const)
+      .filter(([place, copy]) => copy > valueAt(load.asked, place)),
   );
+  if (more.size === 0) return load;
+  const asked = changed(load.asked, [...more.keys()], (before, place) => more.get(place) ?? before);
   return { ...load, asked };
 }
 

@@ -156,8 +156,7 @@ export class Office {
         return this.#feed({ ...event, final: isFinal(event.error) });
       case 'emptied':
         await this.#feed(event);
-        // Somebody else may have been sooner to open the run again, and seats may have been taken since.
-        return this.going ? this.#greet((await this.desk.standing()).joins) : undefined;
+        return this.#catchUp();
       case 'left':
       case 'unreachable':
         return this.#feed(event);
@@ -205,28 +204,42 @@ export class Office {
     await this.#feed({ kind: 'adopted', copies, refused: [] });
     const question = questionOf(this.#state, this.desk.run);
     if (question !== null) {
-      for (const { leaf, count, answer, worker } of kept) {
-        await this.#post({ ...question, seat: before, leaf, count, copy: 0, answer }, worker);
-      }
+      for (const answered of kept) await this.#post({ ...question, seat: before, ...answered, copy: 0 });
     }
     for (const posting of postings) await this.#post(posting);
     // Leaves were given out before it was known which of them are answered.
     await this.#feed({ kind: 'adopted', copies, refused: [...copiesOf(refused).keys()] });
   }
 
+  async #reopen(): Promise<RunEvent | undefined> {
+    const next = await this.#dispatch.reopen();
+    if (next !== undefined) return next;
+    this.#standing = await this.desk.standing();
+    return this.#secure();
+  }
+
+  /** Somebody else may have been sooner to open the run again: seats may have been taken since, and leaves answered. */
+  async #catchUp(): Promise<void> {
+    const standing = this.#standing;
+    this.#standing = null;
+    if (standing === null || !this.going) return;
+    await this.#greet(standing.joins);
+    await this.#adopt([]);
+  }
+
   // --- events ---------------------------------------------------------------------------------------------
 
-  #post(posting: Posting, worker = this.#ledger.workerAt(posting.seat)): Promise<void> {
-    const { seat, leaf, count, copy, answer, number, phase, parameterDigest } = posting;
+  #post(posting: Posting): Promise<void> {
+    const { seat, worker, numerics, leaf, count, copy, answer, number, phase, parameterDigest } = posting;
     const fault = answer.kind === 'non-finite' ? answer : null;
     const place = { number, phase, leaf, count, copy };
     const print = isCompared(this.#shape, place) ? printOf(answer) : null;
     return this.#feed(
-      { kind: 'posted', seat, worker, ...place, digest: parameterDigest, fault, print },
+      { kind: 'posted', seat, worker, numerics, ...place, digest: parameterDigest, fault, print },
       () => {
         if (answer.kind === 'non-finite') return;
         this.#ledger.answered(partialBytes(answer));
-        this.#sheet.put(leaf, answer, count, worker);
+        this.#sheet.put({ leaf, count, answer, worker, numerics });
         const shards = leavesFrom(leaf, count).join(' ');
         const facts = { run: this.desk.run, seat, iteration: number + 1, phase, doing: 'answer', shards };
         this.#run.log.debug(facts, `took the answer of ${shards}`);
@@ -282,7 +295,7 @@ export class Office {
       case 'publish':
         return this.#publish(effect);
       case 'reopen':
-        return (await this.#dispatch.reopen()) ?? this.#secure();
+        return this.#reopen();
       case 'restart':
         this.#sheet.restart();
         return { kind: 'inputs', digest: digestOf(this.#sheet.given) };

@@ -124,8 +124,9 @@ export type RunEvent =
 export interface PostedEvent {
   readonly kind: 'posted';
   readonly seat: SeatId;
-  /** Who sat there, also when the seat is not held any more; null: nobody knows. */
-  readonly worker: WorkerId | null;
+  /** Who sat there, and of which class, also when the seat is not held any more. */
+  readonly worker: WorkerId;
+  readonly numerics: string;
   readonly number: number;
   readonly phase: Phase;
   readonly digest: ParameterDigest;

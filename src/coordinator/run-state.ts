@@ -26,7 +26,7 @@
  */
 import { type Leaf, leavesFrom } from '../partition/seats.ts';
 import type { ParameterDigest } from '../protocol.ts';
-import { authorOf, hearAll, isEnough, serialOf, unsuspected } from './crew.ts';
+import { hearAll, isEnough, serialOf, unsuspected } from './crew.ts';
 import { foresee } from './foresight.ts';
 import { settle } from './homes.ts';
 import {
@@ -35,6 +35,7 @@ import {
   countFrom,
   isOpen,
   type Latency,
+  type Load,
   newLoad,
   openCount,
   restartClocks,
@@ -182,22 +183,28 @@ function ask(
 // --- answers ----------------------------------------------------------------------------------------------
 
 function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
-  const { number, asked, digest, load } = state;
+  const { number, asked, digest } = state;
   if (event.number !== number || event.phase !== asked.phase || event.digest !== digest)
     return unchanged(state);
-  const turn = turnOf(state);
   const leaves = leavesFrom(event.leaf, event.count);
+  const load = counted(state.load, leaves, event.copy);
+  const turn = turnOf({ ...state, load });
   const first = leaves.filter((leaf) => event.copy === copyOf(load, leaf) && isOpen(load, leaf));
   const { crew } = state;
-  const counts = !crew.dismissed.has(event.seat) && !crew.quarantined.has(authorOf(crew, event));
+  const counts = !crew.dismissed.has(event.seat) && !crew.quarantined.has(event.worker);
   if (!counts || (first.length > 0 && first.length < leaves.length)) {
     // The store took it, and takes no other for this copy: before its seat was dismissed or its worker sent away, or before it
     // forgot others.
-    return first.length > 0 ? conclude(replaceCopies(shape, turn, first)) : unchanged(state);
+    return first.length > 0 ? conclude(replaceCopies(shape, turn, first)) : unchanged(turn.state);
   }
   if (first.length > 0) return conclude(stealNext(shape, answered(shape, turn, event, leaves), event));
   const check = checkFor(state, event);
-  return check === null ? unchanged(state) : opine(shape, turn, check, event);
+  return check === null ? unchanged(turn.state) : opine(shape, turn, check, event);
+}
+
+/** A copy may be one that another coordinator asked for, and that comes late. */
+function counted(load: Load, leaves: readonly Leaf[], copy: number): Load {
+  return copy === 0 ? load : countFrom(load, new Map(leaves.map((leaf) => [leaf, copy])));
 }
 
 /** Leaves that the store has answers for which are not believed need other copies: it takes none twice. */
@@ -214,8 +221,8 @@ function adopted(
 /** The first answer of a leaf, or of several at once. */
 function answered(shape: RunShape, turn: Turn, event: PostedEvent, leaves: readonly Leaf[]): Turn {
   const { state } = turn;
-  const { leaf, seat, fault } = event;
-  const { crew, serial } = serialOf(state.crew, seat, authorOf(state.crew, event));
+  const { leaf, seat, worker, fault } = event;
+  const { crew, serial } = serialOf(state.crew, seat, worker);
   const { load, took } = answer(state.load, leaves, { seat, serial }, state.now);
   const known: Partial<Asking> = {
     crew,

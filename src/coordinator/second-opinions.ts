@@ -7,11 +7,12 @@
  *   doubt:  not finite ─▶ second, not finite either ─▶ it is the data
  *                             └ finite ─▶ the first worker is quarantined
  *
- * Copies are for workers of the same numerics class: others may differ and be right.
+ * Copies are for workers of the same numerics class: others may differ and be right. Whose an answer is, it says itself, so that
+ * a worker is known again on another seat and by another coordinator: nobody is a second witness to what it said first.
  */
 import type { Leaf } from '../partition/seats.ts';
 import type { ErrorReport, Fault, Phase, SeatId, WorkerId } from '../protocol.ts';
-import { authorOf, dismiss, type Member, quarantine, serialOf } from './crew.ts';
+import { dismiss, type Member, quarantine, serialOf } from './crew.ts';
 import { answeredBy, askCopy, authorAt, clear, credit, exit, openCount, reopen } from './load.ts';
 import type { Asking, Decision, PostedEvent, RunEffect } from './run-events.ts';
 import { memoryOf, plannedFrom } from './run-events.ts';
@@ -22,7 +23,6 @@ import { change, conclude, ended, giveOut, hands, move, type Turn } from './turn
 interface Opinion {
   readonly worker: WorkerId;
   readonly numerics: string;
-  readonly seat: SeatId;
   readonly print: string;
   readonly fault: Fault | null;
 }
@@ -72,7 +72,7 @@ function hash(text: string): number {
  * leaf has come to the same worker since.
  */
 export function audit(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
-  const first = opinionOf(turn.state, event);
+  const first = opinionOf(event);
   const foreseen = foreseenFor(turn.state, event.leaf);
   const second = foreseen === null ? null : secondOf(turn.state, foreseen);
   if (foreseen === null || second === null || second === first.worker)
@@ -104,26 +104,24 @@ function amended({ checks }: Asking, one: Check, changes: Partial<Check>): reado
 
 /** Whether a fault is worth a second opinion: one a seat and stage, because a broken device breaks every leaf. */
 export function isDoubtful({ rules }: RunShape, state: Asking, event: PostedEvent): boolean {
-  const { worker, numerics } = opinionOf(state, event);
+  const { seat, worker, numerics } = event;
   return (
     rules.secondOpinions &&
-    !state.doubted.has(event.seat) &&
+    !state.doubted.has(seat) &&
     hands(state.crew).some((m) => m.worker !== worker && m.numerics === numerics)
   );
 }
 
 /** Have a fault looked at by another worker. */
 export function doubt(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
-  const first = opinionOf(turn.state, event);
+  const first = opinionOf(event);
   const doubted = new Set([...turn.state.doubted, event.seat]);
   return consult(shape, change(turn, { doubted }), { leaf: event.leaf, why: 'doubt', seen: [first] });
 }
 
 /** An answer of a seat that is not here any more, or that another coordinator knew, is compared as any other. */
-function opinionOf({ crew }: Asking, event: PostedEvent): Opinion {
-  const { seat, fault, print } = event;
-  const numerics = crew.members.get(seat)?.numerics ?? crew.numerics ?? '';
-  return { worker: authorOf(crew, event), numerics, seat, fault, print: print ?? '' };
+function opinionOf({ worker, numerics, fault, print }: PostedEvent): Opinion {
+  return { worker, numerics, fault, print: print ?? '' };
 }
 
 /** Ask a worker that has not been asked; the least loaded. A check that was waiting for one already is replaced. */
@@ -202,13 +200,16 @@ export function checkFor({ checks }: Asking, { leaf, copy }: PostedEvent): Check
 
 /** An answer that was asked for to be compared. */
 export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEvent): Decision {
-  const opinion = opinionOf(turn.state, event);
+  const opinion = opinionOf(event);
   if (check.seen.length === 0) {
     const checks = amended(turn.state, check, { early: opinion, asked: null });
     return conclude(change(turn, { checks }));
   }
-  const seen = [...check.seen, opinion];
   const after = drop(turn, check);
+  // Of another coordinator’s asking: this one asks somebody else.
+  if (check.seen.some(({ worker }) => worker === opinion.worker))
+    return conclude(consult(shape, after, check));
+  const seen = [...check.seen, opinion];
   const [first, second, third] = seen as [Opinion, Opinion, Opinion | undefined];
   if (check.why === 'doubt') {
     if (opinion.fault !== null) {

@@ -10,7 +10,7 @@ import { type Crew, nobody } from './crew.ts';
 import { printOf } from './prints.ts';
 import type { RunState } from './run-events.ts';
 
-/** Who answered what a checkpoint brings; no seat has this name. */
+/** Where what a checkpoint brings was answered from; no seat has this name. */
 export const before = SeatId.parse('checkpoint');
 
 /** The crew that a checkpoint remembers: nobody, but whom to take and whom not. */

@@ -5,7 +5,6 @@
 import { invariant } from '../errors.ts';
 import { type Entry, lossOf, sumEntries } from '../partition/adding.ts';
 import type { Leaf } from '../partition/seats.ts';
-import type { LeafPartial, WorkerId } from '../protocol.ts';
 import { Answers } from './answers.ts';
 import type { Checkpoint, KeptAnswer } from './checkpoint.ts';
 import type { Coordination, Evaluated } from './coordinator.ts';
@@ -31,7 +30,7 @@ export class Worksheet {
   #given: Given;
   #answers: Answers | null = null;
   /** Whose the answers of this stage are, by first leaf. */
-  readonly #authors = new Map<Leaf, WorkerId | null>();
+  readonly #authors = new Map<Leaf, Pick<KeptAnswer, 'numerics' | 'worker'>>();
   /** The winning rows of phase `sums`: what phase `gradient` seeds for min and max. */
   #winners: Float64Array = new Float64Array(0);
   #findings: Findings = { loss: null, gradient: new Float64Array(0), sourceStates: null };
@@ -76,10 +75,9 @@ export class Worksheet {
     this.#answers = this.#answersOf(leaves, this.#entries, this.#run.retain);
   }
 
-  /** @param count - how many leaves, from `leaf` on, the answer is the sum of */
-  put(leaf: Leaf, answer: LeafPartial, count: number, worker: WorkerId | null): void {
+  put({ leaf, count, answer, ...author }: KeptAnswer): void {
     this.#answers?.put(leaf, answer, count);
-    this.#authors.set(leaf, worker);
+    this.#authors.set(leaf, author);
   }
 
   withdraw(leaves: readonly Leaf[]): void {
@@ -147,8 +145,9 @@ export class Worksheet {
   kept(): readonly KeptAnswer[] {
     const kept: ReturnType<Answers['kept']> = this.#answers?.kept() ?? new Map();
     return [...kept].map(([leaf, { answer, count }]) => {
-      const worker = this.#authors.get(leaf) ?? null;
-      return { leaf, count, answer, worker };
+      const author = this.#authors.get(leaf);
+      invariant(author !== undefined, 'an answer and whose it is are put together');
+      return { leaf, count, answer, ...author };
     });
   }
 }

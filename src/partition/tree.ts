@@ -59,9 +59,13 @@ export function growTree<T>(count: number, merge: (left: T, right: T) => T): Tre
 }
 
 /** Σ of the values in the order of the tree; 0 for none. */
-export function sumInTree(values: ArrayLike<number>, begin = 0, end = values.length): number {
-  const count = end - begin;
-  if (count <= 1) return count === 1 ? (values[begin] ?? 0) : 0;
-  const middle = begin + leftCount(count);
-  return sumInTree(values, begin, middle) + sumInTree(values, middle, end);
+export function sumInTree(values: ArrayLike<number>): number {
+  const sums = new Float64Array(values);
+  // From the leaves up: of each pair of neighbours the left becomes their sum, and what has no right neighbour stays.
+  for (let width = 1; width < sums.length; width *= 2) {
+    for (let left = 0; left + width < sums.length; left += 2 * width) {
+      sums[left] = (sums[left] as number) + (sums[left + width] as number); // within: left + width < length
+    }
+  }
+  return sums[0] ?? 0;
 }

@@ -20,8 +20,14 @@ export interface UnitPlan {
 /** Units for shards of so many blocks each. */
 export function planUnits(blocks: readonly number[], threads: number): UnitPlan {
   const wanted = threads * unitsPerThread;
-  const most = blocks.length < wanted ? Math.ceil(wanted / Math.max(1, blocks.length)) : 1;
-  const units = blocks.map((b) => Math.ceil(b / sizeFor(b, most)));
+  const least = Math.min(sum(blocks), threads);
+  let most = blocks.length < wanted ? Math.ceil(wanted / Math.max(1, blocks.length)) : 1;
+  let units = blocks.map((b) => unitsFor(b, most));
+  // Where one shard is much larger than the others it is cut further, until no thread is without work.
+  while (sum(units) < least) {
+    most *= 2;
+    units = blocks.map((b) => unitsFor(b, most));
+  }
   const largest = Math.max(1, ...blocks.map((b, n) => unitBlocks(b, units[n] ?? 1)));
   return {
     units,
@@ -42,6 +48,11 @@ export function sharesSweeps(sources: number, threads: number, leaves: number): 
 export function unitBlocks(blocks: number, units: number): number {
   return sizeFor(blocks, units);
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+
+/** Units of a shard of so many blocks, `most` of them at most. */
+const unitsFor = (blocks: number, most: number): number => Math.ceil(blocks / sizeFor(blocks, most));
 
 /** The smallest power of two of blocks that makes at most `most` units. */
 function sizeFor(blocks: number, most: number): number {

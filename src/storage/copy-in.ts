@@ -30,8 +30,8 @@ export async function copyIn(
     await copyRest(path, partial, onBytes);
     if ((await fileDigest(partial)) === sha256) return await complete(path, partial, file);
   } catch (cause) {
-    // Whoever copied it as well was faster.
-    if (await exists(file)) return;
+    // Whoever copied it as well was faster, and what was written here since has touched what is complete.
+    if (await exists(file)) return await date(path, file);
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new SkewflowError('OutOfReachError', `${path}: not copied to ${url}: ${why}`, { path }, { cause });
   }
@@ -40,10 +40,15 @@ export async function copyIn(
 }
 
 async function complete(path: string, partial: string, file: string): Promise<void> {
-  const { atime, mtime } = await stat(path);
-  await utimes(partial, atime, mtime);
+  await date(path, partial);
   await rename(partial, file);
   await syncFolder(dirname(file));
+}
+
+/** Gives a copy the time of what it is a copy of. */
+async function date(path: string, copy: string): Promise<void> {
+  const { atime, mtime } = await stat(path);
+  await utimes(copy, atime, mtime);
 }
 
 const exists = (file: string): Promise<boolean> =>

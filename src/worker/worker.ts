@@ -117,9 +117,13 @@ export async function serve(seat: Seat, options: WorkerOptions): Promise<unknown
   }
 }
 
+/** Who answers, as said on joining and with every answer. */
+type Who = Pick<Posting, 'numerics' | 'protocolVersion' | 'seat' | 'worker'>;
+
 /** What one seat does, from joining to leaving. */
 class Service implements AsyncDisposable {
   readonly #seat: Seat;
+  readonly #who: Who;
   readonly #options: WorkerOptions;
   readonly #limits: SeatLimits;
   readonly #bench: Workbench;
@@ -132,9 +136,10 @@ class Service implements AsyncDisposable {
   #halt = new AbortController();
   #evaluating: Promise<void> = Promise.resolve();
 
-  private constructor(seat: Seat, options: WorkerOptions, bench: Workbench) {
+  private constructor(seat: Seat, who: Who, options: WorkerOptions, bench: Workbench) {
     const { threads, waveMs = Number.POSITIVE_INFINITY, drainMs = 20_000 } = options;
     this.#seat = seat;
+    this.#who = who;
     this.#options = options;
     this.#limits = { threads, waveMs, leaseMs, drainMs };
     this.#bench = bench;
@@ -150,8 +155,9 @@ class Service implements AsyncDisposable {
     const work = await options.open(seat.sheet);
     const engine = await options.engine(work);
     const { name, numerics } = engine;
-    await seat.join({ protocolVersion, seat: seat.id, worker, version, engine: name, numerics, threads });
-    return new Service(seat, options, new Workbench(work, engine, beatMs));
+    const who: Who = { protocolVersion, seat: seat.id, worker, numerics };
+    await seat.join({ ...who, version, engine: name, threads });
+    return new Service(seat, who, options, new Workbench(work, engine, beatMs));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -319,10 +325,10 @@ class Service implements AsyncDisposable {
     tasks: ReadonlyMap<Task['leaf'], Task>,
   ): Promise<readonly Receipt[]> {
     const { run, number, phase, parameterDigest } = iteration;
-    const envelope = { protocolVersion, run, seat: this.#seat.id, number, phase, parameterDigest } as const;
+    const question = { run, number, phase, parameterDigest };
     const postings = answers.map(({ leaf, count, answer }): Posting => {
       const copy = tasks.get(leaf)?.copy ?? 0;
-      return { ...envelope, leaf, count, copy, answer };
+      return { ...this.#who, ...question, leaf, count, copy, answer };
     });
     const receipts = await this.#seat.post(postings);
     if (receipts.includes('fenced')) throw seatLost();

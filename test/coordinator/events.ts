@@ -42,6 +42,8 @@ export const beat = (seat: SeatId, waits: string | null = null): RunEvent => ({ 
 
 export interface Answer {
   readonly seat?: SeatId;
+  readonly worker?: string;
+  readonly numerics?: string;
   readonly number?: number;
   readonly phase?: Phase;
   readonly digest?: string;
@@ -51,13 +53,16 @@ export interface Answer {
   readonly print?: string;
 }
 
+/** The worker of a seat has the seat's name here, too. */
 export function posted(leaf: Leaf, change: Answer = {}): RunEvent {
   const { seat = a, number = 0, phase = 'gradient', digest: letter = 'd' } = change;
+  const { worker = seat, numerics = 'reference/f64' } = change;
   const { count = 1, copy = 0, fault = null, print = 'true' } = change;
   return {
     kind: 'posted',
     seat,
-    worker: WorkerId.parse(seat),
+    worker: WorkerId.parse(worker),
+    numerics,
     number,
     phase,
     digest: digest(letter),

@@ -110,7 +110,9 @@ const join: Join = {
 function postingOf({ published }: Told, leaf: Leaf): Posting {
   const { number, phase, parameterDigest } = published.at(-1) as Iteration;
   const answer = answerOf(parameterDigest, leaf, phase);
-  return { protocolVersion, run, seat, number, phase, parameterDigest, leaf, count: 1, copy: 0, answer };
+  const { worker, numerics } = join;
+  const who = { protocolVersion, run, seat, worker, numerics } as const;
+  return { ...who, number, phase, parameterDigest, leaf, count: 1, copy: 0, answer };
 }
 
 /** Which leaves the last plan has for the only seat. */
@@ -312,6 +314,32 @@ describe('a question that the store has still', () => {
   });
 });
 
+describe('a device that says NON_FINITE and whose worker has changed seats since', () => {
+  it('is told from the data by another worker, also when another coordinator took the run over', async () => {
+    const { told: before } = await started();
+    const answer = { kind: 'non-finite', group: 'tracers', what: 'state', row: 3, step: 1 } as const;
+    const broken = { ...postingOf(before, 1), answer };
+    const again: Join = { ...join, seat: SeatId.parse('seat 5') };
+    const other: Join = { ...join, seat: SeatId.parse('seat 6'), worker: WorkerId.parse('other') };
+    const iteration = before.published.at(-1) ?? null;
+    const codes: string[] = [];
+    const onNotice: Coordination['onNotice'] = ({ notice }) => codes.push(notice.code);
+    const standing = { ...nothing, iteration, joins: [again, other], postings: [broken] };
+    const of = officeOf({ onNotice }, standing, 2);
+    await of.office.begin();
+    const { again: asked } = of.told.plans.at(-1) as SeatPlan;
+    expect([...asked]).toEqual([[other.seat, [{ leaf: 1, copy: 1, rows: true }]]]);
+
+    of.told.published.push(...before.published);
+    const { seat: from, worker } = other;
+    const honest = { ...postingOf(of.told, 1), seat: from, worker, copy: 1 };
+    await of.office.receive([{ kind: 'posted', posting: honest }]);
+    expect(codes.slice(-2)).toEqual(['NON_FINITE', 'QUARANTINED']);
+    expect(of.told.what).toContain('dismiss under 2');
+    expect(of.kept.at(-1)).toMatchObject({ quarantined: [join.worker], dismissed: [again.seat] });
+  });
+});
+
 describe('a store that has forgotten the run', () => {
   it('is opened again under a later epoch, which is kept first, and asked for what is left only', async () => {
     const told: Told = { what: [], published: [], plans: [], end: null };
@@ -323,6 +351,20 @@ describe('a store that has forgotten the run', () => {
     expect(told.what).toEqual(['publish 0 sums under 4']);
     await of.office.receive([{ kind: 'joined', join }]);
     expect(left(told)).toEqual([2, 3]);
+    expect(await toTheEnd({ ...of, told })).toEqual(expectedOf(job));
+  });
+
+  it('has answers where another coordinator was sooner to open it and asked the same: they are taken', async () => {
+    const told: Told = { what: [], published: [], plans: [], end: null };
+    let standing = nothing;
+    const of = await started({ reopen: async (epoch) => deskOf(epoch + 3, told, standing) });
+    await answer(of, [0]);
+    const iteration = of.told.published.at(-1) ?? null;
+    standing = { ...nothing, iteration, joins: [join], postings: [postingOf(of.told, 2)] };
+    await of.office.receive([{ kind: 'emptied' }]);
+    expect(told.what).toEqual([]);
+    expect(left(told)).toEqual([1, 3]);
+    told.published.push(...of.told.published);
     expect(await toTheEnd({ ...of, told })).toEqual(expectedOf(job));
   });
 

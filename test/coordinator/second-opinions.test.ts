@@ -93,6 +93,39 @@ describe('a worker that is doubted', () => {
   });
 });
 
+describe('a worker that has changed seats', () => {
+  const same = { worker: 'w' };
+  const unknown = [joined(b, same), joined(c), inputs('d'), posted(0, { seat: d, ...same, fault })];
+
+  it('is no second witness while it has both', () => {
+    const both = [joined(a, same), joined(b, same), joined(c), inputs('d')];
+    const { effects } = having(shape, ...both, posted(0, { ...same, fault }));
+    expect(again(effects)).toEqual({ c: [{ leaf: 0, copy: 1, rows: true }] });
+  });
+
+  it('is none to what it said from a seat that nobody here knows', () => {
+    const { state, effects } = having(shape, ...unknown);
+    expect(again(effects)).toEqual({ c: [{ leaf: 0, copy: 1, rows: true }] });
+    const rest = from(shape, state, posted(0, { seat: c, copy: 1 }));
+    expect(codes(rest.effects)).toEqual(['NON_FINITE', 'QUARANTINED']);
+    expect(rest.effects).toContainEqual(expect.objectContaining({ kind: 'dismiss', seat: b }));
+  });
+
+  it('is none where another coordinator had asked it: somebody else is asked once more', () => {
+    const { effects } = having(shape, ...unknown, posted(0, { seat: b, ...same, copy: 1, fault }));
+    expect(codes(effects)).toEqual([]);
+    expect(again(effects)).toEqual({ c: [{ leaf: 0, copy: 2, rows: true }] });
+  });
+
+  it('is compared with its own class, though nobody here knows the seat', () => {
+    const mixed = shapeOf({ auditShare: 1, allowMixed: true });
+    const [f32, f64] = [{ numerics: 'wasm/f32' }, { numerics: 'reference/f64' }];
+    const three = [joined(a, f64), joined(b, f32), joined(c, f64), inputs('d')];
+    const { effects } = having(mixed, ...three, posted(0, { seat: d, ...same, ...f32 }));
+    expect(again(effects)).toEqual({ b: [{ leaf: 0, copy: 1, rows: false }] });
+  });
+});
+
 describe('an audit', () => {
   const every = shapeOf({ auditShare: 1 });
   const start = [joined(a), joined(b), joined(c), inputs('d'), posted(0, { print: 'false' })];
@@ -107,6 +140,12 @@ describe('an audit', () => {
     const { effects } = having(every, ...start);
     expect(again(effects)).toEqual({ [checker(effects)]: [{ leaf: 0, copy: 1, rows: false }] });
     expect(checker(effects)).not.toBe('a');
+  });
+
+  it('takes a copy of its own, also where one that another coordinator asked for comes late', () => {
+    const late = posted(0, { seat: d, copy: 1, print: 'late' });
+    const { effects } = having(every, ...start.slice(0, -1), late, posted(0));
+    expect(again(effects)).toEqual({ [checker(effects)]: [{ leaf: 0, copy: 2, rows: false }] });
   });
 
   it('asks a third when two differ, and sends away who stands alone', () => {

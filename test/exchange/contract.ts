@@ -52,6 +52,8 @@ function postingOf(
     protocolVersion,
     run: seat.sheet.run,
     seat: seat.id,
+    worker: 'host:1',
+    numerics: 'reference/f64',
     number,
     phase,
     parameterDigest: digestOf(digest),

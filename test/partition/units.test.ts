@@ -30,6 +30,7 @@ describe('units', () => {
         const units = planUnits(blocks, count).units.reduce((n, u) => n + u, 0);
         expect(units).toBeGreaterThanOrEqual(Math.min(all, count));
       }),
+      { examples: [[[1, 11, 1, 1], 10]] },
     );
   });
 

@@ -6,7 +6,7 @@ import type { Parts } from '../../src/coordinator/office.ts';
 import type { Decision, RunEffect } from '../../src/coordinator/run-events.ts';
 import { decide } from '../../src/coordinator/run-state.ts';
 import type { Leaf } from '../../src/partition/seats.ts';
-import type { LeafPartial } from '../../src/protocol.ts';
+import { type LeafPartial, type SeatId, WorkerId } from '../../src/protocol.ts';
 import { decideSeat } from '../../src/worker/seat-state.ts';
 
 /** Where a world departs from how it should be. */
@@ -86,6 +86,10 @@ function addUp(a: LeafPartial, b: LeafPartial): LeafPartial {
     loss: a.loss + b.loss,
     seeds: a.seeds ?? b.seeds,
   };
+}
+
+function workerOf(seat: SeatId): WorkerId {
+  return WorkerId.parse(seat);
 }
 
 export const mutants: Readonly<Record<string, Mutations>> = {
@@ -202,5 +206,17 @@ export const mutants: Readonly<Record<string, Mutations>> = {
     const queues = after.load.queues.map((q) => (q === queue ? { ...q, leaves: q.leaves.slice(0, -1) } : q));
     return decide(shape, { ...after, load: { ...after.load, queues } }, { kind: 'tick', now: after.now });
   }),
+  'a worker that takes another seat is another worker': {
+    ...sound,
+    parts: {
+      decide: (shape, state, event) => {
+        if (event.kind === 'posted') return decide(shape, state, { ...event, worker: workerOf(event.seat) });
+        if (event.kind !== 'joined') return decide(shape, state, event);
+        const { join } = event;
+        return decide(shape, state, { kind: 'joined', join: { ...join, worker: workerOf(join.seat) } });
+      },
+      answersOf,
+    },
+  },
   'workers wait for a wake-up that was lost': { ...sound, neverPoll: true },
 };

@@ -158,11 +158,11 @@ function troublesOf(chance: Chance, kind: Scenario['kind'], count: number): Scen
     case 'quiet':
       return [];
     case 'broken':
-      return honestTroubles(chance, count).map(at);
+      return [...honestTroubles(chance, count).map(at), ...changeOfSeats(chance)];
     case 'data':
+      return interregna(chance).map(at);
     case 'liar':
-      // Nobody who could tell right from wrong goes away.
-      return Array.from({ length: chance.within(0, 2) }, () => at(coordinatorTrouble(chance)));
+      return [...interregna(chance).map(at), ...changeOfSeats(chance)];
     case 'chaos':
       return deaths(chance, count);
     case 'cancel':
@@ -176,6 +176,26 @@ function honestTroubles(chance: Chance, workers: number): readonly Trouble[] {
   return Array.from({ length: chance.within(1, 8) }, () =>
     chance.happens(0.5) ? coordinatorTrouble(chance) : workerTrouble(chance, workers),
   );
+}
+
+/** Nobody who could tell right from wrong goes away. */
+function interregna(chance: Chance): readonly Trouble[] {
+  return Array.from({ length: chance.within(0, 2) }, () => coordinatorTrouble(chance));
+}
+
+/** Perhaps the first worker changes seats while nobody has the run: whoever takes it over finds answers of a seat that is gone. */
+function changeOfSeats(chance: Chance): Scenario['troubles'] {
+  if (chance.happens(0.5)) return [];
+  const atMs = chance.within(50, 1500);
+  const crash = (which: number): Trouble => {
+    return { kind: 'crash', whom: 'coordinator', which, ms: chance.within(500, 3000) };
+  };
+  const drain: Trouble = { kind: 'drain', which: 0 };
+  return [
+    { atMs, trouble: crash(0) },
+    { atMs, trouble: crash(1) },
+    { atMs: atMs + chance.within(100, 2500), trouble: drain },
+  ];
 }
 
 /** Workers die all the time, each for a reason of its own. */

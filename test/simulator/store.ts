@@ -77,9 +77,10 @@ export class Store {
 
   publish(epoch: number, holder: object, iteration: Iteration, plan: SeatPlan | null): Receipt {
     return this.#commit(epoch, holder, 'publish', () => {
+      // Published again it is the same question, and the answers it has stand.
+      if (this.#iteration === null || !isSame(this.#iteration, iteration)) this.#postings.clear();
       this.#iteration = iteration;
       this.#plan = plan;
-      this.#postings.clear();
     });
   }
 
@@ -167,11 +168,7 @@ export class Store {
   post(posting: Posting): Receipt {
     if (this.#living(posting.seat) === null) return 'fenced';
     const current = this.#iteration;
-    const answers =
-      current !== null &&
-      posting.number === current.number &&
-      posting.phase === current.phase &&
-      posting.parameterDigest === current.parameterDigest;
+    const answers = current !== null && isSame(current, posting);
     if (this.#end !== null || current === null || !(answers || this.#mutations.unkeyed)) return 'late';
     const keys = leavesFrom(posting.leaf, posting.count).map((leaf) => `${leaf} ${posting.copy}`);
     if (keys.some((key) => this.#postings.has(key))) return 'twice';
@@ -219,4 +216,10 @@ export class Store {
     this.#stamp += 1;
     this.onChange();
   }
+}
+
+type Question = Pick<Iteration, 'number' | 'parameterDigest' | 'phase'>;
+
+function isSame(a: Question, b: Question): boolean {
+  return a.number === b.number && a.phase === b.phase && a.parameterDigest === b.parameterDigest;
 }

@@ -126,10 +126,21 @@ export class WorkerNode {
   }
 
   #join(seat: SeatId): Join {
-    // Another life is another process.
-    const worker = WorkerId.parse(`${this.node.name}:${this.node.life}`);
     const { version, numerics } = this.nature;
-    return { protocolVersion, seat, worker, version, engine: 'reference', numerics, threads: 1 };
+    return {
+      protocolVersion,
+      seat,
+      worker: this.#name,
+      version,
+      engine: 'reference',
+      numerics,
+      threads: 1,
+    };
+  }
+
+  /** Another life is another process. */
+  get #name(): WorkerId {
+    return WorkerId.parse(`${this.node.name}:${this.node.life}`);
   }
 
   /** Every second: that it lives; a look at the run, in case a wake-up was lost; and the clock. */
@@ -260,7 +271,8 @@ export class WorkerNode {
     const post = (answers: readonly Combined[]): void => {
       for (const { leaf, count, answer, parts } of answers) {
         const copy = tasks.get(leaf)?.copy ?? 0;
-        this.#post(sitting, postingOf(sitting.id, iteration, { leaf, count, copy, answer }), () => {
+        const posting = this.#postingOf(sitting, iteration, { leaf, count, copy, answer });
+        this.#post(sitting, posting, () => {
           if (count > 1) post(combine(entries, parts, () => true));
         });
       }
@@ -282,6 +294,16 @@ export class WorkerNode {
     );
   }
 
+  #postingOf(
+    { id: seat }: Sitting,
+    { number, phase, parameterDigest }: Iteration,
+    answer: Pick<Posting, 'answer' | 'copy' | 'count' | 'leaf'>,
+  ): Posting {
+    const { numerics } = this.nature;
+    const who = { protocolVersion, run: runId, seat, worker: this.#name, numerics } as const;
+    return { ...who, number, phase, parameterDigest, ...answer };
+  }
+
   #answerOf({ phase, parameterDigest }: Iteration, leaf: LeafName): Posting['answer'] {
     const right = answerOf(parameterDigest, leaf, phase);
     return {
@@ -294,12 +316,4 @@ export class WorkerNode {
       },
     }[this.nature.faulty === leaf ? 'broken' : this.nature.answers];
   }
-}
-
-function postingOf(
-  seat: SeatId,
-  { number, phase, parameterDigest }: Iteration,
-  answer: Pick<Posting, 'answer' | 'copy' | 'count' | 'leaf'>,
-): Posting {
-  return { protocolVersion, run: runId, seat, number, phase, parameterDigest, ...answer };
 }

@@ -17,16 +17,20 @@ import {
   protocolVersion,
   RunId,
   SeatId,
+  WorkerId,
 } from '../../protocol.ts';
 import { decodeControl, encodeControl } from './control.ts';
 import { decodeFrame, encodeFrame, malformed } from './frame.ts';
 import { answerBytesMax } from './limits.ts';
 
 /** Whose the answers are: of each seat how many, in their order. */
-const PostingsControl = z.strictObject({
-  run: RunId,
-  authors: z.array(z.strictObject({ seat: SeatId, count: z.int().nonnegative() })),
+const Author = z.strictObject({
+  seat: SeatId,
+  worker: WorkerId,
+  numerics: z.string(),
+  count: z.int().nonnegative(),
 });
+const PostingsControl = z.strictObject({ run: RunId, authors: z.array(Author) });
 
 /** Seats whose answers are in one frame, at most: their names have to fit in its control part. */
 export const authorsMax = 32;
@@ -67,7 +71,8 @@ export function postingBytes({ answer }: Posting): number {
 /**
  * Answers to one question as a frame.
  *
- * @param postings - at least one; run, number, phase and parameters are those of the first, and those of a seat follow one another
+ * @param postings - at least one; run, number, phase and parameters are those of the first, and those of a seat follow one another,
+ *   all of one worker and numerics class
  * @throws ProtocolError when one is more than a store should carry
  */
 export function encodePostings(postings: readonly Posting[], jobDigest: string): Buffer {
@@ -75,9 +80,9 @@ export function encodePostings(postings: readonly Posting[], jobDigest: string):
   if (first === undefined) throw malformed('no posting');
   let doubles = 0;
   const leaves = { begin: Number.POSITIVE_INFINITY, end: -1 };
-  const authors: { readonly seat: SeatId; count: number }[] = [];
+  const authors: z.infer<typeof Author>[] = [];
   for (const posting of postings) {
-    const { answer, leaf, count, seat } = posting;
+    const { answer, leaf, count, seat, worker, numerics } = posting;
     const bytes = answerBytes(answer);
     if (bytes > answerBytesMax) throw tooLarge(leaf, bytes);
     doubles += recordLength + bytes / 8;
@@ -85,7 +90,7 @@ export function encodePostings(postings: readonly Posting[], jobDigest: string):
     leaves.end = Math.max(leaves.end, leafNumber(leaf) + count);
     const last = authors.at(-1);
     if (last?.seat === seat) last.count += 1;
-    else authors.push({ seat, count: 1 });
+    else authors.push({ seat, worker, numerics, count: 1 });
   }
   const { run, number, phase, parameterDigest } = first;
   const header = {
@@ -126,8 +131,9 @@ export function decodePostings(bytes: Uint8Array, jobDigest: string): readonly P
   const { iteration: number, phase, parameterDigest } = header;
   const reader = new Reader(reals);
   const postings: Posting[] = [];
-  for (const { seat, count } of authors) {
-    const envelope = { protocolVersion, run, seat, number, phase, parameterDigest } as const;
+  for (const { count, ...author } of authors) {
+    // One object to copy from: hundreds of workers’ answers are read in an iteration.
+    const envelope = { protocolVersion, run, ...author, number, phase, parameterDigest } as const;
     for (let n = 0; n < count; n++) postings.push({ ...envelope, ...reader.leaf(header.leaves) });
   }
   reader.finish();

@@ -13,6 +13,9 @@ import { Link, type ServerFacts } from './link.ts';
 import { redisRegister } from './register.ts';
 import { type Vitals, vitalsOf } from './vitals.ts';
 
+/** A server that answers at once was in reach before, for as long as it is up: others had that time to renew what they hold. */
+const promptMs = 1000;
+
 export interface ConnectOptions {
   readonly address: RedisAddress;
   /** What all keys begin with: several fleets may share one Redis. Default `skewflow`. */
@@ -45,9 +48,12 @@ export async function connectRedis({
 }: ConnectOptions): Promise<Connected> {
   if (!isPrefix(prefix))
     throw new SkewflowError('UsageError', `--prefix: letters, digits, . _ - (at most 40), got \`${prefix}\``);
+  const begun = performance.now();
   const link = await Link.open({ address, keys: new Keys(prefix), patienceMs, log });
   try {
-    checkServer(await link.facts(), log);
+    const facts = await link.facts();
+    checkServer(facts, log);
+    if (performance.now() - begun < promptMs) link.wasReachable(1000 * facts.uptimeSeconds);
     const hints = new Hints(link);
     const exchange = redisExchange(link, hints);
     const register = redisRegister(link, hints);

@@ -36,7 +36,10 @@ export function redisExchange(link: Link, hints: Hints): Exchange {
       const seen = { events: numberOf(events), answers: numberOf(answers) };
       const desk = new RedisDesk({ link, hints, offers, sheet, epoch, fence: `${epoch} ${nonce}`, seen });
       desks.add(desk);
-      await offers.add(sheet, offersOf(free), true);
+      // The run does not wait for who may come: what fails here the desk makes good with its next look.
+      offers.add(sheet, offersOf(free), true).catch((error: unknown) => {
+        if (!link.closed) link.log.debug({ run: sheet.run }, `offering seats: ${String(error)}`);
+      });
       return desk;
     },
     lease: async (signal) => {

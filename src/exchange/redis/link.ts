@@ -140,6 +140,11 @@ export class Link implements AsyncDisposable {
     return this.#downSince === null ? performance.now() - this.#upSince : 0;
   }
 
+  /** The server was in reach for so long, though this process has only just come. */
+  wasReachable(ms: number): void {
+    this.#upSince = Math.min(this.#upSince, performance.now() - ms);
+  }
+
   /** Iterations, plans and answers that went over this link. */
   get traffic(): Traffic {
     return this.#traffic;

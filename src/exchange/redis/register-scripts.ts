@@ -138,16 +138,20 @@ finish(ARGV[1])
 return { 'cancelled', call('HGET', status, 'attempt') }
 `);
 
-/** ARGV: where a run's keys begin, whether to look for lapsed leases → runs nobody carries, queued runs to look after */
+/**
+ * ARGV: where a run's keys begin, whether to look for lapsed leases → runs nobody carries, queued runs to look after, milliseconds
+ * until the next lease lapses unless it is renewed
+ */
 export const look = scriptOf(`
 local queued, taken = unpack(KEYS)
 local call = redis.call
 local time = call('TIME')
 local now = tonumber(time[1]) * 1000
-local lapsed, waiting = {}, {}
+local lapsed, waiting, soonest = {}, {}, ${lifeMs.lease}
 if ARGV[2] == '1' then
   for _, run in ipairs(call('SMEMBERS', taken)) do
-    if call('EXISTS', ARGV[1] .. run .. ':lease') == 0 then lapsed[#lapsed + 1] = run end
+    local left = call('PTTL', ARGV[1] .. run .. ':lease')
+    if left < 0 then lapsed[#lapsed + 1] = run else soonest = math.min(soonest, left) end
   end
 end
 for _, run in ipairs(call('ZRANGEBYSCORE', queued, '-inf', string.format('%.0f', now), 'LIMIT', 0, ${pageLength})) do
@@ -155,7 +159,7 @@ for _, run in ipairs(call('ZRANGEBYSCORE', queued, '-inf', string.format('%.0f',
   local attempt = call('HGET', ARGV[1] .. run .. ':status', 'attempt')
   if attempt then waiting[#waiting + 1] = run .. ' ' .. attempt else call('ZREM', queued, run) end
 end
-return { lapsed, waiting }
+return { lapsed, waiting, soonest }
 `);
 
 /** KEYS: runs, ended. ARGV: where a run's keys begin, age in ms, names of a run's keys… → runs forgotten */

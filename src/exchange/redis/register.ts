@@ -33,7 +33,7 @@ import { bytesOf, bytesOrNull, listOf, numberOf, textOf } from './script.ts';
 const RunJob = z.strictObject({ run: RunId, attempt: z.int().positive() });
 type RunJob = z.infer<typeof RunJob>;
 
-/** How often whoever waits for a run looks for those that nobody carries any more. */
+/** How often whoever waits for a run looks for those that nobody carries any more; at once when a lease lapses that was seen before. */
 const lookMs = 800;
 /** Records read at once. */
 const pageLength = 256;
@@ -76,16 +76,17 @@ export function redisRegister(link: Link, hints: Hints): Register {
       const submitted = new Bell();
       const stop = hints.listen(keys.submitted, () => submitted.ring());
       try {
-        for (let lookedAt = Number.NEGATIVE_INFINITY; ; ) {
+        for (let lookAt = Number.NEGATIVE_INFINITY; ; ) {
           signal.throwIfAborted();
+          const now = performance.now();
+          if (now >= lookAt) {
+            const { orphan, lapsesMs } = await takeLapsed();
+            if (orphan !== null) return orphan;
+            lookAt = now + Math.min(lapsesMs, lookMs * (0.75 + Math.random() / 2));
+          }
           const charge = await takeQueued();
           if (charge !== null) return charge;
-          if (performance.now() - lookedAt >= lookMs) {
-            lookedAt = performance.now();
-            const orphan = await takeLapsed();
-            if (orphan !== null) return orphan;
-          }
-          await submitted.wait(signal, lookMs * (0.75 + Math.random() / 2));
+          await submitted.wait(signal, Math.max(0, lookAt - performance.now()));
         }
       } finally {
         stop();
@@ -197,22 +198,27 @@ export function redisRegister(link: Link, hints: Hints): Register {
     }
   }
 
-  /** A run whose coordinator is gone; on the way, queued runs get their job again in case it was never made. */
-  async function takeLapsed(): Promise<Charge | null> {
+  /**
+   * A run whose coordinator is gone, or how long to wait before there can be one; on the way, queued runs get their job again in
+   * case it was never made.
+   */
+  async function takeLapsed(): Promise<{ readonly orphan: Charge | null; readonly lapsesMs: number }> {
     // After an outage nobody has had the chance to renew yet.
-    const lookForLapsed = link.reachableMs > lifeMs.lease ? 1 : 0;
-    const args = [keys.allRuns, lookForLapsed];
-    const [lapsed, waiting] = listOf(await link.run(scripts.look, [keys.queued, keys.taken], args));
+    const graceMs = Math.max(0, lifeMs.lease - link.reachableMs);
+    const args = [keys.allRuns, graceMs === 0 ? 1 : 0];
+    const [lapsed, waiting, soonestMs] = listOf(
+      await link.run(scripts.look, [keys.queued, keys.taken], args),
+    );
     for (const entry of listOf(waiting)) {
       const [run = '', attempt] = textOf(entry).split(' ');
       const order = await readOrder(RunId.parse(run));
       if (order !== null) await enqueue(order, Number(attempt));
     }
     for (const run of listOf(lapsed)) {
-      const charge = await carry(RunId.parse(textOf(run)), null);
-      if (charge !== null) return charge;
+      const orphan = await carry(RunId.parse(textOf(run)), null);
+      if (orphan !== null) return { orphan, lapsesMs: 0 };
     }
-    return null;
+    return { orphan: null, lapsesMs: graceMs > 0 ? graceMs : numberOf(soonestMs) + 1 };
   }
 
   async function carry(run: RunId, held: Held<RunJob> | null): Promise<Charge | null> {

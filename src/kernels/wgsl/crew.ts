@@ -15,6 +15,8 @@ export interface Crew {
   /** Rows that one thread has: what it reads of a bound row serves them all. More than one only where no lanes share a row. */
   readonly each: number;
   readonly threads: number;
+  /** Turns of a loop over bound rows that are written side by side: where there are few threads to fill one another's waits. */
+  readonly turns: number;
 }
 
 /** Threads that fill the largest devices of today (132 multiprocessors of 2048 threads), half of them. */
@@ -42,20 +44,30 @@ export function crewWithRows(crew: Crew, rows: number, held: number, many: numbe
 export const suffixes = ({ each }: Crew): readonly string[] =>
   each === 1 ? [''] : Array.from({ length: each }, (_, r) => `_${r}`);
 
+/** Bound rows of a thread from which on turns are written side by side. */
+const longRow = 32;
+
 /**
  * Up to a workgroup of sources runs as one; above, a dispatch a stage fills the device. `alone`: a source has one thread,
  * for what several would add to at once.
  */
 export function sourceCrew(rows: number, alone: boolean): Crew {
   if (alone) return crewOf(1);
-  const wanted = rows <= workgroupThreads ? workgroupThreads / rows : 2 ** 16 / rows;
-  return crewOf(Math.min(wanted, rows / boundRowsMin, 32));
+  if (rows > workgroupThreads) return crewOf(Math.min(2 ** 16 / rows, rows / boundRowsMin, 32));
+  const crew = crewOf(Math.min(workgroupThreads / rows, rows / boundRowsMin, 32));
+  return rows / crew.lanes < longRow ? crew : { ...crew, turns: 4 };
 }
 
 /** One row for a whole workgroup. */
-export const scalarCrew: Crew = { rows: 1, lanes: workgroupThreads, each: 1, threads: workgroupThreads };
+export const scalarCrew: Crew = {
+  rows: 1,
+  lanes: workgroupThreads,
+  each: 1,
+  threads: workgroupThreads,
+  turns: 1,
+};
 
 function crewOf(lanes: number): Crew {
   const power = 2 ** Math.floor(Math.log2(Math.max(1, lanes)));
-  return { rows: blockRows / power, lanes: power, each: 1, threads: blockRows };
+  return { rows: blockRows / power, lanes: power, each: 1, threads: blockRows, turns: 1 };
 }

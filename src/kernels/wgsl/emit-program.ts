@@ -72,9 +72,12 @@ export function shadersOf(emitted: EmittedProgram): readonly Shader[] {
   ].filter((s) => s !== null);
 }
 
+/** Words of a run of partials in `plan`. */
+export const runWords = 3;
+
 /**
  * Partials of neighbours become one, in the order of the tree (`partition/tree.ts`): left and right of every pair, then
- * pairs of pairs. `records` name the first partial of a run and how many there are; the sum is left in the first.
+ * pairs of pairs. `records` name the first partial of a run, how many there are, and which of `totals` their sum is.
  */
 function reduceShader(): Shader {
   return shader(
@@ -83,10 +86,11 @@ function reduceShader(): Shader {
     [
       { buffer: 'plan', access: 'read' },
       { buffer: 'gamma', access: 'read_write' },
+      { buffer: 'totals', access: 'read_write' },
     ],
     entry(code`
       let number = group % job.count * ${whole(workgroupThreads)} + lane;
-      let run = job.records + group / job.count * 2u;
+      let run = job.records + group / job.count * ${whole(runWords)};
       if (group / job.count >= job.units || number >= job.partial) { return; }
       let first = plan[run];
       let partials = plan[run + 1u];
@@ -95,6 +99,7 @@ function reduceShader(): Shader {
           gamma[(first + left) * job.partial + number] += gamma[(first + left + width) * job.partial + number];
         }
       }
+      totals[plan[run + 2u] * job.partial + number] = gamma[first * job.partial + number];
     `),
   );
 }

@@ -9,7 +9,7 @@
 import { invariant } from '../../errors.ts';
 import type { Accumulator, Kernel, KernelScatter, LoopStep, Step, Value, ValueId } from '../ir/kernel.ts';
 import { opNamed } from '../ops/table.ts';
-import { code, real, whole } from './code.ts';
+import { code, plus, real, whole } from './code.ts';
 import { type Crew, suffixes, workgroupThreads } from './crew.ts';
 
 /** Where a kernel finds what it reads. Expressions are of type f32, indices of type u32. */
@@ -169,14 +169,60 @@ function topLoop(body: Body, loop: LoopStep, crew: Crew): string {
     for (var first${id} = 0u; first${id} < ${whole(count)}; first${id} += ${whole(size)}) {
       ${stageTile(body, loop, columns, size, count, crew)}
       let last${id} = min(${whole(size)}, ${whole(count)} - first${id});
-      for (var l${id} = split; l${id} < last${id}; l${id} += ${whole(crew.lanes)}) {
-        let j${id} = first${id} + l${id};
-        ${Array.from({ length: vectors }, (_, n) => `let w${id}_${n} = tile[l${id} * ${whole(vectors)} + ${whole(n)}];`)}
-        ${columns.map((v, n) => `let v${v} = w${id}_${Math.floor(n / 4)}.${'xyzw'[n % 4] ?? ''};`)}
-        ${inside(body, loop, columns)}
-      }
+      ${strided(
+        { at: `l${id}`, from: 'split', end: `last${id}`, stride: crew.lanes, turns: turnsOf(loop, crew) },
+        (l) => code`
+          let j${id} = first${id} + ${l};
+          ${Array.from({ length: vectors }, (_, n) => `let w${id}_${n} = tile[${l} * ${whole(vectors)} + ${whole(n)}];`)}
+          ${columns.map((v, n) => `let v${v} = w${id}_${Math.floor(n / 4)}.${'xyzw'[n % 4] ?? ''};`)}
+          ${inside(body, loop, columns)}
+        `,
+      )}
     }
     ${crew.lanes > 1 ? meetLanes(used(body, loop), id, crew) : ''}
+  `;
+}
+
+/** Loops with loops in them, and long ones, are not written several times. */
+export const turnsOf = ({ steps }: LoopStep, { turns }: Pick<Crew, 'turns'>): number =>
+  steps.length > longLoop || steps.some((s) => s.kind === 'loop') ? 1 : turns;
+
+const longLoop = 80;
+
+export interface Strided {
+  /** The name of what counts. */
+  readonly at: string;
+  readonly from: string;
+  readonly end: string;
+  readonly stride: number;
+  /** Turns that are written side by side, in the same order. */
+  readonly turns: number;
+}
+
+/** A loop that counts by a stride. */
+export function strided({ at, from, end, stride, turns }: Strided, turn: (at: string) => string): string {
+  if (turns === 1) {
+    return code`
+      for (var ${at} = ${from}; ${at} < ${end}; ${at} += ${whole(stride)}) {
+        ${turn(at)}
+      }
+    `;
+  }
+  return code`
+    var ${at} = ${from};
+    for (; ${at} + ${whole((turns - 1) * stride)} < ${end}; ${at} += ${whole(turns * stride)}) {
+      ${Array.from(
+        { length: turns },
+        (_, n) => code`
+          {
+            ${turn(n === 0 ? at : `(${plus(at, n * stride)})`)}
+          }
+        `,
+      )}
+    }
+    for (; ${at} < ${end}; ${at} += ${whole(stride)}) {
+      ${turn(at)}
+    }
   `;
 }
 

@@ -16,6 +16,7 @@ export type BufferName =
   | 'out'
   | 'path'
   | 'plan'
+  | 'totals'
   | 'work';
 
 export interface Binding {

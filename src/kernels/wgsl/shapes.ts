@@ -9,6 +9,7 @@
  *   held     f32: the tracers' states at the slots of the steps held [step][slot][block][component][256]
  *   kept     f32: their states at kept points, then what terms add to λ there [point][block][component][256]
  *   gamma    f32: a partial a workgroup of tracers, or a leaf: Γ by point and slot, then the tail
+ *   totals   f32: sums of such partials, one a leaf
  *   work     f32: the sources' banks, planes of M, a part a leaf
  *   out      u32: what workgroups leave: marks of what is not finite, θ̄, S, winners
  */

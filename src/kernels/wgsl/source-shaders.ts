@@ -30,7 +30,14 @@ export interface SweepText {
   /** The body of `start(leaf, part)`. */
   readonly start: string;
   /** Bodies of a stage's functions, in order; the first runs once more after the last stage. */
-  readonly functions: readonly { readonly name: string; readonly body: string }[];
+  readonly functions: readonly SweepFunction[];
+}
+
+export interface SweepFunction {
+  readonly name: string;
+  readonly body: string;
+  /** Whether other threads read what it leaves: all wait for one another then. */
+  readonly shared: boolean;
 }
 
 /** Workgroups of one sweep. */
@@ -75,14 +82,17 @@ export function sweepShaders(shapes: Shapes, text: SweepText, work: WorkShape): 
     `,
   );
   const [first] = text.functions;
+  const calls = ({ name, shared }: SweepFunction, stage: string): readonly string[] => [
+    `${name}(leaf, part, ${stage}, k);`,
+    ...(shared ? ['storageBarrier();'] : []),
+  ];
   const forward = text.direction === 'forward';
   if (shapes.sourcesTogether) {
     const step = code`
       for (var stage = 0u; stage < job.stages; stage++) {
-        ${text.functions.flatMap((f) => [`${f.name}(leaf, part, stage, k);`, 'storageBarrier();'])}
+        ${text.functions.flatMap((f) => calls(f, 'stage'))}
       }
-      ${first === undefined ? '' : `${first.name}(leaf, part, ${whole(text.stages)}, k);`}
-      storageBarrier();
+      ${first === undefined ? [] : calls(first, whole(text.stages))}
     `;
     const loop = forward
       ? code`
@@ -97,15 +107,18 @@ export function sweepShaders(shapes: Shapes, text: SweepText, work: WorkShape): 
           }
         `;
     const whole_sweep = code`
+      ${heldFunctions(work)}
+
       ${start}
 
       ${functions.join('\n\n')}
 
       ${entry(code`
         ${begin}
-        if (${forward ? 'job.first == 0u' : 'job.end == job.steps'}) { start(leaf, part); }
+        if (${forward ? 'job.first == 0u' : 'job.end == job.steps'}) { start(leaf, part); }${work.held.length === 0 ? '' : ' else { recall(); }'}
         storageBarrier();
         ${first === undefined ? '' : loop}
+        ${work.held.length === 0 ? '' : 'if (present) { keep(); }'}
       `)}
     `;
     return { start: make('', ': one workgroup, all steps of a dispatch.', whole_sweep), rounds: [], work };
@@ -146,9 +159,25 @@ export function sweepShaders(shapes: Shapes, text: SweepText, work: WorkShape): 
   };
 }
 
+/** What a row's thread holds in registers goes to memory at the end of a dispatch, and comes from there in the next. */
+function heldFunctions({ held }: WorkShape): string {
+  if (held.length === 0) return '';
+  const place = (at: number): string => `work[work_at + ${whole(at)} + row]`;
+  return code`
+    fn recall() {
+      ${held.map((at, n) => `held_${n} = ${place(at)};`)}
+    }
+
+    fn keep() {
+      ${held.map((at, n) => `${place(at)} = held_${n};`)}
+    }
+  `;
+}
+
 /** Which source a thread has. */
 function sourcePlace({ sources, sourceCrew }: Shapes, work: WorkShape): string {
   return code`
+    ${work.held.map((_, n) => `var<private> held_${n}: f32;`)}
     var<private> row: u32;
     // Whether there is such a row, and whether this thread writes what it leaves.
     var<private> row_present: bool;

@@ -54,10 +54,9 @@ export function sourcesForward(program: Program, shapes: Shapes): SourceSweep | 
         ${stageNumbers(
           shapes,
           stages.map((s) => s.flow),
-          [['slope_of', stages.map((s) => work.offset(s.flow.slope))]],
         )}
 
-        ${flow === null ? '' : flowFunction(flow, shapes, work)}
+        ${flow === null ? '' : flowFunction(flow, shapes)}
 
         // The state at a grid point: is it finite?
         fn reach(point: u32, z: array<f32, ${e}>) {
@@ -79,10 +78,21 @@ export function sourcesForward(program: Program, shapes: Shapes): SourceSweep | 
         flow === null
           ? []
           : [
-              { name: 'combine', body: ofRow(casesOf('stage', cases)) },
+              { name: 'combine', body: ofRow(casesOf('stage', cases)), shared: true },
               {
                 name: 'advance',
-                body: 'flow(time_of(stage, step_at), source_of(stage, k), slope_of(stage));',
+                body: code`
+                  let slope = flow(time_of(stage, step_at), source_of(stage, k));
+                  ${ofRow(
+                    casesOf(
+                      'stage',
+                      stages.map((s) =>
+                        each(e, (c) => `${work.at(s.flow.slope, c)} = slope[${c}];`).join('\n'),
+                      ),
+                    ),
+                  )}
+                `,
+                shared: false,
               },
             ],
     },
@@ -127,11 +137,10 @@ function combined(
   `;
 }
 
-/** What of a flow depends on its stage: time, the sources' states, and offsets in `work`. */
+/** What of a flow depends on its stage: time, and the sources' states. */
 function stageNumbers(
   shapes: Shapes,
   flows: readonly { readonly slot: number; readonly fraction: number }[],
-  offsets: readonly (readonly [name: string, values: readonly number[]])[],
 ): string {
   if (flows.length === 0) return '';
   const size = whole(shapes.sources.rows * shapes.sources.stateComponents);
@@ -155,13 +164,11 @@ function stageNumbers(
     fn source_of(stage: u32, k: u32) -> u32 {
       return (k * ${whole(shapes.slots)} + slot_of(stage)) * ${size};
     }
-
-    ${offsets.map(([name, values]) => stageFunction(name, 'u32', values.map(whole))).join('\n\n')}
   `;
 }
 
-/** `flow(time, source, slope)`: d/dt of all components of the own row, into the bank at `slope`. */
-function flowFunction(kernel: Kernel, shapes: Shapes, work: Workspace): string {
+/** `flow(time, source)`: d/dt of all components of the own row. */
+function flowFunction(kernel: Kernel, shapes: Shapes): string {
   const e = shapes.sources.stateComponents;
   const slope = kernel.planes.find((p) => p.bank === 'slope')?.values ?? [];
   const body: Body = {
@@ -171,12 +178,10 @@ function flowFunction(kernel: Kernel, shapes: Shapes, work: Workspace): string {
     scatter: () => null,
   };
   return code`
-    fn flow(time: f32, source: u32, slope: u32) {
+    fn flow(time: f32, source: u32) -> array<f32, ${e}> {
       let z = array<f32, ${e}>(${each(e, (c) => pathRow(shapes, 'source', c)).join(', ')});
       ${rowSteps(body, shapes.sourceCrew)}
-      if (present) {
-        ${slope.map((v, c) => `${work.within('slope', c)} = ${operand(kernel, v)};`)}
-      }
+      return array<f32, ${e}>(${slope.map((v) => operand(kernel, v)).join(', ')});
     }
   `;
 }
@@ -192,8 +197,10 @@ export function sourcesBackward(program: Program, shapes: Shapes): SourceSweep |
   const passes = vjp === null ? [] : passesOf(vjp);
   const work = workspace(shapes);
   reserveBackward(work, shapes, vjp, passes);
+  // All threads of a row need κ, and the first of them has it.
+  const alone = shapes.sourceCrew.lanes === 1;
   for (const { flow } of stages) {
-    work.reserve(flow.cotangent, e);
+    work.reserve(flow.cotangent, e, alone ? undefined : 'shared');
     work.reserve(flow.result, e);
   }
   const partner = vjp !== null && passes.some((p) => addsToSources(vjp, p));
@@ -222,8 +229,17 @@ export function sourcesBackward(program: Program, shapes: Shapes): SourceSweep |
     ${combined(part, shapes, work, () => (n === stages.length ? atPoint : ''))}
   `,
   );
-  const transpose =
-    'flow_vjp(time_of(stage, step_at), source_of(stage, k), cotangent_of(stage), result_of(stage));';
+  const ofStage = (line: (flow: (typeof stages)[number]['flow'], c: number) => string): string =>
+    casesOf(
+      'stage',
+      stages.map((s) => each(e, (c) => line(s.flow, c)).join('\n')),
+    );
+  const transpose = code`
+    var κ = array<f32, ${e}>();
+    ${ofStage((flow, c) => `κ[${c}] = ${work.at(flow.cotangent, c)};`)}
+    let ζ = flow_vjp(time_of(stage, step_at), source_of(stage, k), κ);
+    ${ofRow(ofStage((flow, c) => `${work.at(flow.result, c)} = ζ[${c}];`))}
+  `;
   return sweepShaders(
     shapes,
     {
@@ -241,10 +257,6 @@ export function sourcesBackward(program: Program, shapes: Shapes): SourceSweep |
         ${stageNumbers(
           shapes,
           stages.map((s) => s.flow),
-          [
-            ['cotangent_of', stages.map((s) => work.offset(s.flow.cotangent))],
-            ['result_of', stages.map((s) => work.offset(s.flow.result))],
-          ],
         )}
 
         ${vjp === null ? '' : vjpFunction(vjp, passes, shapes, work)}
@@ -257,14 +269,15 @@ export function sourcesBackward(program: Program, shapes: Shapes): SourceSweep |
         ${each(shapes.paramComponents, (c) => `${work.at(workBanks.params, c)} = 0f;`)}
       `),
       functions: [
-        { name: 'combine', body: ofRow(casesOf('stage', cases)) },
-        ...(stages.length === 0 ? [] : [{ name: 'transpose_rows', body: transpose }]),
+        { name: 'combine', body: ofRow(casesOf('stage', cases)), shared: !alone },
+        ...(stages.length === 0 ? [] : [{ name: 'transpose_rows', body: transpose, shared: true }]),
         ...(stages.length === 0 || passes.length === 0
           ? []
           : [
               {
                 name: 'sum_rows',
                 body: 'flow_passes(leaf, part, time_of(stage, step_at), source_of(stage, k));',
+                shared: true,
               },
             ]),
       ],
@@ -273,14 +286,18 @@ export function sourcesBackward(program: Program, shapes: Shapes): SourceSweep |
   );
 }
 
+/** What the gradient is made of comes first. */
 function reserveBackward(work: Workspace, shapes: Shapes, vjp: Kernel | null, passes: readonly Pass[]): void {
   work.reserve('λ', shapes.sources.stateComponents);
   work.reserve(workBanks.constants, shapes.sources.constantComponents);
   work.reserve(workBanks.params, shapes.paramComponents);
   if (vjp === null) return;
-  for (const p of shapes.pairs) work.reserve(workBanks.pairs(p.name), shapes.sources.rows * p.width);
+  for (const p of shapes.pairs)
+    work.reserve(workBanks.pairs(p.name), shapes.sources.rows * p.width, 'shared');
   work.reserve(workBanks.partner, shapes.sources.stateComponents);
-  for (const [n, pass] of passes.entries()) work.reserve(workBanks.handed(n), handedOver(vjp, pass).length);
+  for (const [n, pass] of passes.entries()) {
+    work.reserve(workBanks.handed(n), handedOver(vjp, pass).length, 'shared');
+  }
 }
 
 const addsToSources = (kernel: Kernel, pass: Pass): boolean =>
@@ -293,8 +310,8 @@ function gammaOwn(shapes: Shapes, step: string, slot: number, c: number): string
 }
 
 /**
- * `flow_vjp(time, source, cotangent, result)`: ζ of the own row into the bank at `result`; sums of the row, weights,
- * and what is handed over to the passes.
+ * `flow_vjp(time, source, κ)`: ζ of the own row; and into their banks sums of the row, weights, and what is handed over to the
+ * passes.
  */
 function vjpFunction(kernel: Kernel, passes: readonly Pass[], shapes: Shapes, work: Workspace): string {
   const e = shapes.sources.stateComponents;
@@ -319,16 +336,17 @@ function vjpFunction(kernel: Kernel, passes: readonly Pass[], shapes: Shapes, wo
     },
   };
   return code`
-    fn flow_vjp(time: f32, source: u32, cotangent: u32, result: u32) {
+    fn flow_vjp(time: f32, source: u32, κ: array<f32, ${e}>) -> array<f32, ${e}> {
       let z = array<f32, ${e}>(${each(e, (c) => pathRow(shapes, 'source', c)).join(', ')});
-      let κ = array<f32, ${e}>(${each(e, (c) => work.within('cotangent', c)).join(', ')});
       ${rowSteps(body, shapes.sourceCrew)}
       if (present) {
-        ${plane('state').map((v, c) => `${work.within('result', c)} = ${operand(kernel, v)};`)}
         ${plane('constant').map((v, c) => `${work.at(workBanks.constants, c)} += ${operand(kernel, v)};`)}
         ${kernel.rowSums.map((s) => `${work.at(workBanks.params, s.component)} += ${operand(kernel, s.value)};`)}
         ${passes.flatMap((p, n) => handedOver(kernel, p).map((v, i) => `${work.at(workBanks.handed(n), i)} = ${operand(kernel, v)};`))}
       }
+      return array<f32, ${e}>(${plane('state')
+        .map((v) => operand(kernel, v))
+        .join(', ')});
     }
   `;
 }
@@ -343,7 +361,7 @@ function pairScatters(loop: LoopStep): LoopStep['scatters'] {
 /** `flow_passes(leaf, part, time, source)`: what sources add to one another, to constants and to sets. */
 function passFunction(kernel: Kernel, passes: readonly Pass[], shapes: Shapes, work: Workspace): string {
   const m = shapes.sources.rows;
-  const { lanes, threads } = shapes.sourceCrew;
+  const { lanes, threads, turns } = shapes.sourceCrew;
   // What is the same for all sources is computed here again.
   const shared = readByPasses(kernel).filter((id) => !valueNumbered(kernel, id).varies);
   const body: Body = {
@@ -352,8 +370,9 @@ function passFunction(kernel: Kernel, passes: readonly Pass[], shapes: Shapes, w
     needed: neededBy(kernel, shared),
     scatter: () => null,
   };
-  const handed = (pass: number, i: number): string =>
-    `work[work_at + ${whole(work.offset(workBanks.handed(pass)) + i * m)} + mine]`;
+  // A source is added to by the thread that has it, where one workgroup has all: the bank may lie in registers.
+  const partner = (column: number, bound: string): string =>
+    shapes.sourcesTogether ? work.at(workBanks.partner, column) : work.of(workBanks.partner, column, bound);
   return code`
     fn flow_passes(group: u32, part: u32, time: f32, source: u32) {
       ${rowSteps(body, shapes.sourceCrew)}
@@ -363,6 +382,7 @@ function passFunction(kernel: Kernel, passes: readonly Pass[], shapes: Shapes, w
           threads,
           parts: lanes,
           each: 1,
+          turns,
           rows: m,
           groups: { index: 'part', count: whole(sourceGroups(shapes)) },
           stage: (chunk, size, values) => code`
@@ -371,13 +391,13 @@ function passFunction(kernel: Kernel, passes: readonly Pass[], shapes: Shapes, w
               ${storeVectors(
                 'tile',
                 'lane',
-                values.map((_, i) => handed(n, i)),
+                values.map((_, i) => work.of(workBanks.handed(n), i, 'mine')),
               )}
             }
           `,
           add: (table, column, bound, value) =>
             table === 'sources.state'
-              ? `work[work_at + ${whole(work.offset(workBanks.partner) + column * m)} + ${bound}] += ${value};`
+              ? `${partner(column, bound)} += ${value};`
               : `gamma[${gammaPlace(shapes, table, column, bound, () => '0u')}] += ${value};`,
         }),
       )}

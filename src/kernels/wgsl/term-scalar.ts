@@ -100,6 +100,7 @@ export function scalarSeeds(program: Program, shapes: Shapes, term: TermProgram)
               threads: scalarCrew.threads,
               parts: 1,
               each: 1,
+              turns: 1,
               rows: 1,
               groups: null,
               stage: (_, __, values) => code`

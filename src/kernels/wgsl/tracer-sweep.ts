@@ -353,6 +353,7 @@ function tracerPasses(
       threads,
       parts: partsFor(Math.ceil(bound / eachBound), size, threads),
       each: eachBound,
+      turns: crew.turns,
       rows,
       groups: null,
       stage: (chunk, count, values) =>

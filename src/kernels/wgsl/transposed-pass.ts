@@ -23,7 +23,9 @@ import {
   neededBy,
   operand,
   type Site,
+  strided,
   tileRows,
+  turnsOf,
   valueNumbered,
 } from './row-body.ts';
 
@@ -124,6 +126,8 @@ export interface PassPlan {
   readonly parts: number;
   /** Bound rows that a thread has at once: what it reads of an own row serves them all (`boundRowsEach`). */
   readonly each: number;
+  /** As in a crew. */
+  readonly turns: number;
   /** Own rows visited: a number, or an expression below `rowsMax`. */
   readonly rows: number;
   /** First bound row of this workgroup and bound rows from one to its next, as expressions; all rows when null. */
@@ -192,6 +196,7 @@ export function transposedPass(kernel: Kernel, pass: Pass, plan: PassPlan): stri
   const first = plan.groups === null ? '0u' : `${plan.groups.index} * ${whole(together)}`;
   const stride = plan.groups === null ? whole(together) : `${plan.groups.count} * ${whole(together)}`;
   const fixed = fixedSteps(body, pass);
+  const turns = pass.chain.length > 1 ? 1 : turnsOf(loop, plan);
   const sums = pass.scatters.flatMap((_, n) => bound.map((b) => `${n}${endOf(b)}`));
   return code`
     for (var base = ${first}; base < ${whole(count)}; base += ${stride}) {
@@ -204,12 +209,15 @@ export function transposedPass(kernel: Kernel, pass: Pass, plan: PassPlan): stri
         workgroupBarrier();
         ${sums.map((n) => `var part${n} = 0f;`)}
         let visited = min(${whole(size)}, ${whole(plan.rows)} - chunk);
-        for (var r = lane / ${whole(targets)}; r < visited; r += ${whole(plan.parts)}) {
-          let own = chunk + r;
-          ${Array.from({ length: vectors }, (_, n) => `let own${n} = tile[r * ${whole(vectors)} + ${whole(n)}];`)}
-          ${values.map((v, n) => `let ${operand(kernel, v)} = own${Math.floor(n / 4)}.${'xyzw'[n % 4] ?? ''};`)}
-          ${chainBody(body, pass, 0, fixed)}
-        }
+        ${strided(
+          { at: 'r', from: `lane / ${whole(targets)}`, end: 'visited', stride: plan.parts, turns },
+          (r) => code`
+            let own = chunk + ${r};
+            ${Array.from({ length: vectors }, (_, n) => `let own${n} = tile[${r} * ${whole(vectors)} + ${whole(n)}];`)}
+            ${values.map((v, n) => `let ${operand(kernel, v)} = own${Math.floor(n / 4)}.${'xyzw'[n % 4] ?? ''};`)}
+            ${chainBody(body, pass, 0, fixed)}
+          `,
+        )}
         ${sums.map((n) => `sum${n} += part${n};`)}
       }
       ${

@@ -2,8 +2,8 @@
  * What of an evaluation's inputs does the child know already? A run asks again and again on one grid, with the same constants, and
  * often with the same sources: what has not changed since the evaluation before does not travel again.
  *
- * Fields are compared by their bytes with a copy of what was sent, since whoever asks may write into his arrays between two
- * questions. Grids are compared by what they are, since nobody does that to a grid.
+ * An array is the same where it is the same object, since nobody writes to one that a session has been given (`Inputs`), or where
+ * its bytes are: what comes through Redis is a new array each time. Grids are the same where they are the same object.
  */
 import { invariant } from '../../errors.ts';
 import type { Grid } from '../../kernels/sweep/program.ts';
@@ -21,7 +21,6 @@ export interface News {
 /** The asker's side: what a session has been sent. */
 export class SentInputs {
   #grid: Grid | null = null;
-  /** Copies, which are what travels, too: nobody writes into them. */
   #fields: ReadonlyMap<string, Float64Array> = new Map();
 
   /** The session is another process's now, which knows nothing. */
@@ -38,9 +37,9 @@ export class SentInputs {
     const news = new Map<string, Float64Array>();
     for (const [name, values] of fields) {
       const sent = anew ? undefined : before.get(name);
-      const kept = sent !== undefined && sameBytes(sent, values) ? sent : values.slice();
-      all.set(name, kept);
-      if (kept !== sent) news.set(name, kept);
+      const known = sent !== undefined && (sent === values || sameBytes(sent, values));
+      all.set(name, values);
+      if (!known) news.set(name, values);
     }
     const newGrid = grid === this.#grid ? null : grid;
     this.#grid = grid;

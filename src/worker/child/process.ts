@@ -6,7 +6,7 @@ import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { readConfig } from '../../config.ts';
 import { Channel, channelDescriptor } from './channel.ts';
-import type { Message } from './frames.ts';
+import type { Frame, Message } from './frames.ts';
 import { decodeFromChild, type FromChild, type ToChild } from './messages.ts';
 
 export interface ChildListener {
@@ -63,13 +63,23 @@ export function startChild(environment: NodeJS.ProcessEnv, listener: ChildListen
     ended = true;
     listener.ended(exitCode, signal);
   };
+  /** What a child that went mad says must not end this process: the child ends, and its story says why. */
+  const understood = (frame: Frame): readonly Message<FromChild>[] => {
+    try {
+      return decodeFromChild(frame);
+    } catch (error) {
+      said = `${said}${error instanceof Error ? error.message : String(error)}\n`.slice(-keptCharacters);
+      child.kill('SIGKILL');
+      return [];
+    }
+  };
   // A process that cannot be started may have none.
   const socket = child.stdio[channelDescriptor];
   const channel =
     socket instanceof Socket
       ? Channel.ofChild<ToChild>(socket, {
           frame: (frame) => {
-            for (const message of decodeFromChild(frame)) if (!ended) listener.message(message);
+            for (const message of understood(frame)) if (!ended) listener.message(message);
           },
           closed: () => {},
         })

@@ -79,7 +79,10 @@ export interface RowOutputs {
   readonly values: boolean;
 }
 
-/** What every leaf is given: O(M) numbers. Fields by name, row-major; θ, Y0, sets, pairs, source `with` arrays. */
+/**
+ * What every leaf is given: O(M) numbers. Fields by name, row-major; θ, Y0, sets, pairs, source `with` arrays. Nobody writes to an
+ * array that a session has been given: an engine may know it again.
+ */
 export interface Inputs {
   readonly grid: Grid;
   readonly fields: ReadonlyMap<string, Float64Array>;

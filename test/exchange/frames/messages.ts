@@ -10,6 +10,7 @@ import {
   protocolVersion,
   RunId,
   SeatId,
+  WorkerId,
 } from '../../../src/protocol.ts';
 
 export const jobDigest = '0123456789abcdef'.repeat(4);
@@ -86,6 +87,8 @@ export const anyPostings: fc.Arbitrary<readonly Posting[]> = fc
       run: RunId.parse('run-1'),
       // The answers of a seat follow one another.
       seat: SeatId.parse(`seat-${Math.floor(n / 2)}`),
+      worker: WorkerId.parse(`host:${Math.floor(n / 4)}`),
+      numerics: n < 4 ? 'wasm/f32' : 'reference/f64',
       ...question,
       ...each,
     })),

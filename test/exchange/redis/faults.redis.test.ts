@@ -6,6 +6,9 @@ import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Desk, DeskEvent, Exchange, Seat } from '../../../src/exchange/exchange.ts';
 import { keptBytesMax, pieceBytes, unreadBytesMax } from '../../../src/exchange/frames/limits.ts';
+import { Keys } from '../../../src/exchange/redis/keys.ts';
+import { Link } from '../../../src/exchange/redis/link.ts';
+import { logTo } from '../../../src/log.ts';
 import {
   Iteration,
   type LeafName,
@@ -57,6 +60,8 @@ function postingOf(seat: Seat, number: number, leaf: LeafName, length = 2): Post
     protocolVersion,
     run: seat.sheet.run,
     seat: seat.id,
+    worker: 'host:1' as never,
+    numerics: 'reference/f64',
     number,
     phase: 'gradient' as const,
     parameterDigest: digest,
@@ -184,6 +189,19 @@ describeWithRedis('the exchange over Redis, when something fails,', () => {
     const view = await seat.watch(-1, patience());
     expect(view.dismissed).toMatchObject({ tag: 'OutOfReachError', details: { code: 'SEAT_LOST' } });
     await seat.leave(null);
+  });
+
+  it('knows how long a server was in reach for others too, until that is away', async () => {
+    const redis = await server();
+    const { port } = redis;
+    const address = { host: '127.0.0.1', port, tls: false, username: null, password: null, database: 0 };
+    const keys = new Keys('skewflow');
+    const link = await Link.open({ address, keys, patienceMs: 5000, log: logTo('error') });
+    onTestFinished(() => link[Symbol.asyncDispose]());
+    link.wasReachable(3600_000);
+    expect(link.reachableMs).toBeGreaterThanOrEqual(3600_000);
+    await redis.restart();
+    await until('the link is back', () => link.reachableMs > 0 && link.reachableMs < 3600_000);
   });
 
   it('tells a coordinator that a later one took its run over, and keeps the answers for that one', async () => {

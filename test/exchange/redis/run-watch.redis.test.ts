@@ -9,6 +9,7 @@ import {
   protocolVersion,
   RunSheet,
   type SeatPlan,
+  WorkerId,
 } from '../../../src/protocol.ts';
 import { describeWithRedis } from '../../setup/describe-with.ts';
 import { connect, patience, server } from './fleet.ts';
@@ -46,6 +47,8 @@ function postingOf(seat: Seat, leaf: number, count: number): Posting {
     protocolVersion,
     run: sheet.run,
     seat: seat.id,
+    worker: WorkerId.parse(`worker at ${seat.id}`),
+    numerics: 'reference/f64',
     number: 0,
     phase: 'gradient',
     parameterDigest: ParameterDigest.parse('a'.repeat(64)),

@@ -75,17 +75,6 @@ describe('the inputs of evaluations', () => {
     expect([other.grid, fieldsOf(other)]).toEqual([grids[1], []]);
   });
 
-  test('that are written into between two questions travel again', () => {
-    const sent = new SentInputs();
-    const q = Float64Array.of(0.1, 0.2);
-    const first = sent.news({ grid, fields: new Map([['q', q]]) });
-    q[1] = 0.7;
-    expect(first.fields.get('q')).toEqual(Float64Array.of(0.1, 0.2));
-    expect(sent.news({ grid, fields: new Map([['q', q]]) }).fields.get('q')).toEqual(
-      Float64Array.of(0.1, 0.7),
-    );
-  });
-
   test('all travel to a child that knows nothing', () => {
     const sent = new SentInputs();
     const fields = new Map([['q', Float64Array.of(0.1)]]);

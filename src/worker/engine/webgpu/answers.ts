@@ -2,7 +2,7 @@
  * What a leaf answers, from the words and numbers that were read back: sums in f64, the gradient in its layout's order.
  */
 import { blockRows } from '../../../kernels/block.ts';
-import type { Grid, Program } from '../../../kernels/sweep/program.ts';
+import type { GradientSlot, Grid, Program } from '../../../kernels/sweep/program.ts';
 import { type Shapes, tailOffset } from '../../../kernels/wgsl/shapes.ts';
 import type { SourceSweep } from '../../../kernels/wgsl/source-shaders.ts';
 import { outParams, outSums } from '../../../kernels/wgsl/term-rows.ts';
@@ -20,12 +20,16 @@ export interface LeafParts {
   readonly tail: Float32Array;
 }
 
-/** The first state of the sources that was not finite, from one more than its grid point a row; 0: never. */
+/**
+ * The first state of the sources that was not finite, from one more than its grid point a row; 0: never. A device that is out of its
+ * mind leaves anything: what is said of it is a whole number.
+ */
 export function sourcesBlowUp(failed: Float32Array): Omit<NonFinite, 'leaf'> | null {
   let found: Omit<NonFinite, 'leaf'> | null = null;
   for (const [row, mark] of failed.entries()) {
-    if (mark > 0 && (found === null || mark - 1 < found.step)) {
-      found = { kind: 'non-finite', group: 'sources', what: 'state', row, step: mark - 1 };
+    const step = Math.trunc(Math.min(mark, 2 ** 31)) - 1;
+    if (mark > 0 && (found === null || step < found.step)) {
+      found = { kind: 'non-finite', group: 'sources', what: 'state', row, step: Math.max(0, step) };
     }
   }
   return found;
@@ -62,8 +66,6 @@ export function answerShard(
   };
 }
 
-const failures = ['state', 'loss', 'gradient'] as const;
-
 /** The lowest step, and in it the lowest row, that a workgroup marked. */
 function firstFailure(
   shapes: Shapes,
@@ -73,17 +75,18 @@ function firstFailure(
 ): Omit<NonFinite, 'leaf'> | null {
   const { lanes } = shapes.tracerCrew;
   let first: Omit<NonFinite, 'leaf'> | null = null;
-  for (let unit = 0; unit * outWords < words.length; unit++) {
-    for (const [n, what] of failures.entries()) {
-      const mark = words[unit * outWords + n] ?? 0;
-      if (mark === 0) continue;
-      const place = ~mark >>> 0;
-      const step = Math.floor(place / blockRows);
-      const row = range.begin + Math.floor(unit / lanes) * blockRows + (place % blockRows);
-      if (first === null || step < first.step || (step === first.step && row < first.row)) {
-        first = { kind: 'non-finite', group: 'tracers', what, row, step };
-      }
-      break;
+  for (let at = 0; at < words.length; at += outWords) {
+    const state = words[at] ?? 0;
+    const loss = words[at + 1] ?? 0;
+    const gradient = words[at + 2] ?? 0;
+    if ((state | loss | gradient) === 0) continue;
+    const what = state !== 0 ? 'state' : loss !== 0 ? 'loss' : 'gradient';
+    const place = ~(state || loss || gradient) >>> 0;
+    const step = Math.floor(place / blockRows);
+    const block = Math.floor(at / outWords / lanes);
+    const row = range.begin + block * blockRows + (place % blockRows);
+    if (first === null || step < first.step || (step === first.step && row < first.row)) {
+      first = { kind: 'non-finite', group: 'tracers', what, row, step };
     }
   }
   return first;
@@ -229,50 +232,50 @@ function gradientOf(
   const { sources } = shapes;
   const numbers = work?.numbers ?? new Float32Array(0);
   const bank = (name: string): number | null => work?.sweep.work.banks.get(name) ?? null;
-  /** A bank of planes of M; 0 where the sweep has none of that name. */
-  const planes = (name: string): ((component: number, row: number) => number) => {
-    const at = bank(name);
-    return at === null ? () => 0 : (component, row) => numbers[at + component * sources.rows + row] ?? 0;
+  /** A slot from columns that are `apart`, with rows a `stride` apart. */
+  const put = (slot: GradientSlot, from: Float32Array, at: number, stride: number, apart: number): void => {
+    let to = slot.offset;
+    for (let r = 0; r < slot.rows; r++) {
+      for (let c = 0; c < slot.width; c++) out[to++] = from[at + r * stride + c * apart] ?? 0;
+    }
   };
   const layout = program.layout.of('sources');
   for (const slot of program.layout.gradient) {
-    const put = (value: (row: number, component: number) => number): void => {
-      for (let r = 0; r < slot.rows; r++) {
-        for (let c = 0; c < slot.width; c++) out[slot.offset + r * slot.width + c] = value(r, c);
-      }
-    };
     switch (slot.kind) {
       case 'pairs': {
         const at = bank(workBanks.pairs(slot.field));
-        put((r, c) => (at === null ? 0 : (numbers[at + r * slot.width + c] ?? 0)));
+        if (at !== null) put(slot, numbers, at, slot.width, 1);
         break;
       }
       case 'params': {
         const start = layout.param(slot.field);
-        const ofRow = planes(workBanks.params);
-        put((_, c) => {
+        const at = bank(workBanks.params);
+        for (let c = 0; c < slot.width; c++) {
           let sum = params[start + c] ?? 0;
-          for (let r = 0; r < sources.rows; r++) sum += ofRow(start + c, r);
-          return sum;
-        });
+          for (let r = 0; at !== null && r < sources.rows; r++)
+            sum += numbers[at + (start + c) * sources.rows + r] ?? 0;
+          out[slot.offset + c] = sum;
+        }
         break;
       }
       case 'sets': {
         const { table, column, columns } = layout.row(slot.set, slot.field, 'now');
-        const at = tailOffset(shapes, table);
-        put((r, c) => tail[at + r * columns + column + c] ?? 0);
+        put(slot, tail, tailOffset(shapes, table) + column, columns, 1);
         break;
       }
       case 'sources': {
         const { table, column, columns } = layout.row('sources', slot.field, 'now');
+        const own = bank(table === 'sources.state' ? 'λ' : workBanks.constants);
+        const ownAt = (own ?? 0) + column * sources.rows;
         if (table === 'sources.state') {
-          const λ = planes('λ');
-          put((r, c) => λ(column + c, r));
+          if (own !== null) put(slot, numbers, ownAt, 1, sources.rows);
           break;
         }
-        const at = tailOffset(shapes, table);
-        const own = planes(workBanks.constants);
-        put((r, c) => (tail[at + r * columns + column + c] ?? 0) + own(column + c, r));
+        put(slot, tail, tailOffset(shapes, table) + column, columns, 1);
+        for (let n = 0; own !== null && n < slot.rows * slot.width; n++) {
+          const [r, c] = [Math.floor(n / slot.width), n % slot.width];
+          out[slot.offset + n] = (out[slot.offset + n] ?? 0) + (numbers[ownAt + c * sources.rows + r] ?? 0);
+        }
         break;
       }
     }
@@ -281,8 +284,9 @@ function gradientOf(
 }
 
 function gradientFailure(program: Program, gradient: Float64Array): Omit<NonFinite, 'leaf'> | null {
-  const bad = gradient.findIndex((g) => !Number.isFinite(g));
-  if (bad === -1) return null;
+  let bad = 0;
+  while (Number.isFinite(gradient[bad])) bad += 1;
+  if (bad === gradient.length) return null;
   const slot = program.layout.gradient.find((s) => bad < s.offset + s.rows * s.width);
   const row = slot === undefined ? 0 : Math.floor((bad - slot.offset) / slot.width);
   return { kind: 'non-finite', group: 'sources', what: 'gradient', row, step: 0 };

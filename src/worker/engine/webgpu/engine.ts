@@ -13,7 +13,7 @@ import { makeReports, type Reports } from './reports.ts';
 import { makeSession } from './session.ts';
 
 /** Incremented whenever a shader or the order of a sum changes bits. */
-const kernelVersion = 2;
+const kernelVersion = 3;
 
 export interface AdapterFacts {
   /** What the device is, as the driver says it. */

@@ -13,7 +13,7 @@ import { answerShard, answerSources, type LeafParts, type ScalarPlaces, sourcesB
 import { readBack } from './read-back.ts';
 import { type EvaluationParts, imageOf, type Setting, settle } from './setting.ts';
 import { runTiles } from './tracer-tiles.ts';
-import { givenNumbers, planWords } from './words.ts';
+import { planWords } from './words.ts';
 
 export async function evaluate(
   parts: EvaluationParts,
@@ -21,9 +21,7 @@ export async function evaluate(
   sink: EvaluationSink,
 ): Promise<void> {
   const setting = settle(parts, request);
-  const { buffers, device } = parts;
-  const given = givenNumbers(parts.loaded.emitted.shapes, request);
-  device.queue.writeBuffer(buffers.reserve('given', given.byteLength), 0, given);
+  parts.uploads.given(parts.loaded.emitted.shapes, request);
   await sourcesForward(parts, setting);
   const waves = wavesOf(parts, setting);
   for (const leaves of waves) await runWave(parts, setting, leaves, sink);
@@ -140,7 +138,7 @@ async function runWave(
     ),
     out: back.add(buffers.find('wave out'), 0, 4 * units * setting.outWords),
     scalars: back.add(buffers.find('scalars'), 0, 4 * (scalars?.words ?? 0)),
-    work: back.add(buffers.find('work'), 0, sweep === null ? 0 : 4 * sweep.work.length * leaves.length),
+    work: sweep === null ? [] : readWork(back, buffers.find('work'), sweep.work, leaves.length),
     tails: leaves.map((_, n) =>
       back.add(
         totals,
@@ -168,7 +166,7 @@ async function runWave(
           ? null
           : {
               sweep,
-              numbers: new Float32Array(memory, at.work + 4 * sweep.work.length * n, sweep.work.length),
+              numbers: new Float32Array(memory, at.work[n] ?? 0, sweep.work.answer),
             },
       tail: new Float32Array(memory, at.tails[n] ?? 0, setting.gradient ? shapes.tail.length : 0),
     };
@@ -200,6 +198,23 @@ async function runWave(
   }
 }
 
+/** Bytes to copy and to read that cost as much as one more call of Dawn. */
+const callBytes = 2 ** 14;
+
+/** Places of what each leaf's sweep answers: the beginning of its banks, read with the rest where that is short. */
+function readWork(
+  back: ReturnType<typeof readBack>,
+  from: GPUBuffer,
+  { answer, length }: SourceSweep['work'],
+  leaves: number,
+): readonly number[] {
+  const numbers = Array.from({ length: leaves }, (_, n) => n);
+  if (4 * (length - answer) > callBytes)
+    return numbers.map((n) => back.add(from, 4 * length * n, 4 * answer));
+  const first = back.add(from, 0, 4 * length * leaves);
+  return numbers.map((n) => first + 4 * length * n);
+}
+
 const failedBytes = ({ loaded }: EvaluationParts): number =>
   4 * (loaded.emitted.sourcesForward?.work.banks.get(workBanks.failed) ?? 0);
 
@@ -225,24 +240,26 @@ function runScalars(parts: EvaluationParts, setting: Setting, leaf: number): Sca
   const places = { params: 0, values, seeds: next, words: next + grid.sums };
   const out = buffers.reserve('scalars', 4 * places.words);
   recorder.clear(out, 4 * places.words);
-  recorder.submit();
-  const plan = planWords(program, setting.request, setting.kept, [], []);
-  device.queue.writeBuffer(buffers.reserve('plan', plan.words.byteLength), 0, plan.words);
+  // A buffer of its own: that of the tiles may lie there for the next evaluation.
+  const words = planWords(program, setting.request, setting.kept, [], []);
+  const plan = buffers.reserve('scalar plan', words.words.byteLength);
+  device.queue.writeBuffer(plan, 0, words.words);
   const totals = buffers.find('totals');
   const wantsSeeds = program.wants.any && (setting.gradient || program.phases === 2);
   for (const [i, term] of emitted.terms.entries()) {
     const job = {
       ...setting.words,
-      records: plan.records[i] ?? 0,
+      records: words.records[i] ?? 0,
       count: grid.terms[i]?.length ?? 0,
       leaf,
       params_at: places.params,
       values_at: values[i] ?? 0,
       seeds_at: places.seeds,
     };
-    if (term.scalarValue !== null) recorder.dispatch(loaded.pipeline(term.scalarValue), 1, job, 0, { out });
+    if (term.scalarValue !== null)
+      recorder.dispatch(loaded.pipeline(term.scalarValue), 1, job, 0, { out, plan });
     if (term.scalarSeeds !== null && wantsSeeds) {
-      recorder.dispatch(loaded.pipeline(term.scalarSeeds), 1, job, 0, { out, gamma: totals });
+      recorder.dispatch(loaded.pipeline(term.scalarSeeds), 1, job, 0, { out, plan, gamma: totals });
     }
   }
   return places;

@@ -145,7 +145,7 @@ export interface Recorder {
     cost: number,
     bound?: Bound,
   ) => void;
-  readonly clear: (buffer: GPUBuffer, bytes: number) => void;
+  readonly clear: (buffer: GPUBuffer, bytes: number, first?: number) => void;
   readonly copy: (from: GPUBuffer, fromBytes: number, to: GPUBuffer, toBytes: number, bytes: number) => void;
   /** Visits that may go into one dispatch. */
   readonly visitsAtOnce: () => number;
@@ -270,8 +270,8 @@ export function makeRecorder(
         pass.dispatchWorkgroups(Math.min(count, groupsPerRow), Math.ceil(count / groupsPerRow));
       });
     },
-    clear: (buffer, bytes) => {
-      if (bytes > 0) pending.push(() => encode().clearBuffer(buffer, 0, Math.ceil(bytes / 4) * 4));
+    clear: (buffer, bytes, first = 0) => {
+      if (bytes > 0) pending.push(() => encode().clearBuffer(buffer, first, Math.ceil(bytes / 4) * 4));
     },
     copy: (from, fromBytes, to, toBytes, bytes) => {
       if (bytes > 0) pending.push(() => encode().copyBufferToBuffer(from, fromBytes, to, toBytes, bytes));

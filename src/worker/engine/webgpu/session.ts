@@ -6,6 +6,7 @@ import { makeBindGroups, makeBuffers, makeRecorder, type Pace } from './gpu.ts';
 import { type Image, makeImage } from './image.ts';
 import type { Loaded } from './loaded.ts';
 import type { Reports } from './reports.ts';
+import { Uploads } from './uploads.ts';
 
 export interface SessionParts {
   readonly device: GPUDevice;
@@ -34,6 +35,7 @@ export function makeSession({
 }: SessionParts): Session {
   const buffers = makeBuffers(device, allocated);
   const groups = makeBindGroups(device);
+  const uploads = new Uploads(device, buffers);
   const shards = new Map<number, Image>();
   /** First block of each shard in the image on the device; null: to be seen to. */
   let residents: ReadonlyMap<number, number> | null = null;
@@ -52,6 +54,7 @@ export function makeSession({
         loaded,
         buffers,
         recorder,
+        uploads,
         reports,
         shards,
         segmentSteps: plan.segmentSteps,

@@ -8,6 +8,7 @@ import type { Buffers, Recorder } from './gpu.ts';
 import type { Image } from './image.ts';
 import type { Loaded } from './loaded.ts';
 import type { Reports } from './reports.ts';
+import type { Uploads } from './uploads.ts';
 import { bitsOf, gridOffset, keptPoints } from './words.ts';
 
 export interface EvaluationParts {
@@ -15,6 +16,7 @@ export interface EvaluationParts {
   readonly loaded: Loaded;
   readonly buffers: Buffers;
   readonly recorder: Recorder;
+  readonly uploads: Uploads;
   readonly reports: Reports;
   readonly shards: ReadonlyMap<number, Image>;
   readonly segmentSteps: number;

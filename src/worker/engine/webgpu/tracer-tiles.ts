@@ -10,7 +10,7 @@ import { emitRows, rowOutputs } from './outputs.ts';
 import { readBack } from './read-back.ts';
 import type { EvaluationParts, Setting } from './setting.ts';
 import { type BlockBytes, planTiles, type Run, type Tile, tileCapacity } from './tiles.ts';
-import { type BlockWords, planWords } from './words.ts';
+import { type BlockWords, type PartialRun, planWords } from './words.ts';
 
 /** Runs all shards; their partials are left in `totals`, what workgroups leave in `wave out`. Returns the workgroups. */
 export async function runTiles(
@@ -40,7 +40,7 @@ export async function runTiles(
   const outputs = shards.map((s) => rowOutputs(loaded, setting.request, s.range));
   let done = 0;
   for (const tile of tiles) {
-    await runTile(parts, setting, shards, tile, need);
+    await runTile(parts, setting, shards, tile, need, numberOf);
     const blocks = tile.reduce((n, r) => n + r.count, 0);
     recorder.copy(
       buffers.find('out'),
@@ -50,7 +50,7 @@ export async function runTiles(
       4 * blocks * lanes * setting.outWords,
     );
     done += blocks;
-    sumRuns(parts, setting, shards, tile, numberOf);
+    sumPieces(parts, setting, shards, tile, numberOf);
     if (outputs.some((o) => o.length > 0)) {
       await readRows(parts, setting, shards, tile, outputs);
     }
@@ -73,7 +73,7 @@ function blockBytes({ loaded, residents }: EvaluationParts, setting: Setting): B
     gamma: setting.gradient ? 4 * setting.partial * shapes.tracerCrew.lanes : 4,
     held: held * shapes.slots * d * plane,
     image: residents.size > 0 ? 0 : shapes.imageComponents * plane,
-    kept: 2 * setting.kept.length * d * plane,
+    kept: (setting.gradient ? 2 : 1) * setting.kept.length * d * plane,
     out: 4 * setting.outWords * shapes.tracerCrew.lanes,
   };
 }
@@ -84,8 +84,9 @@ async function runTile(
   shards: readonly Image[],
   tile: Tile,
   need: BlockBytes,
+  numberOf: (shard: number) => number,
 ): Promise<void> {
-  const { buffers, recorder, loaded, device } = parts;
+  const { buffers, recorder, loaded } = parts;
   const { program, emitted } = loaded;
   const { shapes } = emitted;
   const { lanes } = shapes.tracerCrew;
@@ -93,12 +94,21 @@ async function runTile(
   const blocks = tile.reduce((n, r) => n + r.count, 0);
   const units = blocks * lanes;
   recorder.submit();
-  const table = placeImages(parts, shards, tile);
-  const plan = planWords(program, request, kept, table, runsOf(tile, lanes));
-  device.queue.writeBuffer(buffers.reserve('plan', plan.words.byteLength), 0, plan.words);
+  const inPieces = tile.some((run) => run.pieces > 1);
+  const totals = tile.map((run) => (inPieces ? run.piece : numberOf(shards[run.shard]?.range.index ?? 0)));
+  const plan = parts.uploads.plan({ request, kept, shards, tile, totals, residents: parts.residents }, () =>
+    planWords(program, request, kept, placeImages(parts, shards, tile), runsOf(tile, lanes, totals)),
+  );
   for (const name of ['carry', 'gamma', 'held', 'kept', 'out'] as const) {
     buffers.reserve(name, need[name] * blocks);
-    if (name !== 'held') recorder.clear(buffers.find(name), need[name] * blocks);
+  }
+  for (const name of ['carry', 'gamma', 'out'] as const) {
+    recorder.clear(buffers.find(name), need[name] * blocks);
+  }
+  if (gradient) {
+    // Behind the states, which the sweep writes, what is added to λ.
+    const half = (need.kept * blocks) / 2;
+    recorder.clear(buffers.find('kept'), half, half);
   }
   const job: JobWords = {
     ...setting.words,
@@ -179,6 +189,7 @@ async function runTile(
       chunks * tile.length,
       { ...job, records: plan.runs, count: chunks, units: tile.length },
       0,
+      inPieces ? { totals: buffers.find('pieces') } : {},
     );
   }
 }
@@ -218,50 +229,37 @@ function placeImages(
 }
 
 /** The workgroups of each run, whose partials are added. */
-function runsOf(tile: Tile, lanes: number): readonly { readonly first: number; readonly count: number }[] {
+function runsOf(tile: Tile, lanes: number, totals: readonly number[]): readonly PartialRun[] {
   let first = 0;
-  return tile.map((run) => {
-    const here = { first, count: run.count * lanes };
+  return tile.map((run, n) => {
+    const here = { first, count: run.count * lanes, total: totals[n] ?? 0 };
     first += here.count;
     return here;
   });
 }
 
-/** Partials of whole shards go to `totals`; those of pieces meet when the last has come. */
-function sumRuns(
+/** The partials of a shard's pieces become one when the last has come: pieces are tiles of their own. */
+function sumPieces(
   parts: EvaluationParts,
   setting: Setting,
   shards: readonly Image[],
-  tile: Tile,
+  [run]: Tile,
   numberOf: (shard: number) => number,
 ): void {
-  if (!setting.gradient) return;
+  if (!setting.gradient || run === undefined || run.pieces === 1 || run.piece + 1 < run.pieces) return;
   const { buffers, recorder, loaded, device } = parts;
-  const bytes = 4 * setting.partial;
-  const totals = buffers.find('totals');
-  const runs = runsOf(tile, loaded.emitted.shapes.tracerCrew.lanes);
-  for (const [n, run] of tile.entries()) {
-    const leaf = numberOf(shards[run.shard]?.range.index ?? 0);
-    const from = (runs[n]?.first ?? 0) * bytes;
-    if (run.pieces === 1) {
-      recorder.copy(buffers.find('gamma'), from, totals, leaf * bytes, bytes);
-      continue;
-    }
-    const pieces = buffers.find('pieces');
-    recorder.copy(buffers.find('gamma'), from, pieces, run.piece * bytes, bytes);
-    if (run.piece + 1 < run.pieces) continue;
-    recorder.submit();
-    device.queue.writeBuffer(buffers.find('plan'), 0, Uint32Array.of(0, run.pieces));
-    const chunks = Math.ceil(setting.partial / workgroupThreads);
-    recorder.dispatch(
-      loaded.pipeline(loaded.emitted.reduce),
-      chunks,
-      { ...setting.words, records: 0, count: chunks, units: 1 },
-      0,
-      { gamma: pieces },
-    );
-    recorder.copy(pieces, 0, totals, leaf * bytes, bytes);
-  }
+  recorder.submit();
+  parts.uploads.forgetPlan();
+  const leaf = numberOf(shards[run.shard]?.range.index ?? 0);
+  device.queue.writeBuffer(buffers.find('plan'), 0, Uint32Array.of(0, run.pieces, leaf));
+  const chunks = Math.ceil(setting.partial / workgroupThreads);
+  recorder.dispatch(
+    loaded.pipeline(loaded.emitted.reduce),
+    chunks,
+    { ...setting.words, records: 0, count: chunks, units: 1 },
+    0,
+    { gamma: buffers.find('pieces') },
+  );
 }
 
 /** Reads what rows of a tile carry, and their states at the points asked for, into the outputs. */

@@ -3,6 +3,7 @@
  */
 import { invariant, SkewflowError } from '../../../errors.ts';
 import type { Grid, Program, TermPoint, TermProgram } from '../../../kernels/sweep/program.ts';
+import { runWords } from '../../../kernels/wgsl/emit-program.ts';
 import { recordLength, recordOffset } from '../../../kernels/wgsl/records.ts';
 import { type PlacedField, type Shapes, stepNumbers } from '../../../kernels/wgsl/shapes.ts';
 import type { Evaluation, Inputs } from '../engine.ts';
@@ -105,10 +106,11 @@ export interface BlockWords {
   readonly rows: number;
 }
 
-/** A run of partials to be added: the first, and how many. */
+/** A run of partials to be added: the first, how many, and the number of their sum. */
 export interface PartialRun {
   readonly first: number;
   readonly count: number;
+  readonly total: number;
 }
 
 export interface PlanWords {
@@ -135,7 +137,7 @@ export function planWords(
     next += recordLength(term) * (grid.terms[i]?.length ?? 0);
     return at;
   });
-  const words = new Uint32Array(next + 2 * runs.length);
+  const words = new Uint32Array(next + runWords * runs.length);
   const bits: Bits = { words, reals: new Float32Array(words.buffer) };
   for (const [n, b] of blocks.entries()) words.set([b.image, b.firstRow, b.rows], 3 * n);
   const numbers = words.subarray(keptAt, keptAt + grid.times.length).fill(none);
@@ -148,7 +150,7 @@ export function planWords(
       at += length;
     }
   }
-  for (const [n, r] of runs.entries()) words.set([r.first, r.count], next + 2 * n);
+  for (const [n, r] of runs.entries()) words.set([r.first, r.count, r.total], next + runWords * n);
   return { words, keptAt, records, runs: next };
 }
 

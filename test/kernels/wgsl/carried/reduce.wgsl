@@ -32,6 +32,7 @@ struct Job {
 @group(0) @binding(0) var<uniform> job: Job;
 @group(0) @binding(1) var<storage, read> plan: array<u32>;
 @group(0) @binding(2) var<storage, read_write> gamma: array<f32>;
+@group(0) @binding(3) var<storage, read_write> totals: array<f32>;
 
 const workgroup_threads = 256u;
 // The thread in its workgroup.
@@ -42,7 +43,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   lane = index;
   let group = workgroup.x + workgroup.y * 65535u;
   let number = group % job.count * 256u + lane;
-  let run = job.records + group / job.count * 2u;
+  let run = job.records + group / job.count * 3u;
   if (group / job.count >= job.units || number >= job.partial) { return; }
   let first = plan[run];
   let partials = plan[run + 1u];
@@ -51,4 +52,5 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
       gamma[(first + left) * job.partial + number] += gamma[(first + left + width) * job.partial + number];
     }
   }
+  totals[plan[run + 2u] * job.partial + number] = gamma[first * job.partial + number];
 }

@@ -59,6 +59,25 @@ fn meet_four(size: u32, value: vec4f) -> vec4f {
   return sum;
 }
 
+var<private> held_0: f32;
+var<private> held_1: f32;
+var<private> held_2: f32;
+var<private> held_3: f32;
+var<private> held_4: f32;
+var<private> held_5: f32;
+var<private> held_6: f32;
+var<private> held_7: f32;
+var<private> held_8: f32;
+var<private> held_9: f32;
+var<private> held_10: f32;
+var<private> held_11: f32;
+var<private> held_12: f32;
+var<private> held_13: f32;
+var<private> held_14: f32;
+var<private> held_15: f32;
+var<private> held_16: f32;
+var<private> held_17: f32;
+var<private> held_18: f32;
 var<private> row: u32;
 // Whether there is such a row, and whether this thread writes what it leaves.
 var<private> row_present: bool;
@@ -92,17 +111,8 @@ fn source_of(stage: u32, k: u32) -> u32 {
   return (k * 1u + slot_of(stage)) * 600u;
 }
 
-fn cotangent_of(stage: u32) -> u32 {
-  return 2500u;
-}
-
-fn result_of(stage: u32) -> u32 {
-  return 3100u;
-}
-
-fn flow_vjp(time: f32, source: u32, cotangent: u32, result: u32) {
+fn flow_vjp(time: f32, source: u32, κ: array<f32, 6>) -> array<f32, 6> {
   let z = array<f32, 6>(path[source + row * 6u], path[source + row * 6u + 1u], path[source + row * 6u + 2u], path[source + row * 6u + 3u], path[source + row * 6u + 4u], path[source + row * 6u + 5u]);
-  let κ = array<f32, 6>(work[work_at + cotangent + row], work[work_at + cotangent + 100u + row], work[work_at + cotangent + 200u + row], work[work_at + cotangent + 300u + row], work[work_at + cotangent + 400u + row], work[work_at + cotangent + 500u + row]);
   let v1 = κ[3];
   let v2 = z[0];
   let v6 = κ[4];
@@ -136,7 +146,234 @@ fn flow_vjp(time: f32, source: u32, cotangent: u32, result: u32) {
     }
     workgroupBarrier();
     let last0 = min(128u, 100u - first0);
-    for (var l0 = split; l0 < last0; l0 += 2u) {
+    var l0 = split;
+    for (; l0 + 6u < last0; l0 += 8u) {
+      {
+        let j0 = first0 + l0;
+        let w0_0 = tile[l0 * 2u + 0u];
+        let w0_1 = tile[l0 * 2u + 1u];
+        let v0 = w0_0.x;
+        let v3 = w0_0.y;
+        let v8 = w0_0.z;
+        let v14 = w0_0.w;
+        let v31 = w0_1.x;
+        let v33 = w0_1.y;
+        let v4 = (v2 - v3);
+        let v5 = (v1 * v4);
+        let v9 = (v7 - v8);
+        let v10 = (v6 * v9);
+        let v11 = (v5 + v10);
+        let v15 = (v13 - v14);
+        let v16 = (v12 * v15);
+        let v17 = (v11 + v16);
+        let v22 = (v4 * v4);
+        let v23 = (v9 * v9);
+        let v24 = (v22 + v23);
+        let v25 = (v15 * v15);
+        let v26 = (v24 + v25);
+        let v27 = (v21 * v26);
+        let v28 = skewflow_exp2(v27);
+        let v29 = (v17 * v28);
+        let v30 = (v0 * v29);
+        let v32 = (v31 * v29);
+        let v34 = (v33 * v29);
+        let v36 = (v35 * v0);
+        let v38 = (v37 * v31);
+        let v39 = (v36 + v38);
+        let v41 = (v40 * v33);
+        let v42 = (v39 + v41);
+        let v43 = (v17 * v42);
+        let v45 = (v44 * v0);
+        let v47 = (v46 * v31);
+        let v48 = (v45 + v47);
+        let v50 = (v49 * v33);
+        let v51 = (v48 + v50);
+        let v52 = (v43 + v51);
+        let v53 = (v52 * v28);
+        let v54 = (v4 * v53);
+        let v55 = (v9 * v53);
+        let v56 = (v15 * v53);
+        let v57 = (v42 * v28);
+        let v58 = (v26 * v53);
+        a0_0 += v30;
+        a0_1 += v32;
+        a0_2 += v34;
+        a0_3 += v54;
+        a0_4 += v55;
+        a0_5 += v56;
+        a0_6 += v57;
+        a0_7 += v58;
+      }
+      {
+        let j0 = first0 + (l0 + 2u);
+        let w0_0 = tile[(l0 + 2u) * 2u + 0u];
+        let w0_1 = tile[(l0 + 2u) * 2u + 1u];
+        let v0 = w0_0.x;
+        let v3 = w0_0.y;
+        let v8 = w0_0.z;
+        let v14 = w0_0.w;
+        let v31 = w0_1.x;
+        let v33 = w0_1.y;
+        let v4 = (v2 - v3);
+        let v5 = (v1 * v4);
+        let v9 = (v7 - v8);
+        let v10 = (v6 * v9);
+        let v11 = (v5 + v10);
+        let v15 = (v13 - v14);
+        let v16 = (v12 * v15);
+        let v17 = (v11 + v16);
+        let v22 = (v4 * v4);
+        let v23 = (v9 * v9);
+        let v24 = (v22 + v23);
+        let v25 = (v15 * v15);
+        let v26 = (v24 + v25);
+        let v27 = (v21 * v26);
+        let v28 = skewflow_exp2(v27);
+        let v29 = (v17 * v28);
+        let v30 = (v0 * v29);
+        let v32 = (v31 * v29);
+        let v34 = (v33 * v29);
+        let v36 = (v35 * v0);
+        let v38 = (v37 * v31);
+        let v39 = (v36 + v38);
+        let v41 = (v40 * v33);
+        let v42 = (v39 + v41);
+        let v43 = (v17 * v42);
+        let v45 = (v44 * v0);
+        let v47 = (v46 * v31);
+        let v48 = (v45 + v47);
+        let v50 = (v49 * v33);
+        let v51 = (v48 + v50);
+        let v52 = (v43 + v51);
+        let v53 = (v52 * v28);
+        let v54 = (v4 * v53);
+        let v55 = (v9 * v53);
+        let v56 = (v15 * v53);
+        let v57 = (v42 * v28);
+        let v58 = (v26 * v53);
+        a0_0 += v30;
+        a0_1 += v32;
+        a0_2 += v34;
+        a0_3 += v54;
+        a0_4 += v55;
+        a0_5 += v56;
+        a0_6 += v57;
+        a0_7 += v58;
+      }
+      {
+        let j0 = first0 + (l0 + 4u);
+        let w0_0 = tile[(l0 + 4u) * 2u + 0u];
+        let w0_1 = tile[(l0 + 4u) * 2u + 1u];
+        let v0 = w0_0.x;
+        let v3 = w0_0.y;
+        let v8 = w0_0.z;
+        let v14 = w0_0.w;
+        let v31 = w0_1.x;
+        let v33 = w0_1.y;
+        let v4 = (v2 - v3);
+        let v5 = (v1 * v4);
+        let v9 = (v7 - v8);
+        let v10 = (v6 * v9);
+        let v11 = (v5 + v10);
+        let v15 = (v13 - v14);
+        let v16 = (v12 * v15);
+        let v17 = (v11 + v16);
+        let v22 = (v4 * v4);
+        let v23 = (v9 * v9);
+        let v24 = (v22 + v23);
+        let v25 = (v15 * v15);
+        let v26 = (v24 + v25);
+        let v27 = (v21 * v26);
+        let v28 = skewflow_exp2(v27);
+        let v29 = (v17 * v28);
+        let v30 = (v0 * v29);
+        let v32 = (v31 * v29);
+        let v34 = (v33 * v29);
+        let v36 = (v35 * v0);
+        let v38 = (v37 * v31);
+        let v39 = (v36 + v38);
+        let v41 = (v40 * v33);
+        let v42 = (v39 + v41);
+        let v43 = (v17 * v42);
+        let v45 = (v44 * v0);
+        let v47 = (v46 * v31);
+        let v48 = (v45 + v47);
+        let v50 = (v49 * v33);
+        let v51 = (v48 + v50);
+        let v52 = (v43 + v51);
+        let v53 = (v52 * v28);
+        let v54 = (v4 * v53);
+        let v55 = (v9 * v53);
+        let v56 = (v15 * v53);
+        let v57 = (v42 * v28);
+        let v58 = (v26 * v53);
+        a0_0 += v30;
+        a0_1 += v32;
+        a0_2 += v34;
+        a0_3 += v54;
+        a0_4 += v55;
+        a0_5 += v56;
+        a0_6 += v57;
+        a0_7 += v58;
+      }
+      {
+        let j0 = first0 + (l0 + 6u);
+        let w0_0 = tile[(l0 + 6u) * 2u + 0u];
+        let w0_1 = tile[(l0 + 6u) * 2u + 1u];
+        let v0 = w0_0.x;
+        let v3 = w0_0.y;
+        let v8 = w0_0.z;
+        let v14 = w0_0.w;
+        let v31 = w0_1.x;
+        let v33 = w0_1.y;
+        let v4 = (v2 - v3);
+        let v5 = (v1 * v4);
+        let v9 = (v7 - v8);
+        let v10 = (v6 * v9);
+        let v11 = (v5 + v10);
+        let v15 = (v13 - v14);
+        let v16 = (v12 * v15);
+        let v17 = (v11 + v16);
+        let v22 = (v4 * v4);
+        let v23 = (v9 * v9);
+        let v24 = (v22 + v23);
+        let v25 = (v15 * v15);
+        let v26 = (v24 + v25);
+        let v27 = (v21 * v26);
+        let v28 = skewflow_exp2(v27);
+        let v29 = (v17 * v28);
+        let v30 = (v0 * v29);
+        let v32 = (v31 * v29);
+        let v34 = (v33 * v29);
+        let v36 = (v35 * v0);
+        let v38 = (v37 * v31);
+        let v39 = (v36 + v38);
+        let v41 = (v40 * v33);
+        let v42 = (v39 + v41);
+        let v43 = (v17 * v42);
+        let v45 = (v44 * v0);
+        let v47 = (v46 * v31);
+        let v48 = (v45 + v47);
+        let v50 = (v49 * v33);
+        let v51 = (v48 + v50);
+        let v52 = (v43 + v51);
+        let v53 = (v52 * v28);
+        let v54 = (v4 * v53);
+        let v55 = (v9 * v53);
+        let v56 = (v15 * v53);
+        let v57 = (v42 * v28);
+        let v58 = (v26 * v53);
+        a0_0 += v30;
+        a0_1 += v32;
+        a0_2 += v34;
+        a0_3 += v54;
+        a0_4 += v55;
+        a0_5 += v56;
+        a0_6 += v57;
+        a0_7 += v58;
+      }
+    }
+    for (; l0 < last0; l0 += 2u) {
       let j0 = first0 + l0;
       let w0_0 = tile[l0 * 2u + 0u];
       let w0_1 = tile[l0 * 2u + 1u];
@@ -216,13 +453,7 @@ fn flow_vjp(time: f32, source: u32, cotangent: u32, result: u32) {
   let v98 = (2f / v97);
   let v99 = (v98 * a0_7);
   if (present) {
-    work[work_at + result + row] = v90;
-    work[work_at + result + 100u + row] = v93;
-    work[work_at + result + 200u + row] = v96;
-    work[work_at + result + 300u + row] = a0_0;
-    work[work_at + result + 400u + row] = a0_1;
-    work[work_at + result + 500u + row] = a0_2;
-    work[work_at + 600u + row] += v99;
+    held_6 += v99;
     work[work_at + 1300u + row] = v1;
     work[work_at + 1400u + row] = v2;
     work[work_at + 1500u + row] = v6;
@@ -236,6 +467,7 @@ fn flow_vjp(time: f32, source: u32, cotangent: u32, result: u32) {
     work[work_at + 2300u + row] = v46;
     work[work_at + 2400u + row] = v49;
   }
+  return array<f32, 6>(v90, v93, v96, a0_0, a0_1, a0_2);
 }
 
 fn flow_passes(group: u32, part: u32, time: f32, source: u32) {
@@ -273,7 +505,302 @@ fn flow_passes(group: u32, part: u32, time: f32, source: u32) {
       var part4 = 0f;
       var part5 = 0f;
       let visited = min(128u, 100u - chunk);
-      for (var r = lane / 128u; r < visited; r += 2u) {
+      var r = lane / 128u;
+      for (; r + 6u < visited; r += 8u) {
+        {
+          let own = chunk + r;
+          let own0 = tile[r * 3u + 0u];
+          let own1 = tile[r * 3u + 1u];
+          let own2 = tile[r * 3u + 2u];
+          let v1 = own0.x;
+          let v2 = own0.y;
+          let v6 = own0.z;
+          let v7 = own0.w;
+          let v12 = own1.x;
+          let v13 = own1.y;
+          let v35 = own1.z;
+          let v37 = own1.w;
+          let v40 = own2.x;
+          let v44 = own2.y;
+          let v46 = own2.z;
+          let v49 = own2.w;
+          let v4 = (v2 - v3);
+          let v5 = (v1 * v4);
+          let v9 = (v7 - v8);
+          let v10 = (v6 * v9);
+          let v11 = (v5 + v10);
+          let v15 = (v13 - v14);
+          let v16 = (v12 * v15);
+          let v17 = (v11 + v16);
+          let v22 = (v4 * v4);
+          let v23 = (v9 * v9);
+          let v24 = (v22 + v23);
+          let v25 = (v15 * v15);
+          let v26 = (v24 + v25);
+          let v27 = (v21 * v26);
+          let v28 = skewflow_exp2(v27);
+          let v29 = (v17 * v28);
+          let v36 = (v35 * v0);
+          let v38 = (v37 * v31);
+          let v39 = (v36 + v38);
+          let v41 = (v40 * v33);
+          let v42 = (v39 + v41);
+          let v43 = (v17 * v42);
+          let v45 = (v44 * v0);
+          let v47 = (v46 * v31);
+          let v48 = (v45 + v47);
+          let v50 = (v49 * v33);
+          let v51 = (v48 + v50);
+          let v52 = (v43 + v51);
+          let v53 = (v52 * v28);
+          let v57 = (v42 * v28);
+          let v59 = (v35 * v29);
+          let v60 = (v44 * v28);
+          let v61 = (v59 + v60);
+          let v62 = (v37 * v29);
+          let v63 = (v46 * v28);
+          let v64 = (v62 + v63);
+          let v65 = (v40 * v29);
+          let v66 = (v49 * v28);
+          let v67 = (v65 + v66);
+          let v70 = (v69 * v53);
+          let v71 = (v4 * v70);
+          let v72 = (v1 * v57);
+          let v73 = (v71 - v72);
+          let v74 = (v9 * v70);
+          let v75 = (v6 * v57);
+          let v76 = (v74 - v75);
+          let v77 = (v15 * v70);
+          let v78 = (v12 * v57);
+          let v79 = (v77 - v78);
+          part0 += v61;
+          part1 += v64;
+          part2 += v67;
+          part3 += v73;
+          part4 += v76;
+          part5 += v79;
+        }
+        {
+          let own = chunk + (r + 2u);
+          let own0 = tile[(r + 2u) * 3u + 0u];
+          let own1 = tile[(r + 2u) * 3u + 1u];
+          let own2 = tile[(r + 2u) * 3u + 2u];
+          let v1 = own0.x;
+          let v2 = own0.y;
+          let v6 = own0.z;
+          let v7 = own0.w;
+          let v12 = own1.x;
+          let v13 = own1.y;
+          let v35 = own1.z;
+          let v37 = own1.w;
+          let v40 = own2.x;
+          let v44 = own2.y;
+          let v46 = own2.z;
+          let v49 = own2.w;
+          let v4 = (v2 - v3);
+          let v5 = (v1 * v4);
+          let v9 = (v7 - v8);
+          let v10 = (v6 * v9);
+          let v11 = (v5 + v10);
+          let v15 = (v13 - v14);
+          let v16 = (v12 * v15);
+          let v17 = (v11 + v16);
+          let v22 = (v4 * v4);
+          let v23 = (v9 * v9);
+          let v24 = (v22 + v23);
+          let v25 = (v15 * v15);
+          let v26 = (v24 + v25);
+          let v27 = (v21 * v26);
+          let v28 = skewflow_exp2(v27);
+          let v29 = (v17 * v28);
+          let v36 = (v35 * v0);
+          let v38 = (v37 * v31);
+          let v39 = (v36 + v38);
+          let v41 = (v40 * v33);
+          let v42 = (v39 + v41);
+          let v43 = (v17 * v42);
+          let v45 = (v44 * v0);
+          let v47 = (v46 * v31);
+          let v48 = (v45 + v47);
+          let v50 = (v49 * v33);
+          let v51 = (v48 + v50);
+          let v52 = (v43 + v51);
+          let v53 = (v52 * v28);
+          let v57 = (v42 * v28);
+          let v59 = (v35 * v29);
+          let v60 = (v44 * v28);
+          let v61 = (v59 + v60);
+          let v62 = (v37 * v29);
+          let v63 = (v46 * v28);
+          let v64 = (v62 + v63);
+          let v65 = (v40 * v29);
+          let v66 = (v49 * v28);
+          let v67 = (v65 + v66);
+          let v70 = (v69 * v53);
+          let v71 = (v4 * v70);
+          let v72 = (v1 * v57);
+          let v73 = (v71 - v72);
+          let v74 = (v9 * v70);
+          let v75 = (v6 * v57);
+          let v76 = (v74 - v75);
+          let v77 = (v15 * v70);
+          let v78 = (v12 * v57);
+          let v79 = (v77 - v78);
+          part0 += v61;
+          part1 += v64;
+          part2 += v67;
+          part3 += v73;
+          part4 += v76;
+          part5 += v79;
+        }
+        {
+          let own = chunk + (r + 4u);
+          let own0 = tile[(r + 4u) * 3u + 0u];
+          let own1 = tile[(r + 4u) * 3u + 1u];
+          let own2 = tile[(r + 4u) * 3u + 2u];
+          let v1 = own0.x;
+          let v2 = own0.y;
+          let v6 = own0.z;
+          let v7 = own0.w;
+          let v12 = own1.x;
+          let v13 = own1.y;
+          let v35 = own1.z;
+          let v37 = own1.w;
+          let v40 = own2.x;
+          let v44 = own2.y;
+          let v46 = own2.z;
+          let v49 = own2.w;
+          let v4 = (v2 - v3);
+          let v5 = (v1 * v4);
+          let v9 = (v7 - v8);
+          let v10 = (v6 * v9);
+          let v11 = (v5 + v10);
+          let v15 = (v13 - v14);
+          let v16 = (v12 * v15);
+          let v17 = (v11 + v16);
+          let v22 = (v4 * v4);
+          let v23 = (v9 * v9);
+          let v24 = (v22 + v23);
+          let v25 = (v15 * v15);
+          let v26 = (v24 + v25);
+          let v27 = (v21 * v26);
+          let v28 = skewflow_exp2(v27);
+          let v29 = (v17 * v28);
+          let v36 = (v35 * v0);
+          let v38 = (v37 * v31);
+          let v39 = (v36 + v38);
+          let v41 = (v40 * v33);
+          let v42 = (v39 + v41);
+          let v43 = (v17 * v42);
+          let v45 = (v44 * v0);
+          let v47 = (v46 * v31);
+          let v48 = (v45 + v47);
+          let v50 = (v49 * v33);
+          let v51 = (v48 + v50);
+          let v52 = (v43 + v51);
+          let v53 = (v52 * v28);
+          let v57 = (v42 * v28);
+          let v59 = (v35 * v29);
+          let v60 = (v44 * v28);
+          let v61 = (v59 + v60);
+          let v62 = (v37 * v29);
+          let v63 = (v46 * v28);
+          let v64 = (v62 + v63);
+          let v65 = (v40 * v29);
+          let v66 = (v49 * v28);
+          let v67 = (v65 + v66);
+          let v70 = (v69 * v53);
+          let v71 = (v4 * v70);
+          let v72 = (v1 * v57);
+          let v73 = (v71 - v72);
+          let v74 = (v9 * v70);
+          let v75 = (v6 * v57);
+          let v76 = (v74 - v75);
+          let v77 = (v15 * v70);
+          let v78 = (v12 * v57);
+          let v79 = (v77 - v78);
+          part0 += v61;
+          part1 += v64;
+          part2 += v67;
+          part3 += v73;
+          part4 += v76;
+          part5 += v79;
+        }
+        {
+          let own = chunk + (r + 6u);
+          let own0 = tile[(r + 6u) * 3u + 0u];
+          let own1 = tile[(r + 6u) * 3u + 1u];
+          let own2 = tile[(r + 6u) * 3u + 2u];
+          let v1 = own0.x;
+          let v2 = own0.y;
+          let v6 = own0.z;
+          let v7 = own0.w;
+          let v12 = own1.x;
+          let v13 = own1.y;
+          let v35 = own1.z;
+          let v37 = own1.w;
+          let v40 = own2.x;
+          let v44 = own2.y;
+          let v46 = own2.z;
+          let v49 = own2.w;
+          let v4 = (v2 - v3);
+          let v5 = (v1 * v4);
+          let v9 = (v7 - v8);
+          let v10 = (v6 * v9);
+          let v11 = (v5 + v10);
+          let v15 = (v13 - v14);
+          let v16 = (v12 * v15);
+          let v17 = (v11 + v16);
+          let v22 = (v4 * v4);
+          let v23 = (v9 * v9);
+          let v24 = (v22 + v23);
+          let v25 = (v15 * v15);
+          let v26 = (v24 + v25);
+          let v27 = (v21 * v26);
+          let v28 = skewflow_exp2(v27);
+          let v29 = (v17 * v28);
+          let v36 = (v35 * v0);
+          let v38 = (v37 * v31);
+          let v39 = (v36 + v38);
+          let v41 = (v40 * v33);
+          let v42 = (v39 + v41);
+          let v43 = (v17 * v42);
+          let v45 = (v44 * v0);
+          let v47 = (v46 * v31);
+          let v48 = (v45 + v47);
+          let v50 = (v49 * v33);
+          let v51 = (v48 + v50);
+          let v52 = (v43 + v51);
+          let v53 = (v52 * v28);
+          let v57 = (v42 * v28);
+          let v59 = (v35 * v29);
+          let v60 = (v44 * v28);
+          let v61 = (v59 + v60);
+          let v62 = (v37 * v29);
+          let v63 = (v46 * v28);
+          let v64 = (v62 + v63);
+          let v65 = (v40 * v29);
+          let v66 = (v49 * v28);
+          let v67 = (v65 + v66);
+          let v70 = (v69 * v53);
+          let v71 = (v4 * v70);
+          let v72 = (v1 * v57);
+          let v73 = (v71 - v72);
+          let v74 = (v9 * v70);
+          let v75 = (v6 * v57);
+          let v76 = (v74 - v75);
+          let v77 = (v15 * v70);
+          let v78 = (v12 * v57);
+          let v79 = (v77 - v78);
+          part0 += v61;
+          part1 += v64;
+          part2 += v67;
+          part3 += v73;
+          part4 += v76;
+          part5 += v79;
+        }
+      }
+      for (; r < visited; r += 2u) {
         let own = chunk + r;
         let own0 = tile[r * 3u + 0u];
         let own1 = tile[r * 3u + 1u];
@@ -362,25 +889,69 @@ fn flow_passes(group: u32, part: u32, time: f32, source: u32) {
     sum4 = sum4_met.x;
     sum5 = sum4_met.y;
     if (lane < 128u && base + lane < 100u) {
-      work[work_at + 1000u + j0] += sum0;
-      work[work_at + 1100u + j0] += sum1;
-      work[work_at + 1200u + j0] += sum2;
-      work[work_at + 700u + j0] += sum3;
-      work[work_at + 800u + j0] += sum4;
-      work[work_at + 900u + j0] += sum5;
+      held_10 += sum0;
+      held_11 += sum1;
+      held_12 += sum2;
+      held_7 += sum3;
+      held_8 += sum4;
+      held_9 += sum5;
     }
   }
 }
 
+fn recall() {
+  held_0 = work[work_at + 0u + row];
+  held_1 = work[work_at + 100u + row];
+  held_2 = work[work_at + 200u + row];
+  held_3 = work[work_at + 300u + row];
+  held_4 = work[work_at + 400u + row];
+  held_5 = work[work_at + 500u + row];
+  held_6 = work[work_at + 600u + row];
+  held_7 = work[work_at + 700u + row];
+  held_8 = work[work_at + 800u + row];
+  held_9 = work[work_at + 900u + row];
+  held_10 = work[work_at + 1000u + row];
+  held_11 = work[work_at + 1100u + row];
+  held_12 = work[work_at + 1200u + row];
+  held_13 = work[work_at + 3100u + row];
+  held_14 = work[work_at + 3200u + row];
+  held_15 = work[work_at + 3300u + row];
+  held_16 = work[work_at + 3400u + row];
+  held_17 = work[work_at + 3500u + row];
+  held_18 = work[work_at + 3600u + row];
+}
+
+fn keep() {
+  work[work_at + 0u + row] = held_0;
+  work[work_at + 100u + row] = held_1;
+  work[work_at + 200u + row] = held_2;
+  work[work_at + 300u + row] = held_3;
+  work[work_at + 400u + row] = held_4;
+  work[work_at + 500u + row] = held_5;
+  work[work_at + 600u + row] = held_6;
+  work[work_at + 700u + row] = held_7;
+  work[work_at + 800u + row] = held_8;
+  work[work_at + 900u + row] = held_9;
+  work[work_at + 1000u + row] = held_10;
+  work[work_at + 1100u + row] = held_11;
+  work[work_at + 1200u + row] = held_12;
+  work[work_at + 3100u + row] = held_13;
+  work[work_at + 3200u + row] = held_14;
+  work[work_at + 3300u + row] = held_15;
+  work[work_at + 3400u + row] = held_16;
+  work[work_at + 3500u + row] = held_17;
+  work[work_at + 3600u + row] = held_18;
+}
+
 fn start(leaf: u32, part: u32) {
   if (present) {
-    work[work_at + 0u + row] = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u];
-    work[work_at + 100u + row] = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 1u];
-    work[work_at + 200u + row] = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 2u];
-    work[work_at + 300u + row] = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 3u];
-    work[work_at + 400u + row] = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 4u];
-    work[work_at + 500u + row] = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 5u];
-    work[work_at + 600u + row] = 0f;
+    held_0 = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u];
+    held_1 = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 1u];
+    held_2 = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 2u];
+    held_3 = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 3u];
+    held_4 = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 4u];
+    held_5 = gamma[leaf * job.partial + (job.steps * 1u) * 600u + row * 6u + 5u];
+    held_6 = 0f;
   }
 }
 
@@ -390,18 +961,18 @@ fn combine(leaf: u32, part: u32, stage: u32, k: u32) {
   if (present) {
     switch (stage) {
       case 0u: {
-        work[work_at + 700u + row] = 0f;
-        work[work_at + 800u + row] = 0f;
-        work[work_at + 900u + row] = 0f;
-        work[work_at + 1000u + row] = 0f;
-        work[work_at + 1100u + row] = 0f;
-        work[work_at + 1200u + row] = 0f;
-        let κ0_0 = h * work[work_at + 0u + row];
-        let κ0_1 = h * work[work_at + 100u + row];
-        let κ0_2 = h * work[work_at + 200u + row];
-        let κ0_3 = h * work[work_at + 300u + row];
-        let κ0_4 = h * work[work_at + 400u + row];
-        let κ0_5 = h * work[work_at + 500u + row];
+        held_7 = 0f;
+        held_8 = 0f;
+        held_9 = 0f;
+        held_10 = 0f;
+        held_11 = 0f;
+        held_12 = 0f;
+        let κ0_0 = h * held_0;
+        let κ0_1 = h * held_1;
+        let κ0_2 = h * held_2;
+        let κ0_3 = h * held_3;
+        let κ0_4 = h * held_4;
+        let κ0_5 = h * held_5;
         work[work_at + 2500u + row] = κ0_0;
         work[work_at + 2600u + row] = κ0_1;
         work[work_at + 2700u + row] = κ0_2;
@@ -410,24 +981,24 @@ fn combine(leaf: u32, part: u32, stage: u32, k: u32) {
         work[work_at + 3000u + row] = κ0_5;
       }
       default: {
-        work[work_at + 3100u + row] += work[work_at + 700u + row] + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u];
-        work[work_at + 3200u + row] += work[work_at + 800u + row] + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 1u];
-        work[work_at + 3300u + row] += work[work_at + 900u + row] + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 2u];
-        work[work_at + 3400u + row] += work[work_at + 1000u + row] + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 3u];
-        work[work_at + 3500u + row] += work[work_at + 1100u + row] + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 4u];
-        work[work_at + 3600u + row] += work[work_at + 1200u + row] + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 5u];
-        let λ_0 = work[work_at + 0u + row] + work[work_at + 3100u + row];
-        let λ_1 = work[work_at + 100u + row] + work[work_at + 3200u + row];
-        let λ_2 = work[work_at + 200u + row] + work[work_at + 3300u + row];
-        let λ_3 = work[work_at + 300u + row] + work[work_at + 3400u + row];
-        let λ_4 = work[work_at + 400u + row] + work[work_at + 3500u + row];
-        let λ_5 = work[work_at + 500u + row] + work[work_at + 3600u + row];
-        work[work_at + 0u + row] = λ_0;
-        work[work_at + 100u + row] = λ_1;
-        work[work_at + 200u + row] = λ_2;
-        work[work_at + 300u + row] = λ_3;
-        work[work_at + 400u + row] = λ_4;
-        work[work_at + 500u + row] = λ_5;
+        held_13 += held_7 + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u];
+        held_14 += held_8 + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 1u];
+        held_15 += held_9 + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 2u];
+        held_16 += held_10 + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 3u];
+        held_17 += held_11 + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 4u];
+        held_18 += held_12 + gamma[leaf * job.partial + (k * 1u) * 600u + row * 6u + 5u];
+        let λ_0 = held_0 + held_13;
+        let λ_1 = held_1 + held_14;
+        let λ_2 = held_2 + held_15;
+        let λ_3 = held_3 + held_16;
+        let λ_4 = held_4 + held_17;
+        let λ_5 = held_5 + held_18;
+        held_0 = λ_0;
+        held_1 = λ_1;
+        held_2 = λ_2;
+        held_3 = λ_3;
+        held_4 = λ_4;
+        held_5 = λ_5;
       }
     }
   }
@@ -436,7 +1007,22 @@ fn combine(leaf: u32, part: u32, stage: u32, k: u32) {
 fn transpose_rows(leaf: u32, part: u32, stage: u32, k: u32) {
   let step_at = job.grid + k * 2u;
   let h = given[step_at];
-  flow_vjp(time_of(stage, step_at), source_of(stage, k), cotangent_of(stage), result_of(stage));
+  var κ = array<f32, 6>();
+  κ[0] = work[work_at + 2500u + row];
+  κ[1] = work[work_at + 2600u + row];
+  κ[2] = work[work_at + 2700u + row];
+  κ[3] = work[work_at + 2800u + row];
+  κ[4] = work[work_at + 2900u + row];
+  κ[5] = work[work_at + 3000u + row];
+  let ζ = flow_vjp(time_of(stage, step_at), source_of(stage, k), κ);
+  if (present) {
+    held_13 = ζ[0];
+    held_14 = ζ[1];
+    held_15 = ζ[2];
+    held_16 = ζ[3];
+    held_17 = ζ[4];
+    held_18 = ζ[5];
+  }
 }
 
 fn sum_rows(leaf: u32, part: u32, stage: u32, k: u32) {
@@ -453,7 +1039,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   let part = group % 1u;
   if (leaf >= job.units) { return; }
   place(leaf, part);
-  if (job.end == job.steps) { start(leaf, part); }
+  if (job.end == job.steps) { start(leaf, part); } else { recall(); }
   storageBarrier();
   for (var left = job.end; left > job.first; left--) {
     let k = left - 1u;
@@ -468,4 +1054,5 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
     combine(leaf, part, 1u, k);
     storageBarrier();
   }
+  if (present) { keep(); }
 }

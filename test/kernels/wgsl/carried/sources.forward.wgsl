@@ -62,6 +62,25 @@ fn not_finite(x: f32) -> bool {
   return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u;
 }
 
+var<private> held_0: f32;
+var<private> held_1: f32;
+var<private> held_2: f32;
+var<private> held_3: f32;
+var<private> held_4: f32;
+var<private> held_5: f32;
+var<private> held_6: f32;
+var<private> held_7: f32;
+var<private> held_8: f32;
+var<private> held_9: f32;
+var<private> held_10: f32;
+var<private> held_11: f32;
+var<private> held_12: f32;
+var<private> held_13: f32;
+var<private> held_14: f32;
+var<private> held_15: f32;
+var<private> held_16: f32;
+var<private> held_17: f32;
+var<private> held_18: f32;
 var<private> row: u32;
 // Whether there is such a row, and whether this thread writes what it leaves.
 var<private> row_present: bool;
@@ -95,11 +114,7 @@ fn source_of(stage: u32, k: u32) -> u32 {
   return (k * 1u + slot_of(stage)) * 600u;
 }
 
-fn slope_of(stage: u32) -> u32 {
-  return 700u;
-}
-
-fn flow(time: f32, source: u32, slope: u32) {
+fn flow(time: f32, source: u32) -> array<f32, 6> {
   let z = array<f32, 6>(path[source + row * 6u], path[source + row * 6u + 1u], path[source + row * 6u + 2u], path[source + row * 6u + 3u], path[source + row * 6u + 4u], path[source + row * 6u + 5u]);
   let v0 = z[0];
   let v3 = z[3];
@@ -125,7 +140,166 @@ fn flow(time: f32, source: u32, slope: u32) {
     }
     workgroupBarrier();
     let last0 = min(128u, 100u - first0);
-    for (var l0 = split; l0 < last0; l0 += 2u) {
+    var l0 = split;
+    for (; l0 + 6u < last0; l0 += 8u) {
+      {
+        let j0 = first0 + l0;
+        let w0_0 = tile[l0 * 2u + 0u];
+        let w0_1 = tile[l0 * 2u + 1u];
+        let v1 = w0_0.x;
+        let v4 = w0_0.y;
+        let v7 = w0_0.z;
+        let v11 = w0_0.w;
+        let v20 = w0_1.x;
+        let v25 = w0_1.y;
+        let v2 = (v0 - v1);
+        let v5 = (v3 * v4);
+        let v8 = (v6 * v7);
+        let v9 = (v5 + v8);
+        let v12 = (v10 * v11);
+        let v13 = (v9 + v12);
+        let v18 = (v2 * v2);
+        let v21 = (v19 - v20);
+        let v22 = (v21 * v21);
+        let v23 = (v18 + v22);
+        let v26 = (v24 - v25);
+        let v27 = (v26 * v26);
+        let v28 = (v23 + v27);
+        let v29 = (v17 * v28);
+        let v30 = skewflow_exp2(v29);
+        let v31 = (v13 * v30);
+        let v32 = (v2 * v31);
+        let v33 = (v21 * v31);
+        let v34 = (v26 * v31);
+        let v35 = (v4 * v30);
+        let v36 = (v7 * v30);
+        let v37 = (v11 * v30);
+        a0_0 += v32;
+        a0_1 += v33;
+        a0_2 += v34;
+        a0_3 += v35;
+        a0_4 += v36;
+        a0_5 += v37;
+      }
+      {
+        let j0 = first0 + (l0 + 2u);
+        let w0_0 = tile[(l0 + 2u) * 2u + 0u];
+        let w0_1 = tile[(l0 + 2u) * 2u + 1u];
+        let v1 = w0_0.x;
+        let v4 = w0_0.y;
+        let v7 = w0_0.z;
+        let v11 = w0_0.w;
+        let v20 = w0_1.x;
+        let v25 = w0_1.y;
+        let v2 = (v0 - v1);
+        let v5 = (v3 * v4);
+        let v8 = (v6 * v7);
+        let v9 = (v5 + v8);
+        let v12 = (v10 * v11);
+        let v13 = (v9 + v12);
+        let v18 = (v2 * v2);
+        let v21 = (v19 - v20);
+        let v22 = (v21 * v21);
+        let v23 = (v18 + v22);
+        let v26 = (v24 - v25);
+        let v27 = (v26 * v26);
+        let v28 = (v23 + v27);
+        let v29 = (v17 * v28);
+        let v30 = skewflow_exp2(v29);
+        let v31 = (v13 * v30);
+        let v32 = (v2 * v31);
+        let v33 = (v21 * v31);
+        let v34 = (v26 * v31);
+        let v35 = (v4 * v30);
+        let v36 = (v7 * v30);
+        let v37 = (v11 * v30);
+        a0_0 += v32;
+        a0_1 += v33;
+        a0_2 += v34;
+        a0_3 += v35;
+        a0_4 += v36;
+        a0_5 += v37;
+      }
+      {
+        let j0 = first0 + (l0 + 4u);
+        let w0_0 = tile[(l0 + 4u) * 2u + 0u];
+        let w0_1 = tile[(l0 + 4u) * 2u + 1u];
+        let v1 = w0_0.x;
+        let v4 = w0_0.y;
+        let v7 = w0_0.z;
+        let v11 = w0_0.w;
+        let v20 = w0_1.x;
+        let v25 = w0_1.y;
+        let v2 = (v0 - v1);
+        let v5 = (v3 * v4);
+        let v8 = (v6 * v7);
+        let v9 = (v5 + v8);
+        let v12 = (v10 * v11);
+        let v13 = (v9 + v12);
+        let v18 = (v2 * v2);
+        let v21 = (v19 - v20);
+        let v22 = (v21 * v21);
+        let v23 = (v18 + v22);
+        let v26 = (v24 - v25);
+        let v27 = (v26 * v26);
+        let v28 = (v23 + v27);
+        let v29 = (v17 * v28);
+        let v30 = skewflow_exp2(v29);
+        let v31 = (v13 * v30);
+        let v32 = (v2 * v31);
+        let v33 = (v21 * v31);
+        let v34 = (v26 * v31);
+        let v35 = (v4 * v30);
+        let v36 = (v7 * v30);
+        let v37 = (v11 * v30);
+        a0_0 += v32;
+        a0_1 += v33;
+        a0_2 += v34;
+        a0_3 += v35;
+        a0_4 += v36;
+        a0_5 += v37;
+      }
+      {
+        let j0 = first0 + (l0 + 6u);
+        let w0_0 = tile[(l0 + 6u) * 2u + 0u];
+        let w0_1 = tile[(l0 + 6u) * 2u + 1u];
+        let v1 = w0_0.x;
+        let v4 = w0_0.y;
+        let v7 = w0_0.z;
+        let v11 = w0_0.w;
+        let v20 = w0_1.x;
+        let v25 = w0_1.y;
+        let v2 = (v0 - v1);
+        let v5 = (v3 * v4);
+        let v8 = (v6 * v7);
+        let v9 = (v5 + v8);
+        let v12 = (v10 * v11);
+        let v13 = (v9 + v12);
+        let v18 = (v2 * v2);
+        let v21 = (v19 - v20);
+        let v22 = (v21 * v21);
+        let v23 = (v18 + v22);
+        let v26 = (v24 - v25);
+        let v27 = (v26 * v26);
+        let v28 = (v23 + v27);
+        let v29 = (v17 * v28);
+        let v30 = skewflow_exp2(v29);
+        let v31 = (v13 * v30);
+        let v32 = (v2 * v31);
+        let v33 = (v21 * v31);
+        let v34 = (v26 * v31);
+        let v35 = (v4 * v30);
+        let v36 = (v7 * v30);
+        let v37 = (v11 * v30);
+        a0_0 += v32;
+        a0_1 += v33;
+        a0_2 += v34;
+        a0_3 += v35;
+        a0_4 += v36;
+        a0_5 += v37;
+      }
+    }
+    for (; l0 < last0; l0 += 2u) {
       let j0 = first0 + l0;
       let w0_0 = tile[l0 * 2u + 0u];
       let w0_1 = tile[l0 * 2u + 1u];
@@ -173,39 +347,76 @@ fn flow(time: f32, source: u32, slope: u32) {
   let a0_4_met = meet_four(128u, vec4f(a0_4, a0_5, 0f, 0f));
   a0_4 = a0_4_met.x;
   a0_5 = a0_4_met.y;
-  if (present) {
-    work[work_at + slope + row] = a0_3;
-    work[work_at + slope + 100u + row] = a0_4;
-    work[work_at + slope + 200u + row] = a0_5;
-    work[work_at + slope + 300u + row] = a0_0;
-    work[work_at + slope + 400u + row] = a0_1;
-    work[work_at + slope + 500u + row] = a0_2;
-  }
+  return array<f32, 6>(a0_3, a0_4, a0_5, a0_0, a0_1, a0_2);
 }
 
 // The state at a grid point: is it finite?
 fn reach(point: u32, z: array<f32, 6>) {
-  if (work[work_at + 600u + row] == 0f && (not_finite(z[0]) || not_finite(z[1]) || not_finite(z[2]) || not_finite(z[3]) || not_finite(z[4]) || not_finite(z[5]))) {
-    work[work_at + 600u + row] = f32(point + 1u);
+  if (held_6 == 0f && (not_finite(z[0]) || not_finite(z[1]) || not_finite(z[2]) || not_finite(z[3]) || not_finite(z[4]) || not_finite(z[5]))) {
+    held_6 = f32(point + 1u);
   }
+}
+
+fn recall() {
+  held_0 = work[work_at + 0u + row];
+  held_1 = work[work_at + 100u + row];
+  held_2 = work[work_at + 200u + row];
+  held_3 = work[work_at + 300u + row];
+  held_4 = work[work_at + 400u + row];
+  held_5 = work[work_at + 500u + row];
+  held_6 = work[work_at + 600u + row];
+  held_7 = work[work_at + 700u + row];
+  held_8 = work[work_at + 800u + row];
+  held_9 = work[work_at + 900u + row];
+  held_10 = work[work_at + 1000u + row];
+  held_11 = work[work_at + 1100u + row];
+  held_12 = work[work_at + 1200u + row];
+  held_13 = work[work_at + 1300u + row];
+  held_14 = work[work_at + 1400u + row];
+  held_15 = work[work_at + 1500u + row];
+  held_16 = work[work_at + 1600u + row];
+  held_17 = work[work_at + 1700u + row];
+  held_18 = work[work_at + 1800u + row];
+}
+
+fn keep() {
+  work[work_at + 0u + row] = held_0;
+  work[work_at + 100u + row] = held_1;
+  work[work_at + 200u + row] = held_2;
+  work[work_at + 300u + row] = held_3;
+  work[work_at + 400u + row] = held_4;
+  work[work_at + 500u + row] = held_5;
+  work[work_at + 600u + row] = held_6;
+  work[work_at + 700u + row] = held_7;
+  work[work_at + 800u + row] = held_8;
+  work[work_at + 900u + row] = held_9;
+  work[work_at + 1000u + row] = held_10;
+  work[work_at + 1100u + row] = held_11;
+  work[work_at + 1200u + row] = held_12;
+  work[work_at + 1300u + row] = held_13;
+  work[work_at + 1400u + row] = held_14;
+  work[work_at + 1500u + row] = held_15;
+  work[work_at + 1600u + row] = held_16;
+  work[work_at + 1700u + row] = held_17;
+  work[work_at + 1800u + row] = held_18;
 }
 
 fn start(leaf: u32, part: u32) {
   let z = array<f32, 6>(given[3u + row * 6u], given[3u + row * 6u + 1u], given[3u + row * 6u + 2u], given[3u + row * 6u + 3u], given[3u + row * 6u + 4u], given[3u + row * 6u + 5u]);
   if (present) {
-    work[work_at + 0u + row] = z[0];
-    work[work_at + 100u + row] = z[1];
-    work[work_at + 200u + row] = z[2];
-    work[work_at + 300u + row] = z[3];
-    work[work_at + 400u + row] = z[4];
-    work[work_at + 500u + row] = z[5];
+    held_0 = z[0];
+    held_1 = z[1];
+    held_2 = z[2];
+    held_3 = z[3];
+    held_4 = z[4];
+    held_5 = z[5];
     path[row * 6u] = z[0];
     path[row * 6u + 1u] = z[1];
     path[row * 6u + 2u] = z[2];
     path[row * 6u + 3u] = z[3];
     path[row * 6u + 4u] = z[4];
     path[row * 6u + 5u] = z[5];
-    work[work_at + 600u + row] = 0f;
+    held_6 = 0f;
     reach(0u, z);
   }
 }
@@ -216,12 +427,12 @@ fn combine(leaf: u32, part: u32, stage: u32, k: u32) {
   if (present) {
     switch (stage) {
       case 0u: {
-        let slot0_0 = work[work_at + 0u + row];
-        let slot0_1 = work[work_at + 100u + row];
-        let slot0_2 = work[work_at + 200u + row];
-        let slot0_3 = work[work_at + 300u + row];
-        let slot0_4 = work[work_at + 400u + row];
-        let slot0_5 = work[work_at + 500u + row];
+        let slot0_0 = held_0;
+        let slot0_1 = held_1;
+        let slot0_2 = held_2;
+        let slot0_3 = held_3;
+        let slot0_4 = held_4;
+        let slot0_5 = held_5;
         path[(k * 1u) * 600u + row * 6u] = slot0_0;
         path[(k * 1u) * 600u + row * 6u + 1u] = slot0_1;
         path[(k * 1u) * 600u + row * 6u + 2u] = slot0_2;
@@ -230,18 +441,18 @@ fn combine(leaf: u32, part: u32, stage: u32, k: u32) {
         path[(k * 1u) * 600u + row * 6u + 5u] = slot0_5;
       }
       default: {
-        let z_next_0 = work[work_at + 0u + row] + h * work[work_at + 700u + row];
-        let z_next_1 = work[work_at + 100u + row] + h * work[work_at + 800u + row];
-        let z_next_2 = work[work_at + 200u + row] + h * work[work_at + 900u + row];
-        let z_next_3 = work[work_at + 300u + row] + h * work[work_at + 1000u + row];
-        let z_next_4 = work[work_at + 400u + row] + h * work[work_at + 1100u + row];
-        let z_next_5 = work[work_at + 500u + row] + h * work[work_at + 1200u + row];
-        work[work_at + 0u + row] = z_next_0;
-        work[work_at + 100u + row] = z_next_1;
-        work[work_at + 200u + row] = z_next_2;
-        work[work_at + 300u + row] = z_next_3;
-        work[work_at + 400u + row] = z_next_4;
-        work[work_at + 500u + row] = z_next_5;
+        let z_next_0 = held_0 + h * held_7;
+        let z_next_1 = held_1 + h * held_8;
+        let z_next_2 = held_2 + h * held_9;
+        let z_next_3 = held_3 + h * held_10;
+        let z_next_4 = held_4 + h * held_11;
+        let z_next_5 = held_5 + h * held_12;
+        held_0 = z_next_0;
+        held_1 = z_next_1;
+        held_2 = z_next_2;
+        held_3 = z_next_3;
+        held_4 = z_next_4;
+        held_5 = z_next_5;
         path[((k + 1u) * 1u) * 600u + row * 6u] = z_next_0;
         path[((k + 1u) * 1u) * 600u + row * 6u + 1u] = z_next_1;
         path[((k + 1u) * 1u) * 600u + row * 6u + 2u] = z_next_2;
@@ -257,7 +468,15 @@ fn combine(leaf: u32, part: u32, stage: u32, k: u32) {
 fn advance(leaf: u32, part: u32, stage: u32, k: u32) {
   let step_at = job.grid + k * 2u;
   let h = given[step_at];
-  flow(time_of(stage, step_at), source_of(stage, k), slope_of(stage));
+  let slope = flow(time_of(stage, step_at), source_of(stage, k));
+  if (present) {
+    held_7 = slope[0];
+    held_8 = slope[1];
+    held_9 = slope[2];
+    held_10 = slope[3];
+    held_11 = slope[4];
+    held_12 = slope[5];
+  }
 }
 
 @compute @workgroup_size(workgroup_threads)
@@ -268,16 +487,16 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
   let part = group % 1u;
   if (leaf >= job.units) { return; }
   place(leaf, part);
-  if (job.first == 0u) { start(leaf, part); }
+  if (job.first == 0u) { start(leaf, part); } else { recall(); }
   storageBarrier();
   for (var k = job.first; k < job.end; k++) {
     for (var stage = 0u; stage < job.stages; stage++) {
       combine(leaf, part, stage, k);
       storageBarrier();
       advance(leaf, part, stage, k);
-      storageBarrier();
     }
     combine(leaf, part, 1u, k);
     storageBarrier();
   }
+  if (present) { keep(); }
 }

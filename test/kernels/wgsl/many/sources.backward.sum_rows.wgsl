@@ -98,27 +98,8 @@ fn source_of(stage: u32, k: u32) -> u32 {
   return (k * 4u + slot_of(stage)) * 600u;
 }
 
-fn cotangent_of(stage: u32) -> u32 {
-  switch (stage) {
-    case 0u: { return 3600u; }
-    case 1u: { return 4800u; }
-    case 2u: { return 6000u; }
-    default: { return 7200u; }
-  }
-}
-
-fn result_of(stage: u32) -> u32 {
-  switch (stage) {
-    case 0u: { return 4200u; }
-    case 1u: { return 5400u; }
-    case 2u: { return 6600u; }
-    default: { return 7800u; }
-  }
-}
-
-fn flow_vjp(time: f32, source: u32, cotangent: u32, result: u32) {
+fn flow_vjp(time: f32, source: u32, κ: array<f32, 2>) -> array<f32, 2> {
   let z = array<f32, 2>(path[source + row * 2u], path[source + row * 2u + 1u]);
-  let κ = array<f32, 2>(work[work_at + cotangent + row], work[work_at + cotangent + 300u + row]);
   let v1 = f32(row);
   let v3 = z[0];
   let v9 = z[1];
@@ -181,8 +162,6 @@ fn flow_vjp(time: f32, source: u32, cotangent: u32, result: u32) {
   let v51 = (v50 + a0_1);
   let v52 = (-v51);
   if (present) {
-    work[work_at + result + row] = v49;
-    work[work_at + result + 300u + row] = v52;
     work[work_at + 1500u + row] = v1;
     work[work_at + 1800u + row] = v3;
     work[work_at + 2100u + row] = v9;
@@ -191,6 +170,7 @@ fn flow_vjp(time: f32, source: u32, cotangent: u32, result: u32) {
     work[work_at + 3000u + row] = v21;
     work[work_at + 3300u + row] = v22;
   }
+  return array<f32, 2>(v49, v52);
 }
 
 fn flow_passes(group: u32, part: u32, time: f32, source: u32) {

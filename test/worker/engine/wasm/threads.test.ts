@@ -61,7 +61,8 @@ describe.each(['f32', 'f64'] as const)('in %s the WASM engine gives the same byt
 describe('an evaluation of the WASM engine', () => {
   it('stops between units when it is aborted, and the engine goes on', async () => {
     await using engine = openWasmEngine({ precision: 'f32' });
-    const problem = systemOf(carried(3000, 200));
+    // Far longer than the twentieth of a second after which a thread tells what it has.
+    const problem = systemOf(carried(120_000, 200));
     await using loaded = await load(engine, problem, { shards: 12 });
     const stop = new AbortController();
     const partials: unknown[] = [];
@@ -86,7 +87,7 @@ describe('an evaluation of the WASM engine', () => {
 
   it('stops in the middle of a shard when it is aborted', async () => {
     await using engine = openWasmEngine({ precision: 'f32' });
-    const problem = systemOf(carried(12_800, 100));
+    const problem = systemOf(carried(76_800, 100));
     await using loaded = await load(engine, problem, { shards: 1 });
     const visits = (): number =>
       [...loaded.session.counters().pairs.values()].reduce((sum, count) => sum + count, 0);
