@@ -19,10 +19,14 @@ import { memoryOf, plannedFrom } from './run-events.ts';
 import type { RunShape } from './stage.ts';
 import { change, conclude, ended, giveOut, hands, move, type Turn } from './turn.ts';
 
-/** What one worker said of a leaf. */
-interface Opinion {
+/** Who says something of a leaf. */
+interface Witness {
   readonly worker: WorkerId;
   readonly numerics: string;
+}
+
+/** What one worker said of a leaf. */
+interface Opinion extends Witness {
   readonly print: string;
   readonly fault: Fault | null;
 }
@@ -69,13 +73,12 @@ function hash(text: string): number {
 
 /**
  * Have an answer compared, if there is anyone to do it. Mostly somebody was asked when the leaf was; that does not help where the
- * leaf has come to the same worker since.
+ * leaf has come to the same worker since, or to one of another class.
  */
 export function audit(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
   const first = opinionOf(event);
   const foreseen = foreseenFor(turn.state, event.leaf);
-  const second = foreseen === null ? null : secondOf(turn.state, foreseen);
-  if (foreseen === null || second === null || second === first.worker)
+  if (foreseen === null || !isComparable(first, secondOf(turn.state, foreseen)))
     return consult(shape, turn, { leaf: event.leaf, why: 'audit', seen: [first] });
   const { early } = foreseen;
   if (early !== null) return compare(shape, drop(turn, foreseen), foreseen, [first, early]);
@@ -93,9 +96,13 @@ function foreseenFor({ checks }: Asking, leaf: Leaf): Check | null {
 }
 
 /** Who compares a leaf that nobody has answered; null: nobody. */
-function secondOf({ crew }: Asking, { asked, early }: Check): WorkerId | null {
-  if (early !== null) return early.worker;
-  return asked === null ? null : (crew.members.get(asked)?.worker ?? null);
+function secondOf({ crew }: Asking, { asked, early }: Check): Witness | null {
+  return early ?? (asked === null ? null : (crew.members.get(asked) ?? null));
+}
+
+/** Another worker of the same class. */
+function isComparable(first: Witness, second: Witness | null): boolean {
+  return second !== null && second.worker !== first.worker && second.numerics === first.numerics;
 }
 
 function amended({ checks }: Asking, one: Check, changes: Partial<Check>): readonly Check[] {

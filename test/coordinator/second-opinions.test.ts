@@ -206,6 +206,16 @@ describe('an audit of an iteration that follows another', () => {
     expect(again(effects)).toMatchObject({ c: [{ leaf: 0, rows: false }] });
   });
 
+  it('asks somebody else where the leaf has come to a worker of another class', () => {
+    const mixed = shapeOf({ auditShare: 1, allowMixed: true });
+    const f32 = { numerics: 'wasm/f32' };
+    const moved = from(mixed, asked.state, joined(c, f32), joined(d, f32));
+    const other = posted(0, { seat: c, ...f32, number: 1, digest: 'e', print: 'other' });
+    const { effects } = from(mixed, moved.state, ...copies(b, [0]), other);
+    expect(codes(effects)).toEqual([]);
+    expect(again(effects)).toMatchObject({ d: [{ leaf: 0, copy: 2, rows: false }] });
+  });
+
   it('is not waited for where the first answer is no number', () => {
     const fallen = posted(0, { number: 1, digest: 'e', fault });
     const { effects } = from(every, asked.state, fallen);
