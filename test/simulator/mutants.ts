@@ -1,5 +1,5 @@
 /**
- * Would the simulator find a bug? Bugs that a distributed runner could well have, each to be caught within 50 worlds.
+ * Would the simulator find a bug? Bugs that a distributed runner could well have, each to be caught within 150 worlds.
  */
 import { Answers } from '../../src/coordinator/answers.ts';
 import type { Parts } from '../../src/coordinator/office.ts';
