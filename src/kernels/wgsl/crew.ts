@@ -53,9 +53,10 @@ const longRow = 32;
  */
 export function sourceCrew(rows: number, alone: boolean): Crew {
   if (alone) return crewOf(1);
-  if (rows > workgroupThreads) return crewOf(Math.min(2 ** 16 / rows, rows / boundRowsMin, 32));
-  const crew = crewOf(Math.min(workgroupThreads / rows, rows / boundRowsMin, 32));
-  return rows / crew.lanes < longRow ? crew : { ...crew, turns: 4 };
+  const together = rows <= workgroupThreads;
+  const wanted = together ? workgroupThreads / rows : 2 ** 16 / rows;
+  const crew = crewOf(Math.min(wanted, rows / boundRowsMin, 32));
+  return together && rows / crew.lanes >= longRow ? { ...crew, turns: 4 } : crew;
 }
 
 /** One row for a whole workgroup. */

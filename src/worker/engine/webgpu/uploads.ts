@@ -5,7 +5,6 @@
  * Fields and grids are known again by being the same object: an engine's arrays are not written to while its session lives
  * (`Inputs`). A process that has the device gets every field that changed as a new array.
  */
-import type { Grid } from '../../../kernels/sweep/program.ts';
 import type { Shapes } from '../../../kernels/wgsl/shapes.ts';
 import type { Evaluation } from '../engine.ts';
 import type { Buffers } from './gpu.ts';
@@ -76,8 +75,8 @@ function asksAlike(a: Evaluation, b: Evaluation): boolean {
 
 /** Whether the words of both plans are the same, and lie with the same images. Seeds are other numbers each time. */
 function samePlan(a: PlanOf, b: PlanOf): boolean {
-  const grids: readonly Grid[] = [a.request.inputs.grid, b.request.inputs.grid];
-  if (grids[0] !== grids[1] || a.request.seeds !== null || b.request.seeds !== null) return false;
+  if (a.request.inputs.grid !== b.request.inputs.grid || a.request.seeds !== null || b.request.seeds !== null)
+    return false;
   // Images that do not stay on the device are written for each tile.
   if (a.residents !== b.residents || b.residents.size === 0) return false;
   const items = [
