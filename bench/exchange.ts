@@ -87,7 +87,7 @@ async function serve(seat: Seat, length: number): Promise<void> {
     if (leaves.length + again.length === 0) continue;
     for (const leaf of leaves) answered.add(leaf);
     for (const { leaf, copy } of again) copied.add(`${leaf} ${copy}`);
-    const envelope = { ...who, run, number, phase, parameterDigest } as const;
+    const envelope = { ...who, run, number, phase, parameterDigest, tookMs: 0 } as const;
     const combined = combine(
       [{ by: 'sum', linear: true }],
       leaves.map((leaf) => ({ leaf, ...answer })),

@@ -200,6 +200,11 @@ export const Posting = z.strictObject({
   count: z.int().positive().max(countMax),
   /** 0, or what the plan's `again` says; the first posting of each copy of a leaf wins. */
   copy: z.int().nonnegative().max(copyMax),
+  /**
+   * How long a thread of the worker took for its leaves, in milliseconds: reading their rows is part of it, the way to the
+   * coordinator is not. By it leaves are dealt; no result depends on it.
+   */
+  tookMs: z.number().nonnegative(),
   answer: z.discriminatedUnion('kind', [LeafPartial, Fault]),
 });
 export type Posting = z.infer<typeof Posting>;

@@ -29,15 +29,13 @@ export interface Queue {
   readonly leaves: readonly Leaf[];
   readonly next: number;
   readonly started: readonly Started[];
-  /** Answers it gave in this stage, and when the last of them came. */
-  readonly done: number;
-  readonly doneAt: number;
+  /** Answers it gave in this stage, and how long its threads were at them, in milliseconds. */
+  readonly done: Latency;
 }
 
 /** Immutable; what there is of every leaf is kept in pages, as an answer changes it for a few. */
 export interface Load {
   readonly shards: number;
-  readonly begunAt: number;
   /** By place, 1: the leaf has no answer yet. */
   readonly open: Pages;
   readonly remaining: number;
@@ -75,7 +73,6 @@ export function newLoad(
   const editions = pagesOf(shards + 1, edition);
   const empty: Load = {
     shards,
-    begunAt: now,
     open: changed(pagesOf(shards + 1, 0), places, () => 1),
     remaining: leaves.length,
     copies: editions,
@@ -88,13 +85,20 @@ export function newLoad(
     orphans: shares.size === 0 ? leaves : [],
   };
   const queues = members.map((member) =>
-    refill(empty, { ...newQueue(member, now), leaves: shares.get(member.seat) ?? [] }, now),
+    refill(empty, { ...newQueue(member), leaves: shares.get(member.seat) ?? [] }, now),
   );
   return { ...empty, queues };
 }
 
-function newQueue(member: Member, now: number): Queue {
-  return { member, leaves: [], next: 0, started: [], done: 0, doneAt: now };
+function newQueue(member: Member): Queue {
+  return { member, leaves: [], next: 0, started: [], done: nothingDone };
+}
+
+const nothingDone: Latency = Object.freeze({ count: 0, totalMs: 0 });
+
+/** As long as both together. */
+export function plus(a: Latency, b: Latency): Latency {
+  return { count: a.count + b.count, totalMs: a.totalMs + b.totalMs };
 }
 
 export function isOpen(load: Load, leaf: Leaf): boolean {
@@ -114,7 +118,7 @@ export function enter(load: Load, member: Member): Load {
   return {
     ...load,
     index: new Map(load.index).set(member.seat, load.queues.length),
-    queues: [...load.queues, newQueue(member, load.begunAt)],
+    queues: [...load.queues, newQueue(member)],
   };
 }
 
@@ -183,29 +187,26 @@ export function holders(load: Load, leaf: Leaf): number {
 
 // --- answers ----------------------------------------------------------------------------------------------
 
-/** Leaves are answered at once: what is left, and how long their author was at them, if that is known. */
+/**
+ * Leaves are answered at once: what is left.
+ *
+ * @param took - how long their author was at them; null: nobody knows
+ */
 export function answer(
   load: Load,
   leaves: readonly Leaf[],
   { seat, serial }: { readonly seat: SeatId; readonly serial: number },
+  took: Latency | null,
   now: number,
-): { readonly load: Load; readonly took: Latency | null } {
+): Load {
   const queue = queueOf(load, seat);
   const places = leaves.map((leaf) => placeOf(load, leaf));
   const open = changed(load.open, places, () => 0);
   const authors = changed(load.authors, places, () => serial);
   const after = { ...load, open, authors, remaining: load.remaining - leaves.length };
-  if (queue === null) return { load: after, took: null };
-  const counted = { ...queue, done: queue.done + leaves.length, doneAt: now };
-  return { load: replace(after, refill(after, counted, now)), took: tookOf(queue, leaves, now) };
-}
-
-/** What answers say of how long leaves take: those that came with one that was begun took what it took, together. */
-function tookOf({ started }: Queue, leaves: readonly Leaf[], now: number): Latency | null {
-  const begun = started.filter(({ leaf }) => leaves.includes(leaf));
-  if (begun.length === 0) return null;
-  const totalMs = begun.reduce((sum, { at }) => sum + now - at, 0);
-  return { count: leaves.length, totalMs };
+  if (queue === null) return after;
+  const counted = took === null ? queue : { ...queue, done: plus(queue.done, took) };
+  return replace(after, refill(after, counted, now));
 }
 
 /** The answer that counts is this seat’s. */

@@ -204,7 +204,8 @@ export class Office {
     await this.#feed({ kind: 'adopted', copies, refused: [] });
     const question = questionOf(this.#state, this.desk.run);
     if (question !== null) {
-      for (const answered of kept) await this.#post({ ...question, seat: before, ...answered, copy: 0 });
+      for (const answered of kept)
+        await this.#post({ ...question, seat: before, ...answered, copy: 0, tookMs: 0 });
     }
     for (const posting of postings) await this.#post(posting);
     // Leaves were given out before it was known which of them are answered.
@@ -231,11 +232,12 @@ export class Office {
 
   #post(posting: Posting): Promise<void> {
     const { seat, worker, numerics, leaf, count, copy, answer, number, phase, parameterDigest } = posting;
+    const tookMs = seat === before ? null : posting.tookMs;
     const fault = answer.kind === 'non-finite' ? answer : null;
     const place = { number, phase, leaf, count, copy };
     const print = isCompared(this.#shape, place) ? printOf(answer) : null;
     return this.#feed(
-      { kind: 'posted', seat, worker, numerics, ...place, digest: parameterDigest, fault, print },
+      { kind: 'posted', seat, worker, numerics, ...place, tookMs, digest: parameterDigest, fault, print },
       () => {
         if (answer.kind === 'non-finite') return;
         this.#ledger.answered(partialBytes(answer));

@@ -38,6 +38,7 @@ import {
   type Load,
   newLoad,
   openCount,
+  plus,
   restartClocks,
 } from './load.ts';
 import type { Notice } from './notice.ts';
@@ -66,7 +67,7 @@ import {
   replaceCopies,
   withoutForesight,
 } from './second-opinions.ts';
-import { placeOf, type RunShape, stagesOf } from './stage.ts';
+import { placeOf, type RunShape, type Stage, stagesOf } from './stage.ts';
 import { assignmentOf, change, conclude, ended, hands, heard, move, type Turn, turnOf } from './turn.ts';
 import { averageOf, stealFor, tick } from './watch.ts';
 
@@ -155,6 +156,7 @@ function ask(
   const next: Asking = {
     ...memoryOf(state),
     kind: 'asking',
+    latencies: faded(state.latencies, stage),
     crew,
     number,
     stage: index,
@@ -223,7 +225,8 @@ function answered(shape: RunShape, turn: Turn, event: PostedEvent, leaves: reado
   const { state } = turn;
   const { leaf, seat, worker, fault } = event;
   const { crew, serial } = serialOf(state.crew, seat, worker);
-  const { load, took } = answer(state.load, leaves, { seat, serial }, state.now);
+  const took = event.tookMs === null ? null : { count: leaves.length, totalMs: event.tookMs };
+  const load = answer(state.load, leaves, { seat, serial }, took, state.now);
   const known: Partial<Asking> = {
     crew,
     load,
@@ -243,11 +246,16 @@ function answered(shape: RunShape, turn: Turn, event: PostedEvent, leaves: reado
 }
 
 function learnt({ latencies, asked }: Asking, took: Latency): Asking['latencies'] {
-  const { count, totalMs } = latencies[asked.phase] ?? { count: 0, totalMs: 0 };
-  return {
-    ...latencies,
-    [asked.phase]: { count: count + took.count, totalMs: totalMs + took.totalMs },
-  };
+  const before = latencies[asked.phase];
+  return { ...latencies, [asked.phase]: before === undefined ? took : plus(before, took) };
+}
+
+/** What was learnt in all stages before weighs as one: workers may have read their rows since, or have others beside them. */
+function faded(latencies: Asking['latencies'], { phase, leaves }: Stage): Asking['latencies'] {
+  const before = latencies[phase];
+  if (before === undefined || before.count <= leaves.length) return latencies;
+  const { count, totalMs } = before;
+  return { ...latencies, [phase]: { count: leaves.length, totalMs: (totalMs * leaves.length) / count } };
 }
 
 /** A seat that has nothing left takes from another at once, where that is worth it; one that fell silent or is gone does not. */

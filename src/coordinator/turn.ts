@@ -5,7 +5,7 @@ import type { Leaf } from '../partition/seats.ts';
 import type { Again, RunEnd, SeatId, WorkerId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
 import { firstOf, nonFinite } from './faults.ts';
-import { adopt, isOpen, type Load, planOf } from './load.ts';
+import { adopt, isOpen, type Load, planOf, type Queue } from './load.ts';
 import { valuesOf } from './pages.ts';
 import { isSuspect, tryAlone } from './poison.ts';
 import { queueMs } from './rules.ts';
@@ -121,10 +121,10 @@ function homesAfter({ homes, load }: Asking): Uint32Array {
 
 /** How fast seats were in this stage, each against all, unless it was over as soon as their answers could be. */
 function paced(crew: Crew, load: Load): Crew {
-  const busy = load.queues.filter(({ done, doneAt }) => done > 0 && doneAt > load.begunAt);
-  const tookMs = Math.max(...busy.map(({ doneAt }) => doneAt)) - load.begunAt;
-  if (busy.length < 2 || tookMs < queueMs(busy.length)) return crew;
-  const each = busy.map(({ member, done, doneAt }) => [member.seat, (doneAt - load.begunAt) / done] as const);
+  const busy = load.queues.filter(({ done }) => done.totalMs > 0);
+  const wallMs = ({ member, done }: Queue): number => done.totalMs / member.threads;
+  if (busy.length < 2 || Math.max(...busy.map(wallMs)) < queueMs(busy.length)) return crew;
+  const each = busy.map((queue) => [queue.member.seat, wallMs(queue) / queue.done.count] as const);
   const mean = each.reduce((sum, [, pace]) => sum + pace, 0) / each.length;
   const members = new Map(crew.members);
   for (const [seat, pace] of each) {

@@ -188,16 +188,24 @@ describe('leaves that are not started', () => {
 
   it('move to a seat that has nothing left, when that is worth a plan', () => {
     const eight = { ...shape, shards: 8 };
-    const start = [tick(0), joined(a), joined(b), inputs('d'), tick(400), posted(0), tick(800), posted(1)];
-    const { effects } = having(eight, ...start, tick(1200), posted(2), tick(1600), posted(3));
+    const start = [tick(0), joined(a), joined(b), inputs('d')];
+    const first = [0, 1, 2].flatMap((leaf) => [tick(400 * (leaf + 1)), posted(leaf, { tookMs: 400 })]);
+    const { effects } = having(eight, ...start, ...first, tick(1600), posted(3, { tookMs: 400 }));
     expect(holding(effects)).toEqual({ a: [7], b: [4, 5, 6] });
-    const short = [tick(0), joined(a), joined(b), inputs('d'), tick(4), posted(0), tick(8)];
-    expect(holding(having(shape, ...short, posted(1)).effects)).toBeNull();
+    const short = [tick(4), posted(0, { tookMs: 4 }), tick(8), posted(1, { tookMs: 4 })];
+    expect(holding(having(shape, ...start, ...short).effects)).toBeNull();
   });
 
   it('stay where they have likely been begun, although their seat has not said so', () => {
-    const start = [tick(0), joined(a), joined(b), inputs('d'), tick(400), posted(0), tick(800)];
-    expect(holding(having(shape, ...start, posted(1)).effects)).toBeNull();
+    const start = [tick(0), joined(a), joined(b), inputs('d'), tick(400), posted(0, { tookMs: 400 })];
+    expect(holding(having(shape, ...start, tick(800), posted(1, { tookMs: 400 })).effects)).toBeNull();
+  });
+
+  it('stay where answers are long on their way, and leaves are not', () => {
+    const eight = { ...shape, shards: 8 };
+    const start = [tick(0), joined(a), joined(b), inputs('d'), tick(1600)];
+    const four = [0, 1, 2, 3].map((leaf) => posted(leaf, { tookMs: 0.1 }));
+    expect(holding(having(eight, ...start, ...four).effects)).toBeNull();
   });
 
   it('do not move to a seat that is gone when its last answer comes', () => {

@@ -112,7 +112,7 @@ function postingOf({ published }: Told, leaf: Leaf): Posting {
   const answer = answerOf(parameterDigest, leaf, phase);
   const { worker, numerics } = join;
   const who = { protocolVersion, run, seat, worker, numerics } as const;
-  return { ...who, number, phase, parameterDigest, leaf, count: 1, copy: 0, answer };
+  return { ...who, number, phase, parameterDigest, leaf, count: 1, copy: 0, tookMs: 20 / 3, answer };
 }
 
 /** Which leaves the last plan has for the only seat. */

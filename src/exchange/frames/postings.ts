@@ -1,9 +1,9 @@
 /**
  * How do answers cross a wire? Those that the seats of a process post together are one frame: seat by seat and answer by answer,
- * ten doubles that say what it is, then its arrays.
+ * eleven doubles that say what it is, then its arrays.
  *
- *   partial:  leaf  count  copy  0  |sums|  |winners|  loss  |gradient|  |seeds|  |states|      −1 where there is no array
- *   fault:    leaf  1      copy  1  group   what       row   step        0        0
+ *   partial:  leaf  count  copy  0  |sums|  |winners|  loss  |gradient|  |seeds|  |states|  ms     −1 where there is no array
+ *   fault:    leaf  1      copy  1  group   what       row   step        0        0         ms
  */
 import { z } from 'zod';
 import { SkewflowError } from '../../errors.ts';
@@ -36,7 +36,7 @@ const PostingsControl = z.strictObject({ run: RunId, authors: z.array(Author) })
 export const authorsMax = 32;
 
 /** Doubles that describe one answer. */
-const recordLength = 10;
+const recordLength = 11;
 const groups = Fault.shape.group.options;
 const whats = Fault.shape.what.options;
 
@@ -144,7 +144,7 @@ function arraysOf(partial: LeafPartial): readonly (Float64Array | null)[] {
   return [partial.sums, partial.winners, partial.gradient, partial.seeds, partial.sourceStates];
 }
 
-function recordOf({ leaf, count, copy, answer }: Posting): readonly number[] {
+function recordOf({ leaf, count, copy, tookMs, answer }: Posting): readonly number[] {
   const at = leafNumber(leaf);
   if (answer.kind === 'non-finite')
     return [
@@ -158,6 +158,7 @@ function recordOf({ leaf, count, copy, answer }: Posting): readonly number[] {
       answer.step,
       0,
       0,
+      tookMs,
     ];
   const { sums, winners, loss, gradient, seeds, sourceStates } = answer;
   return [
@@ -171,6 +172,7 @@ function recordOf({ leaf, count, copy, answer }: Posting): readonly number[] {
     gradient.length,
     seeds?.length ?? -1,
     sourceStates?.length ?? -1,
+    tookMs,
   ];
 }
 
@@ -189,14 +191,16 @@ class Reader {
   }: {
     readonly begin: number;
     readonly end: number;
-  }): Pick<Posting, 'answer' | 'copy' | 'count' | 'leaf'> {
+  }): Pick<Posting, 'answer' | 'copy' | 'count' | 'leaf' | 'tookMs'> {
     const record = this.#take(recordLength);
-    const [at = 0, count = 0, copy = 0, kind, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = record;
+    const [at = 0, count = 0, copy = 0, kind, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, tookMs = 0] = record;
     if (!Number.isInteger(at) || at < begin || at >= end || at < -1) throw malformed(`leaf ${at}`);
     if (!isSubtree(at, count) || at + count > end) throw malformed(`${count} leaves from ${at} on`);
     if (!Number.isInteger(copy) || copy < 0 || copy > copyMax) throw malformed(`copy ${copy} of an answer`);
+    if (!(tookMs >= 0 && tookMs < Number.POSITIVE_INFINITY))
+      throw malformed(`an answer that took ${tookMs} ms`);
     const leaf = at === -1 ? 'sources' : at;
-    if (kind === 1 && count === 1) return { leaf, count, copy, answer: faultOf(record) };
+    if (kind === 1 && count === 1) return { leaf, count, copy, tookMs, answer: faultOf(record) };
     if (kind !== 0) throw malformed(`an answer of kind ${kind}`);
     const sums = this.#take(a);
     const winners = this.#take(b);
@@ -204,7 +208,7 @@ class Reader {
     const seeds = e === -1 ? null : this.#take(e);
     const sourceStates = f === -1 ? null : this.#take(f);
     const answer = { kind: 'partial', sums, winners, loss: c, gradient, seeds, sourceStates } as const;
-    return { leaf, count, copy, answer };
+    return { leaf, count, copy, tookMs, answer };
   }
 
   finish(): void {

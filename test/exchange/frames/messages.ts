@@ -80,6 +80,7 @@ export const anyPostings: fc.Arbitrary<readonly Posting[]> = fc
     phase,
     parameterDigest: digest,
     leaves: fc.array(posted, { minLength: 1, maxLength: 5 }),
+    tookMs: fc.double({ min: 0, max: 1e9, noNaN: true }),
   })
   .map(({ leaves, ...question }) =>
     leaves.map((each, n) => ({

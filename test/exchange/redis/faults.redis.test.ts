@@ -68,6 +68,7 @@ function postingOf(seat: Seat, number: number, leaf: LeafName, length = 2): Post
     leaf,
     count: 1,
     copy: 0,
+    tookMs: 1 / 3,
     answer: {
       kind: 'partial',
       sums: Float64Array.of(1 / 3),
