@@ -14,6 +14,7 @@ import type { Desk, Seat } from '../src/exchange/exchange.ts';
 import { type Connected, connectRedis } from '../src/exchange/redis/connect.ts';
 import { logTo } from '../src/log.ts';
 import {
+  type Again,
   type LeafName,
   ParameterDigest,
   protocolVersion,
@@ -22,7 +23,7 @@ import {
   WorkerId,
 } from '../src/protocol.ts';
 import { version } from '../src/version.ts';
-import { combine } from '../src/worker/combine.ts';
+import { type Combined, combine } from '../src/worker/combine.ts';
 import { startRedis } from '../test/setup/redis-server.ts';
 import { carried } from './carried.ts';
 import { measureFleet } from './fleet.ts';
@@ -68,8 +69,10 @@ async function serve(seat: Seat, length: number): Promise<void> {
   await seat.join({ ...who, version, engine: 'reference', threads: 1 });
   const beating = setInterval(() => void seat.beat({ ...sitting, blocks: 0, pairs: 0 }), 1000);
   let question = '';
-  let answered = new Set<LeafName>();
-  let copied = new Set<string>();
+  let answered: readonly LeafName[] = [];
+  let copied: readonly Again[] = [];
+  // Mostly the same leaves are asked as before: nothing is computed here, adding included.
+  let [given, added]: [readonly LeafName[], readonly Combined[]] = [[], []];
   for (let stamp = -1; ; ) {
     const { iteration, plan, end, stamp: now } = await seat.watch(stamp, never);
     stamp = now;
@@ -80,21 +83,23 @@ async function serve(seat: Seat, length: number): Promise<void> {
     if (iteration === null || plan === null) continue;
     const { run, number, phase, parameterDigest } = iteration;
     const asked = `${number} ${phase} ${parameterDigest}`;
-    if (asked !== question) [answered, copied] = [new Set(), new Set()];
+    if (asked !== question) [answered, copied] = [[], []];
     question = asked;
-    const leaves = (plan.leaves.get(seat.id) ?? []).filter((leaf) => !answered.has(leaf));
-    const again = (plan.again.get(seat.id) ?? []).filter(({ leaf, copy }) => !copied.has(`${leaf} ${copy}`));
+    const its = plan.leaves.get(seat.id) ?? [];
+    const leaves = answered.length === 0 ? its : its.filter((leaf) => !answered.includes(leaf));
+    const isNew = ({ leaf, copy }: Again): boolean => !copied.some((c) => c.leaf === leaf && c.copy === copy);
+    const again = (plan.again.get(seat.id) ?? []).filter(isNew);
     if (leaves.length + again.length === 0) continue;
-    for (const leaf of leaves) answered.add(leaf);
-    for (const { leaf, copy } of again) copied.add(`${leaf} ${copy}`);
+    answered = answered.length === 0 ? leaves : [...answered, ...leaves];
+    copied = [...copied, ...again];
+    if (leaves !== given || plan.alone.length > 0) {
+      const each = leaves.map((leaf) => ({ leaf, ...answer }));
+      added = combine([{ by: 'sum', linear: true }], each, (leaf) => plan.alone.includes(leaf));
+      given = plan.alone.length > 0 ? [] : leaves;
+    }
     const envelope = { ...who, run, number, phase, parameterDigest, tookMs: 0 } as const;
-    const combined = combine(
-      [{ by: 'sum', linear: true }],
-      leaves.map((leaf) => ({ leaf, ...answer })),
-      (leaf) => plan.alone.includes(leaf),
-    );
     await seat.post([
-      ...combined.map(({ leaf, count, answer: sum }) => ({ ...envelope, leaf, count, copy: 0, answer: sum })),
+      ...added.map(({ leaf, count, answer: sum }) => ({ ...envelope, leaf, count, copy: 0, answer: sum })),
       ...again.map(({ leaf, copy }) => ({ ...envelope, leaf, count: 1, copy, answer })),
     ]);
   }
