@@ -20,21 +20,21 @@ export function foresee(
   if (leaves.length === 0) return { load, checks: [] };
   const owners = new Map<Leaf, Member>();
   const counts = new Map<SeatId, number>();
-  for (const { member, leaves: own } of load.queues) {
+  for (const { member, leaves: own } of load.queues.values()) {
     const owner = crew.members.get(member.seat);
     if (owner === undefined) continue;
     counts.set(owner.seat, own.length);
     for (const leaf of own) owners.set(leaf, owner);
   }
+  const byCount = sorted(crew, counts);
   const checks: Check[] = [];
   let next = load;
   for (const leaf of leaves) {
     const owner = owners.get(leaf);
-    const second = owner === undefined ? null : leastLoaded(crew, counts, owner);
+    const second = owner === undefined ? null : takeLeastLoaded(byCount, owner);
     if (second === null) continue;
     const asked = askCopy(next, leaf);
     next = asked.load;
-    counts.set(second.seat, (counts.get(second.seat) ?? 0) + 1);
     checks.push({
       leaf,
       why: 'audit',
@@ -48,15 +48,33 @@ export function foresee(
   return { load: next, checks };
 }
 
-function leastLoaded(crew: Crew, counts: ReadonlyMap<SeatId, number>, owner: Member): Member | null {
-  let best: Member | null = null;
-  let least = Number.POSITIVE_INFINITY;
-  for (const member of crew.members.values()) {
-    const { seat, worker, numerics, silent } = member;
-    const count = counts.get(seat) ?? 0;
-    if (silent || worker === owner.worker || numerics !== owner.numerics || count >= least) continue;
-    best = member;
-    least = count;
+/** Members by how many leaves they have, the least loaded first, otherwise in the order of joining. */
+type ByCount = Member[][];
+
+function sorted({ members }: Crew, counts: ReadonlyMap<SeatId, number>): ByCount {
+  const byCount: ByCount = [];
+  for (const member of members.values()) {
+    if (!member.silent) put(byCount, counts.get(member.seat) ?? 0, member);
   }
-  return best;
+  return byCount;
+}
+
+/** The least loaded that may compare what `owner` answers; it has one more from now on. */
+function takeLeastLoaded(byCount: ByCount, { worker, numerics }: Member): Member | null {
+  for (let count = 0; count < byCount.length; count++) {
+    const members = byCount[count] ?? [];
+    const place = members.findIndex((each) => each.worker !== worker && each.numerics === numerics);
+    const member = members[place];
+    if (member === undefined) continue;
+    members.splice(place, 1);
+    put(byCount, count + 1, member);
+    return member;
+  }
+  return null;
+}
+
+function put(byCount: ByCount, count: number, member: Member): void {
+  const members = byCount[count];
+  if (members === undefined) byCount[count] = [member];
+  else members.push(member);
 }

@@ -7,7 +7,8 @@
 import { deal, type Leaf } from '../partition/seats.ts';
 import type { Again, SeatId } from '../protocol.ts';
 import type { Member } from './crew.ts';
-import { changed, type Pages, pagesOf, valueAt, valuesOf } from './pages.ts';
+import { changed, numberAt, type Pages, pagesOf, valuesOf } from './pages.ts';
+import { Roll } from './roll.ts';
 import { leafAt, placeOf } from './stage.ts';
 
 /** A leaf that a seat is at. */
@@ -45,9 +46,7 @@ export interface Load {
   readonly asked: Pages;
   /** By place: the serial of the seat that answered; 0: none, or nobody knows. */
   readonly authors: Pages;
-  /** Seat ↦ its place in `queues`. */
-  readonly index: ReadonlyMap<SeatId, number>;
-  readonly queues: readonly Queue[];
+  readonly queues: Roll<Queue>;
   /** No queue has more leaves than this. */
   readonly longest: number;
   /** Leaves that were given to a second seat while a first was at them. */
@@ -78,16 +77,16 @@ export function newLoad(
     copies: editions,
     asked: editions,
     authors: pagesOf(shards + 1, 0),
-    index: new Map(members.map(({ seat }, place) => [seat, place])),
-    queues: [],
+    queues: Roll.of<Queue>([]),
     longest: Math.max(0, ...[...shares.values()].map((its) => its.length)),
     copied: new Set(),
     orphans: shares.size === 0 ? leaves : [],
   };
-  const queues = members.map((member) =>
-    refill(empty, { ...newQueue(member), leaves: shares.get(member.seat) ?? [] }, now),
-  );
-  return { ...empty, queues };
+  const queues = members.map((member) => {
+    const leaves = shares.get(member.seat) ?? [];
+    return [member.seat, refill(empty, { ...newQueue(member), leaves }, now)] as const;
+  });
+  return { ...empty, queues: Roll.of(queues) };
 }
 
 function newQueue(member: Member): Queue {
@@ -102,24 +101,20 @@ export function plus(a: Latency, b: Latency): Latency {
 }
 
 export function isOpen(load: Load, leaf: Leaf): boolean {
-  return valueAt(load.open, placeOf(load, leaf)) === 1;
+  return numberAt(load.open, placeOf(load, leaf)) === 1;
 }
 
 /** Which copy of a leaf answers it. */
 export function copyOf(load: Load, leaf: Leaf): number {
-  return valueAt(load.copies, placeOf(load, leaf));
+  return numberAt(load.copies, placeOf(load, leaf));
 }
 
 // --- seats ------------------------------------------------------------------------------------------------
 
 /** A seat comes, with nothing to do. */
 export function enter(load: Load, member: Member): Load {
-  if (load.index.has(member.seat)) return load;
-  return {
-    ...load,
-    index: new Map(load.index).set(member.seat, load.queues.length),
-    queues: [...load.queues, newQueue(member)],
-  };
+  if (load.queues.has(member.seat)) return load;
+  return { ...load, queues: load.queues.with(member.seat, newQueue(member)) };
 }
 
 /** A seat's queue is emptied; its leaves are orphans but for those that others have, too. */
@@ -127,7 +122,8 @@ export function clear(load: Load, seat: SeatId): Load {
   const queue = queueOf(load, seat);
   if (queue === null) return load;
   const elsewhere = (leaf: Leaf): boolean =>
-    load.copied.has(leaf) && load.queues.some((other) => other !== queue && other.leaves.includes(leaf));
+    load.copied.has(leaf) &&
+    load.queues.values().some((other) => other !== queue && other.leaves.includes(leaf));
   const orphans = openOf(load, queue).filter((leaf) => !elsewhere(leaf));
   const emptied: Queue = { ...queue, leaves: [], next: 0, started: [] };
   return { ...replace(load, emptied), orphans: [...load.orphans, ...orphans] };
@@ -135,8 +131,7 @@ export function clear(load: Load, seat: SeatId): Load {
 
 /** A seat goes; `clear` it before. */
 export function exit(load: Load, seat: SeatId): Load {
-  const queues = load.queues.filter(({ member }) => member.seat !== seat);
-  return { ...load, queues, index: new Map(queues.map(({ member }, place) => [member.seat, place])) };
+  return { ...load, queues: load.queues.without(seat) };
 }
 
 /** Give leaves to a seat, after what it has. */
@@ -182,7 +177,7 @@ export function copyTo(load: Load, leaf: Leaf, to: SeatId, now: number): Load {
 
 /** How many seats a leaf is with. */
 export function holders(load: Load, leaf: Leaf): number {
-  return load.queues.filter((queue) => queue.leaves.includes(leaf)).length;
+  return load.queues.values().filter((queue) => queue.leaves.includes(leaf)).length;
 }
 
 // --- answers ----------------------------------------------------------------------------------------------
@@ -226,11 +221,11 @@ export function restartClocks(load: Load, now: number): Load {
 /** The answer of a leaf does not count: it is to be answered again, as a new copy. */
 export function reopen(load: Load, leaves: readonly Leaf[]): Load {
   const places = leaves.map((leaf) => placeOf(load, leaf));
-  const remaining = load.remaining + new Set(places.filter((place) => valueAt(load.open, place) === 0)).size;
+  const remaining = load.remaining + new Set(places.filter((place) => numberAt(load.open, place) === 0)).size;
   const open = changed(load.open, places, () => 1);
   const authors = changed(load.authors, places, () => 0);
   const asked = changed(load.asked, places, (copy) => copy + 1);
-  const copies = changed(load.copies, places, (_, place) => valueAt(asked, place));
+  const copies = changed(load.copies, places, (_, place) => numberAt(asked, place));
   const gone = new Set(leaves);
   const queues = load.queues.map((queue) => withoutLeaves(queue, gone));
   const orphans = [...load.orphans.filter((leaf) => !gone.has(leaf)), ...leaves];
@@ -242,7 +237,7 @@ export function reopen(load: Load, leaves: readonly Leaf[]): Load {
 export function askCopy(load: Load, leaf: Leaf): { readonly load: Load; readonly copy: number } {
   const place = placeOf(load, leaf);
   const asked = changed(load.asked, [place], (before) => before + 1);
-  return { load: { ...load, asked }, copy: valueAt(asked, place) };
+  return { load: { ...load, asked }, copy: numberAt(asked, place) };
 }
 
 /** Copies up to these were asked for, perhaps by another coordinator: the store takes none twice, so the next one is another. */
@@ -250,7 +245,7 @@ export function countFrom(load: Load, copies: ReadonlyMap<Leaf, number>): Load {
   const more = new Map(
     [...copies]
       .map(([leaf, copy]) => [placeOf(load, leaf), copy] as const)
-      .filter(([place, copy]) => copy > valueAt(load.asked, place)),
+      .filter(([place, copy]) => copy > numberAt(load.asked, place)),
   );
   if (more.size === 0) return load;
   const asked = changed(load.asked, [...more.keys()], (before, place) => more.get(place) ?? before);
@@ -259,7 +254,7 @@ export function countFrom(load: Load, copies: ReadonlyMap<Leaf, number>): Load {
 
 /** The serial of the seat that answered a leaf; 0: none did. */
 export function authorAt(load: Load, leaf: Leaf): number {
-  return valueAt(load.authors, placeOf(load, leaf));
+  return numberAt(load.authors, placeOf(load, leaf));
 }
 
 /** The leaves that this seat answered. */
@@ -270,8 +265,7 @@ export function answeredBy(load: Load, serial: number): readonly Leaf[] {
 // --- views ------------------------------------------------------------------------------------------------
 
 export function queueOf(load: Load, seat: SeatId): Queue | null {
-  const place = load.index.get(seat);
-  return place === undefined ? null : (load.queues[place] ?? null);
+  return load.queues.get(seat) ?? null;
 }
 
 /** How many leaves a seat has yet to answer. */
@@ -293,7 +287,7 @@ export function planOf(load: Load): {
 } {
   const again = new Map<SeatId, readonly Again[]>();
   const leaves = new Map<SeatId, readonly Leaf[]>();
-  for (const queue of load.queues) {
+  for (const queue of load.queues.values()) {
     const open = openOf(load, queue);
     leaves.set(
       queue.member.seat,
@@ -337,10 +331,6 @@ function withoutLeaves(queue: Queue, gone: ReadonlySet<Leaf>): Queue {
 
 /** With this queue instead of the one of its seat. */
 export function replace(load: Load, queue: Queue): Load {
-  const place = load.index.get(queue.member.seat);
-  if (place === undefined) return load;
-  // Not `with`, which takes several times as long on hundreds of seats.
-  const queues = load.queues.slice();
-  queues[place] = queue;
-  return { ...load, queues };
+  const { seat } = queue.member;
+  return load.queues.has(seat) ? { ...load, queues: load.queues.with(seat, queue) } : load;
 }

@@ -68,7 +68,18 @@ import {
   withoutForesight,
 } from './second-opinions.ts';
 import { placeOf, type RunShape, type Stage, stagesOf } from './stage.ts';
-import { assignmentOf, change, conclude, ended, hands, heard, move, type Turn, turnOf } from './turn.ts';
+import {
+  also,
+  assignmentOf,
+  change,
+  conclude,
+  ended,
+  hands,
+  heard,
+  move,
+  type Turn,
+  turnOf,
+} from './turn.ts';
 import { averageOf, stealFor, tick } from './watch.ts';
 
 /** One event; an event that means nothing in this state changes nothing. */
@@ -146,7 +157,7 @@ function ask(
   const crew = unsuspected(state.crew);
   const able = isEnough(shape.rules, crew) ? hands(crew) : [];
   const shares = settle(stage.leaves, able, (leaf) => homes[placeOf(shape, leaf)] ?? 0);
-  const load = newLoad(shape.shards, stage.leaves, [...crew.members.values()], shares, state.edition, now);
+  const load = newLoad(shape.shards, stage.leaves, crew.members.values(), shares, state.edition, now);
   const generation = state.generation + 1;
   const alone = stage.leaves.filter((leaf) => isAudited(shape, number, stage.phase, leaf));
   // Of what a coordinator before this one asked, the store tells later.
@@ -190,7 +201,7 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
     return unchanged(state);
   const leaves = leavesFrom(event.leaf, event.count);
   const load = counted(state.load, leaves, event.copy);
-  const turn = turnOf({ ...state, load });
+  const turn = turnOf(load === state.load ? state : { ...state, load });
   const first = leaves.filter((leaf) => event.copy === copyOf(load, leaf) && isOpen(load, leaf));
   const { crew } = state;
   const counts = !crew.dismissed.has(event.seat) && !crew.quarantined.has(event.worker);
@@ -236,7 +247,7 @@ function answered(shape: RunShape, turn: Turn, event: PostedEvent, leaves: reado
   const copied = leaves.some((each) => state.load.copied.has(each));
   const after: Turn = { ...change(turn, known), moved: copied };
   if (fault === null) {
-    const kept = change(after, {}, { kind: 'keep' });
+    const kept = also(after, { kind: 'keep' });
     const audited = event.count === 1 && isAudited(shape, state.number, state.asked.phase, leaf);
     return audited ? audit(shape, kept, event) : kept;
   }

@@ -18,6 +18,7 @@ import { clear, enter, exit, openCount, reopen, startedOf } from './load.ts';
 import type { Notice, Who } from './notice.ts';
 import { valuesOf } from './pages.ts';
 import { blamed, cleared, type Fate, fateOf, lastAt, poisonAmong, victimsOf } from './poison.ts';
+import { Roll } from './roll.ts';
 import {
   type Asking,
   type Decision,
@@ -29,7 +30,7 @@ import {
 import { askElsewhere, unsettled } from './second-opinions.ts';
 import type { RunShape } from './stage.ts';
 import { steal } from './stealing.ts';
-import { change, conclude, ended, giveOut, move, type Turn, turnOf } from './turn.ts';
+import { also, change, conclude, ended, giveOut, move, type Turn, turnOf } from './turn.ts';
 
 export function whoOf({ seat, worker }: Pick<Member, 'seat' | 'worker'>): Who {
   return { seat, worker };
@@ -85,7 +86,7 @@ function refused(state: Going, join: Join, why: string): Decision {
 /** A seat that was silent is heard of again: it gets something to do. */
 export function heardAgain(shape: RunShape, state: Asking, member: Member): Decision {
   const notice: Notice = { code: 'REJOINED', who: whoOf(member), seats: state.crew.members.size };
-  return conclude(seatOne(shape, change(turnOf(state), {}, say(notice)), member.seat));
+  return conclude(seatOne(shape, also(turnOf(state), say(notice)), member.seat));
 }
 
 /** Give a seat that has come what nobody holds, or the later half of what the fullest has not started. */
@@ -181,14 +182,14 @@ function poisoned({ number }: Asking, leaf: Leaf, workers: readonly WorkerId[], 
 
 /** Every seat is gone, and what is asked has to be said again; answers that are here stay. */
 export function emptied(state: Going): Decision {
-  const crew: Crew = { ...state.crew, members: new Map() };
+  const crew: Crew = { ...state.crew, members: Roll.of<Member>([]) };
   const { number } = state;
   const told = (answers: number): readonly RunEffect[] => [
     say({ code: 'STATE_LOST', number, answers }),
     { kind: 'reopen' },
   ];
   if (state.kind !== 'asking') return { state: { ...state, crew }, effects: told(0) };
-  const seats = [...state.crew.members.keys()];
+  const seats = state.crew.members.seats();
   const cleared = seats.reduce((before, seat) => exit(clear(before, seat), seat), state.load);
   // Faults that nobody has confirmed and answers that are disputed are asked about as if they were new.
   const open = unsettled(state);

@@ -17,7 +17,7 @@ import { answeredBy, askCopy, authorAt, clear, credit, exit, openCount, reopen }
 import type { Asking, Decision, PostedEvent, RunEffect } from './run-events.ts';
 import { memoryOf, plannedFrom } from './run-events.ts';
 import type { RunShape } from './stage.ts';
-import { change, conclude, ended, giveOut, hands, move, type Turn } from './turn.ts';
+import { also, change, conclude, ended, giveOut, hands, move, type Turn } from './turn.ts';
 
 /** Who says something of a leaf. */
 interface Witness {
@@ -280,7 +280,7 @@ function nonFinite(
 }
 
 function say(turn: Turn, notice: Extract<RunEffect, { kind: 'say' }>['notice']): Turn {
-  return change(turn, {}, { kind: 'say', notice });
+  return also(turn, { kind: 'say', notice });
 }
 
 // --- judging ----------------------------------------------------------------------------------------------
@@ -302,7 +302,10 @@ function convict(shape: RunShape, turn: Turn, { worker }: Opinion, leaf: Leaf | 
   const its = serials.flatMap((serial) => answeredBy(load, serial));
   const wrong = leaf === null || its.includes(leaf) ? its : [...its, leaf];
   const restarted = trusted.has(worker);
-  const seats = [...crew.members.values()].filter((m) => m.worker === worker).map(({ seat }) => seat);
+  const seats = crew.members
+    .values()
+    .filter((m) => m.worker === worker)
+    .map(({ seat }) => seat);
   const error: ErrorReport = {
     tag: 'DeviceError',
     message: 'another worker computed the same leaf and got something else: this device is not to be trusted',

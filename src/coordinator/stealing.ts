@@ -24,7 +24,7 @@ export function steal(
   if (queueOf(load, thief) === null || fewest > load.longest) return null;
   let fullest: Queue | null = null;
   let spare: readonly Leaf[] = [];
-  for (const queue of load.queues) {
+  for (const queue of load.queues.values()) {
     const enough = Math.max(fewest, spare.length + 1);
     if (queue.member.seat === thief || queue.leaves.length - queue.next < enough) continue;
     const begun = queue.next + untold(queue, now, averageMs);

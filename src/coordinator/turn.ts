@@ -28,6 +28,11 @@ export function change(turn: Turn, state: Partial<Asking>, ...effects: readonly 
   return { ...turn, state: { ...turn.state, ...state }, effects: [...turn.effects, ...effects] };
 }
 
+/** What else is to be done. */
+export function also(turn: Turn, effect: RunEffect): Turn {
+  return { ...turn, effects: [...turn.effects, effect] };
+}
+
 /** Change who holds what; seats hear of it. */
 export function move(turn: Turn, load: Load, ...effects: readonly RunEffect[]): Turn {
   return { ...change(turn, { load }, ...effects), moved: true };
@@ -35,7 +40,7 @@ export function move(turn: Turn, load: Load, ...effects: readonly RunEffect[]): 
 
 /** Seats that work can be given to, in the order of joining. */
 export function hands(crew: Crew): readonly Member[] {
-  return [...crew.members.values()].filter(({ silent }) => !silent);
+  return crew.members.values().filter(({ silent }) => !silent);
 }
 
 /** Of those, the ones that have missed no beat; all of them where nobody was heard of lately. */
@@ -114,23 +119,22 @@ function authorsOf({ crew, load }: Asking): readonly WorkerId[] {
 }
 
 function homesAfter({ homes, load }: Asking): Uint32Array {
-  return Uint32Array.from(valuesOf(load.authors), (serial, place) =>
-    serial === 0 ? (homes[place] ?? 0) : serial,
-  );
+  const authors = valuesOf(load.authors);
+  return new Uint32Array(authors.map((serial, place) => (serial === 0 ? (homes[place] ?? 0) : serial)));
 }
 
 /** How fast seats were in this stage, each against all, unless it was over as soon as their answers could be. */
 function paced(crew: Crew, load: Load): Crew {
-  const busy = load.queues.filter(({ done }) => done.totalMs > 0);
+  const busy = load.queues.values().filter(({ done }) => done.totalMs > 0);
   const wallMs = ({ member, done }: Queue): number => done.totalMs / member.threads;
   if (busy.length < 2 || Math.max(...busy.map(wallMs)) < queueMs(busy.length)) return crew;
   const each = busy.map((queue) => [queue.member.seat, wallMs(queue) / queue.done.count] as const);
   const mean = each.reduce((sum, [, pace]) => sum + pace, 0) / each.length;
-  const members = new Map(crew.members);
-  for (const [seat, pace] of each) {
-    const member = members.get(seat);
-    if (member !== undefined) members.set(seat, { ...member, pace: (member.pace + pace / mean) / 2 });
-  }
+  const paces = new Map(each);
+  const members = crew.members.map((member) => {
+    const pace = paces.get(member.seat);
+    return pace === undefined ? member : { ...member, pace: (member.pace + pace / mean) / 2 };
+  });
   return { ...crew, members };
 }
 

@@ -5,7 +5,7 @@
 import type { Leaf } from '../partition/seats.ts';
 import type { SeatId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
-import { clear, copyTo, holders, isOpen, type Latency, openCount, startedOf } from './load.ts';
+import { clear, copyTo, holders, isOpen, type Latency, openCount, queueOf, startedOf } from './load.ts';
 import { lastAt } from './poison.ts';
 import { queueMs } from './rules.ts';
 import type { Asking, Decision, Going, RunEffect } from './run-events.ts';
@@ -14,7 +14,7 @@ import { whoOf } from './seating.ts';
 import { askElsewhere, impatient, undecidedEnd } from './second-opinions.ts';
 import type { RunShape } from './stage.ts';
 import { steal } from './stealing.ts';
-import { change, conclude, giveOut, hands, lively, move, type Turn, turnOf } from './turn.ts';
+import { also, change, conclude, giveOut, hands, lively, move, type Turn, turnOf } from './turn.ts';
 
 /** Seats that a straggling leaf may be with at once. */
 const holdersMax = 3;
@@ -96,14 +96,12 @@ function copyLeaf(shape: RunShape, turn: Turn, from: Member, leaf: Leaf, ms: num
   if (!isOpen(load, leaf) || holders(load, leaf) >= holdersMax) return turn;
   const idle = lively(shape, turn.state).find(
     ({ seat, worker }) =>
-      worker !== from.worker &&
-      openCount(load, seat) === 0 &&
-      !load.queues.some((q) => q.member.seat === seat && q.leaves.includes(leaf)),
+      worker !== from.worker && openCount(load, seat) === 0 && !queueOf(load, seat)?.leaves.includes(leaf),
   );
   if (idle === undefined) return turn;
   const who = { from: whoOf(from), to: whoOf(idle) };
   const notice = { code: 'SPECULATING', leaf, ...who, ratio: ms / average, ms } as const;
-  return move(change(turn, {}, { kind: 'say', notice }), copyTo(load, leaf, idle.seat, now));
+  return move(also(turn, { kind: 'say', notice }), copyTo(load, leaf, idle.seat, now));
 }
 
 /** How long a leaf of this phase takes; before enough of them are known, of the slowest phase; null: nobody knows. */

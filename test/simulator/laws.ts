@@ -17,10 +17,10 @@ function check({ asked, load, crew, checks }: Asking, event: string): void {
   if (open.length !== load.remaining)
     throw new Error(`${load.remaining} leaves are counted as open after ${event}, and ${open.length} are`);
   for (const leaf of open) {
-    if (!load.queues.some(({ leaves }) => leaves.includes(leaf)) && !load.orphans.includes(leaf))
+    if (!load.queues.values().some(({ leaves }) => leaves.includes(leaf)) && !load.orphans.includes(leaf))
       throw new Error(`leaf ${leaf} is with nobody after ${event}, and nobody looks after it`);
   }
-  for (const seat of crew.members.keys()) {
+  for (const seat of crew.members.seats()) {
     if (queueOf(load, seat) === null) throw new Error(`${seat} is held after ${event}, and has no queue`);
   }
   for (const { asked: seat } of checks) {

@@ -201,7 +201,7 @@ export const mutants: Readonly<Record<string, Mutations>> = {
     const gone = event.kind === 'posted' && state.kind === 'asking' && !state.crew.members.has(event.seat);
     const after = decision.state;
     if (!gone || after.kind !== 'asking' || decision.effects.length === 0) return decision;
-    const [queue] = after.load.queues.filter(({ leaves, next }) => leaves.length > next);
+    const [queue] = after.load.queues.values().filter(({ leaves, next }) => leaves.length > next);
     if (queue === undefined) return decision;
     const queues = after.load.queues.map((q) => (q === queue ? { ...q, leaves: q.leaves.slice(0, -1) } : q));
     return decide(shape, { ...after, load: { ...after.load, queues } }, { kind: 'tick', now: after.now });
