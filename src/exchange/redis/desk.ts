@@ -214,7 +214,7 @@ export class RedisDesk implements Desk {
   async #drain(): Promise<number> {
     const { link, fence } = this.#options;
     const args = [fence, this.#eventsSeen, this.#answersSeen, keptBytesMax];
-    const [outcome, stamp, eventsSeen, events, answersSeen, answers] = listOf(
+    const [outcome, stamp, eventsSeen, events, answersSeen, answers, left] = listOf(
       await link.run(scripts.drain, this.#keys, args),
     );
     const state = textOf(outcome);
@@ -234,7 +234,8 @@ export class RedisDesk implements Desk {
     const posted = await this.#postings(frames);
     if (this.#closed) return 0;
     this.#eventsSeen = numberOf(eventsSeen);
-    if (numberOf(answersSeen) > this.#answersSeen) this.#again = true;
+    // Of what comes after these a hint tells.
+    if (numberOf(left) > 0) this.#again = true;
     this.#answersSeen = numberOf(answersSeen);
     // Who came and what was counted, what was answered, who went: so an answer is never told after its seat is gone.
     this.#tell(...joined, ...posted.map((posting) => ({ kind: 'posted', posting }) as const), ...later);
