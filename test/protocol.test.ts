@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { Iteration, ParameterDigest, Posting, protocolVersion, RunId, SeatId } from '../src/protocol.ts';
+import {
+  Iteration,
+  Join,
+  ParameterDigest,
+  Posting,
+  protocolVersion,
+  RunId,
+  SeatId,
+} from '../src/protocol.ts';
 
 /** A posting as version 1 wrote it, before leaves could be answered together. */
 const recordedV1 = {
@@ -79,6 +87,25 @@ describe('the protocol', () => {
     };
     expect(Iteration.parse(iteration)).toEqual(iteration);
     expect(Iteration.safeParse({ ...iteration, fields: new Map([['p', [1]]]) }).success).toBe(false);
+  });
+
+  it('refuses names that a frame of many seats has no room for', () => {
+    const [numerics, worker] = ['n'.repeat(257), 'é'.repeat(65)];
+    const told = (changes: object): readonly string[] =>
+      Posting.safeParse({ ...recordedV4, ...changes }).error?.issues.map(({ message }) => message) ?? [];
+    expect(told({ numerics })).toEqual(['expected at most 256 bytes of UTF-8']);
+    expect(told({ worker })).toEqual(['expected at most 128 bytes of UTF-8']);
+    expect(told({ numerics: numerics.slice(1), worker: worker.slice(1) })).toEqual([]);
+    const join = {
+      protocolVersion,
+      seat: 'seat-1',
+      worker: 'host:1',
+      version: '1',
+      engine: 'webgpu',
+      threads: 1,
+    };
+    expect(Join.safeParse({ ...join, numerics }).success).toBe(false);
+    expect(Join.safeParse({ ...join, numerics: numerics.slice(1) }).success).toBe(true);
   });
 
   it('tells ids apart from empty text', () => {

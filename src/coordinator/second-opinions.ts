@@ -109,13 +109,16 @@ function amended({ checks }: Asking, one: Check, changes: Partial<Check>): reado
   return checks.map((check) => (check === one ? { ...check, ...changes } : check));
 }
 
-/** Whether a fault is worth a second opinion: one a seat and stage, because a broken device breaks every leaf. */
+/**
+ * Whether a fault is worth a second opinion: one a seat and stage, because a broken device breaks every leaf. Where nobody is there
+ * to give one, somebody may come.
+ */
 export function isDoubtful({ rules }: RunShape, state: Asking, event: PostedEvent): boolean {
-  const { seat, worker, numerics } = event;
+  const first = opinionOf(event);
   return (
     rules.secondOpinions &&
-    !state.doubted.has(seat) &&
-    hands(state.crew).some((m) => m.worker !== worker && m.numerics === numerics)
+    !state.doubted.has(event.seat) &&
+    (rules.auditMs === Infinity || hands(state.crew).some((member) => isComparable(first, member)))
   );
 }
 

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Checkpoint } from '../../src/coordinator/checkpoint.ts';
 import {
@@ -71,7 +72,7 @@ function officeOf(change: Partial<Coordination> = {}, standing: Standing = nothi
   const told: Told = { what: [], published: [], plans: [], end: null };
   const kept: Checkpoint[] = [];
   const results: Evaluated[] = [];
-  const rules = { ...watchful, version: '1', auditShare: 0 };
+  const rules = change.rules ?? { ...watchful, version: '1', auditShare: 0 };
   const all: Coordination = {
     ...inOneProcess,
     ...coordinationOf(job),
@@ -249,6 +250,91 @@ describe('a run that is taken up', () => {
     expect(of.told.what.at(-1)).toBe('dismiss under 2');
     await answer(of, [0, 1, 3]);
     expect(of.told.published.at(-1)).toMatchObject({ phase: 'sums' });
+  });
+});
+
+describe('what is heard', () => {
+  const rules = { ...watchful, version: '1', auditShare: 0.5 };
+  const member = (n: number): Pick<Join, 'seat' | 'worker'> => {
+    return { seat: SeatId.parse(`seat ${n}`), worker: WorkerId.parse(`worker ${n}`) };
+  };
+  const seats = fc.nat({ max: 3 });
+  const step = fc.oneof(
+    { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('beat', 'join'), n: seats }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('left', 'lost'), n: seats }) },
+    { weight: 30, arbitrary: fc.record({ kind: fc.constant('answer'), n: fc.nat() }) },
+  );
+  type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+  /** What a step is where the run stands so; null: nothing of the kind can happen. */
+  function eventOf(told: Told, { kind, n }: Step): DeskEvent | null {
+    const { seat } = member(n);
+    switch (kind) {
+      case 'join':
+        return { kind: 'joined', join: { ...join, ...member(n) } };
+      case 'beat':
+        return { kind: 'beat', beat: { protocolVersion, seat, blocks: 1, pairs: 2 } };
+      case 'left':
+      case 'lost':
+        return { kind: 'left', seat, lost: kind === 'lost' };
+      case 'answer':
+        return answerIn(told, n);
+    }
+  }
+
+  /** One of the answers that are asked for; the last worker lies. */
+  function answerIn(told: Told, n: number): DeskEvent | null {
+    const plan = told.plans.at(-1);
+    const asked = [0, 1, 2, 3].flatMap((which) => {
+      const who = member(which);
+      const first = (plan?.leaves.get(who.seat) ?? []).map((leaf) => ({ leaf, copy: 0 }));
+      const again = plan?.again.get(who.seat) ?? [];
+      return [...first, ...again].map(({ leaf, copy }) => ({ which, leaf, copy }));
+    });
+    const one = asked[n % Math.max(1, asked.length)];
+    if (one === undefined) return null;
+    const posting = { ...postingOf(told, one.leaf), ...member(one.which), copy: one.copy };
+    const { answer: right } = posting;
+    if (one.which < 3 || right.kind !== 'partial') return { kind: 'posted', posting };
+    const wrong = {
+      ...right,
+      sums: right.sums.map((x) => x / 3),
+      gradient: right.gradient.map((x) => x / 7),
+    };
+    return { kind: 'posted', posting: { ...posting, answer: wrong } };
+  }
+
+  const byAnyone = (checkpoint: Checkpoint): Checkpoint => ({ ...checkpoint, holder: '' });
+
+  it('is decided alike whether it comes one by one or together', async () => {
+    const groups = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 });
+    const many = fc.array(step, { minLength: 60, maxLength: 160, size: 'max' });
+    const property = fc.asyncProperty(many, groups, async (steps, sizes) => {
+      const one = officeOf({ rules });
+      await one.office.begin();
+      const events: DeskEvent[] = [];
+      const coming = [0, 1, 2].map((n): Step => ({ kind: 'join', n }));
+      for (const each of [...coming, ...steps]) {
+        const event = one.office.going ? eventOf(one.told, each) : null;
+        if (event === null) continue;
+        events.push(event);
+        await one.office.receive([event]);
+      }
+      const other = officeOf({ rules });
+      await other.office.begin();
+      for (let at = 0, n = 0; at < events.length; n++) {
+        const size = sizes[n % sizes.length] as number;
+        await other.office.receive(events.slice(at, at + size));
+        at += size;
+      }
+      expect(other.told.what).toEqual(one.told.what);
+      expect(other.told.published).toEqual(one.told.published);
+      // Of a run that is over nobody is told a plan.
+      if (one.office.going) expect(other.told.plans.at(-1)).toEqual(one.told.plans.at(-1));
+      expect(other.kept.map(byAnyone)).toEqual(one.kept.map(byAnyone));
+      expect(other.results).toEqual(one.results);
+    });
+    await fc.assert(property, { numRuns: 100, endOnFailure: true });
   });
 });
 

@@ -53,6 +53,15 @@ describe('an answer that is not finite', () => {
       'fault',
     );
   });
+
+  it('waits for somebody to come where second opinions are waited for as long as it takes', () => {
+    const endless = shapeOf({ auditMs: Number.POSITIVE_INFINITY });
+    const rest = [1, 2, 3].map((leaf) => posted(leaf));
+    const alone = having(endless, joined(a), inputs('d'), posted(0, { fault }), ...rest);
+    expect(kinds(alone.effects)).not.toContain('fault');
+    const { effects } = from(endless, alone.state, joined(b));
+    expect(again(effects)).toEqual({ b: [{ leaf: 0, copy: 2, rows: true }] });
+  });
 });
 
 describe('a worker that is doubted', () => {

@@ -11,8 +11,8 @@ async function caughtBy(name: string, seeds: number): Promise<number | null> {
   return null;
 }
 
-describe('a bug in the protocol is caught within 150 worlds', () => {
+describe('a bug in the protocol is caught within 50 worlds', () => {
   it.each(Object.keys(mutants))('%s', async (name) => {
-    expect(await caughtBy(name, 150)).not.toBeNull();
+    expect(await caughtBy(name, 50)).not.toBeNull();
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Would the simulator find a bug? Bugs that a distributed runner could well have, each to be caught within 150 worlds.
+ * Would the simulator find a bug? Bugs that a distributed runner could well have, each to be caught within 50 worlds.
  */
 import { Answers } from '../../src/coordinator/answers.ts';
 import type { Parts } from '../../src/coordinator/office.ts';
@@ -86,6 +86,10 @@ function addUp(a: LeafPartial, b: LeafPartial): LeafPartial {
     loss: a.loss + b.loss,
     seeds: a.seeds ?? b.seeds,
   };
+}
+
+function onSeat({ worker, seat }: { readonly worker: WorkerId; readonly seat: string }): WorkerId {
+  return WorkerId.parse(`${worker} on ${seat}`);
 }
 
 function workerOf(seat: SeatId): WorkerId {
@@ -214,6 +218,20 @@ export const mutants: Readonly<Record<string, Mutations>> = {
         if (event.kind !== 'joined') return decide(shape, state, event);
         const { join } = event;
         return decide(shape, state, { kind: 'joined', join: { ...join, worker: workerOf(join.seat) } });
+      },
+      answersOf,
+    },
+  },
+  'a worker that takes another seat is a second witness to what it said': {
+    ...sound,
+    parts: {
+      decide: (shape, state, event) => {
+        if (event.kind === 'posted') return decide(shape, state, { ...event, worker: onSeat(event) });
+        if (event.kind !== 'joined') return decide(shape, state, event);
+        const { join } = event;
+        const known = 'crew' in state ? [...state.crew.quarantined] : [];
+        const worker = known.find((name) => name.startsWith(onSeat({ ...join, seat: '' }))) ?? onSeat(join);
+        return decide(shape, state, { kind: 'joined', join: { ...join, worker } });
       },
       answersOf,
     },

@@ -9,6 +9,7 @@ import {
   protocolVersion,
   RunId,
   type SeatId,
+  type SeatPlan,
   WorkerId,
 } from '../../src/protocol.ts';
 import { type Combined, combine } from '../../src/worker/combine.ts';
@@ -41,6 +42,8 @@ export interface Watcher {
   /** A leaf was evaluated. */
   readonly evaluated: () => void;
   readonly leafMs: () => number;
+  /** Something happened that must not. */
+  readonly breach: (what: string) => void;
 }
 
 interface Sitting {
@@ -67,6 +70,8 @@ export class WorkerNode {
   #sitting: Sitting | null = null;
   #looking = false;
   #up = false;
+  /** The coordinator that did not believe it, by the epoch of its plans; null: none. */
+  #distrustedUnder: number | null = null;
 
   constructor(
     node: Node,
@@ -92,6 +97,8 @@ export class WorkerNode {
     this.#up = true;
     this.#sitting = null;
     this.#looking = false;
+    // Another life is another process.
+    this.#distrustedUnder = null;
     this.node.later(this.#chance.within(1, 200), () => this.#lease());
   }
 
@@ -144,7 +151,7 @@ export class WorkerNode {
     };
   }
 
-  /** Another life is another process. */
+  /** Of this life. */
   get #name(): WorkerId {
     return WorkerId.parse(`${this.node.name}:${this.node.life}`);
   }
@@ -190,8 +197,17 @@ export class WorkerNode {
     }));
     const again = (plan?.again.get(sitting.id) ?? []).map((task) => ({ ...task, alone: true }));
     const tasks: readonly Task[] = [...first, ...again];
+    this.#judge(plan, tasks, dismissed);
     const question = iteration === null ? null : questionOf(iteration);
     return { kind: 'view', question, tasks, ended: end !== null, dismissed };
+  }
+
+  /** Whoever was quarantined is given nothing more by the same coordinator; one that takes over may not have heard of it. */
+  #judge(plan: SeatPlan | null, tasks: readonly Task[], dismissed: ErrorReport | null): void {
+    if (plan === null) return;
+    if (dismissed?.details['code'] === 'QUARANTINED') this.#distrustedUnder = plan.epoch;
+    else if (tasks.length > 0 && plan.epoch === this.#distrustedUnder)
+      this.#watcher.breach(`${this.#name} was quarantined, and is given leaves again`);
   }
 
   #feed(sitting: Sitting, event: SeatEvent): void {

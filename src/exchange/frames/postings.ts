@@ -13,6 +13,7 @@ import {
   Fault,
   type LeafName,
   type LeafPartial,
+  Numerics,
   type Posting,
   protocolVersion,
   RunId,
@@ -27,7 +28,7 @@ import { answerBytesMax } from './limits.ts';
 const Author = z.strictObject({
   seat: SeatId,
   worker: WorkerId,
-  numerics: z.string(),
+  numerics: Numerics,
   count: z.int().nonnegative(),
 });
 const PostingsControl = z.strictObject({ run: RunId, authors: z.array(Author) });

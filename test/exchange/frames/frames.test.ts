@@ -4,7 +4,7 @@ import { isSkewflowError } from '../../../src/errors.ts';
 import { decodeIteration, encodeIteration } from '../../../src/exchange/frames/iteration.ts';
 import { answerBytesMax, iterationBytesMax } from '../../../src/exchange/frames/limits.ts';
 import { authorsMax, decodePostings, encodePostings } from '../../../src/exchange/frames/postings.ts';
-import { type Posting, SeatId, WorkerId } from '../../../src/protocol.ts';
+import { Numerics, type Posting, SeatId, WorkerId } from '../../../src/protocol.ts';
 import { anyIteration, anyPostings, jobDigest } from './messages.ts';
 
 const [iteration] = fc.sample(anyIteration, { seed: 3, numRuns: 1 });
@@ -32,11 +32,12 @@ describe('a frame', () => {
 
   it('has room for the longest names of as many seats as share one', () => {
     const [first] = postings;
+    // Of two bytes a letter.
     const sent = Array.from({ length: authorsMax }, (_, n) => ({
       ...(first as Posting),
-      seat: SeatId.parse(`seat ${n} `.padEnd(64, 's')),
-      worker: WorkerId.parse(`worker ${n} `.padEnd(128, 'w')),
-      numerics: `webgpu/f32/${n} `.padEnd(256, 'n'),
+      seat: SeatId.parse(String(n + 10).padEnd(33, 'é')),
+      worker: WorkerId.parse(String(n + 10).padEnd(65, 'é')),
+      numerics: Numerics.parse(String(n + 10).padEnd(129, 'é')),
     }));
     expect(decodePostings(encodePostings(sent, jobDigest), jobDigest)).toEqual(sent);
   });
