@@ -97,10 +97,10 @@ async function serve(seat: Seat, length: number): Promise<void> {
       added = combine([{ by: 'sum', linear: true }], each, (leaf) => plan.alone.includes(leaf));
       given = plan.alone.length > 0 ? [] : leaves;
     }
-    const envelope = { ...who, run, number, phase, parameterDigest, tookMs: 0 } as const;
+    const envelope = { run, number, phase, parameterDigest, tookMs: 0, ...who } as const;
     await seat.post([
-      ...added.map(({ leaf, count, answer: sum }) => ({ ...envelope, leaf, count, copy: 0, answer: sum })),
-      ...again.map(({ leaf, copy }) => ({ ...envelope, leaf, count: 1, copy, answer })),
+      ...added.map(({ leaf, count, answer: sum }) => ({ leaf, count, copy: 0, answer: sum, ...envelope })),
+      ...again.map(({ leaf, copy }) => ({ leaf, count: 1, copy, answer, ...envelope })),
     ]);
   }
 }

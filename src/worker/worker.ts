@@ -331,7 +331,7 @@ class Service implements AsyncDisposable {
     const question = { run, number, phase, parameterDigest };
     const postings = answers.map(({ leaf, count, answer }): Posting => {
       const copy = tasks.get(leaf)?.copy ?? 0;
-      return { ...this.#who, ...question, leaf, count, copy, tookMs: count * leafMs, answer };
+      return { leaf, count, copy, tookMs: count * leafMs, answer, ...this.#who, ...question };
     });
     const receipts = await this.#seat.post(postings);
     if (receipts.includes('fenced')) throw seatLost();

@@ -148,5 +148,5 @@ export function planUnder(
     if (part.again.length > 0) again.set(seat, part.again);
     alone.push(...part.alone);
   }
-  return { ...head, leaves, again, alone };
+  return { leaves, again, alone, ...head };
 }

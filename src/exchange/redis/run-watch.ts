@@ -148,7 +148,7 @@ export class RunWatch {
       const part = bytesOrNull(parts[n]);
       if (isNewPlan) shown.plan = planHead && planOf(shown, planHead, part);
       receivedBytes += part?.length ?? 0;
-      const view = { ...run, plan: shown.plan ?? null, dismissed: dismissals.get(n) ?? null };
+      const view = { plan: shown.plan ?? null, dismissed: dismissals.get(n) ?? null, ...run };
       viewer.show(view, each + (part?.length ?? 0));
     }
     this.#link.carried({ receivedBytes });
