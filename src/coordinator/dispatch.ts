@@ -3,6 +3,7 @@
  * whom.
  */
 import { setMaxListeners } from 'node:events';
+import { unlessAborted } from '../abort.ts';
 import type { Desk, Receipt } from '../exchange/exchange.ts';
 import { type Iteration, protocolVersion, type SeatPlan } from '../protocol.ts';
 import type { Coordination } from './coordinator.ts';
@@ -96,23 +97,18 @@ export class Dispatch {
 
   /** A later coordinator holds the run; which one, if that can be told. Of a store that forgot the run an event tells. */
   async #fencedIf(sent: Promise<Receipt>): Next {
-    if ((await unlessLeaving(sent, this.#handOver)) !== 'fenced') return undefined;
+    if ((await this.#unlessLeaving(sent)) !== 'fenced') return undefined;
     const epoch = (await this.#desk.standing()).iteration?.epoch ?? 0;
     return { kind: 'fenced', epoch: epoch > this.#desk.epoch ? epoch : null };
   }
-}
 
-/** A coordinator that is to leave waits for no answer: the store may be away, and the checkpoint is not kept yet. */
-async function unlessLeaving(sent: Promise<Receipt>, handOver: AbortSignal): Promise<Receipt | null> {
-  let leave = (): void => {};
-  const leaving = new Promise<null>((resolve) => {
-    leave = (): void => resolve(null);
-  });
-  handOver.addEventListener('abort', leave);
-  if (handOver.aborted) leave();
-  try {
-    return await Promise.race([sent, leaving]);
-  } finally {
-    handOver.removeEventListener('abort', leave);
+  /** A coordinator that is to leave waits for no answer: the store may be away, and the checkpoint is not kept yet. */
+  async #unlessLeaving(sent: Promise<Receipt>): Promise<Receipt | null> {
+    try {
+      return await unlessAborted(sent, this.#handOver);
+    } catch (error) {
+      if (error === this.#handOver.reason) return null;
+      throw error;
+    }
   }
 }

@@ -2,7 +2,7 @@
  * How are leaves of a run computed here? The engine with the program on it, the shards' rows resident for as long as there is
  * room, and one evaluation at a time whose rows are written before its answers leave.
  */
-import { once } from 'node:events';
+import { unlessAborted } from '../abort.ts';
 import { invariant } from '../errors.ts';
 import type { Grid, Program } from '../kernels/sweep/program.ts';
 import { type Entry, sumEntries } from '../partition/adding.ts';
@@ -212,20 +212,8 @@ export class Workbench implements AsyncDisposable {
     }
     // The last answer goes out after the last count, so that whoever hears that a phase is complete knows its pairs.
     outbox.next(taker.beat);
-    await outbox.empty();
-  }
-}
-
-/** What a task comes to, or the signal's reason at once: what is read by then is let go. */
-async function unlessAborted<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
-  const over = new AbortController();
-  try {
-    const aborted = once(signal, 'abort', { signal: over.signal }).then(() => {
-      throw signal.reason;
-    });
-    return await Promise.race([task, aborted]);
-  } finally {
-    over.abort();
+    // Rows that wait for room on the disk do so as long as it takes; nobody need wait with them once the leaves are with others.
+    await unlessAborted(outbox.empty(), signal);
   }
 }
 

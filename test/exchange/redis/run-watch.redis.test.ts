@@ -3,7 +3,6 @@ import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Desk, Seat } from '../../../src/exchange/exchange.ts';
 import {
-  Iteration,
   ParameterDigest,
   type Posting,
   protocolVersion,
@@ -12,7 +11,7 @@ import {
   WorkerId,
 } from '../../../src/protocol.ts';
 import { describeWithRedis } from '../../setup/describe-with.ts';
-import { connect, patience, server } from './fleet.ts';
+import { connect, iterationOf, patience, server } from './fleet.ts';
 
 const sheet = RunSheet.parse({
   protocolVersion,
@@ -22,22 +21,6 @@ const sheet = RunSheet.parse({
   priority: 0,
 });
 const parameters = 1000;
-
-function iterationOf(desk: Desk, number: number): Iteration {
-  return Iteration.parse({
-    protocolVersion,
-    run: desk.run,
-    epoch: desk.epoch,
-    number,
-    phase: 'gradient',
-    parameterDigest: ParameterDigest.parse('a'.repeat(64)),
-    times: null,
-    fields: new Map([['p', new Float64Array(parameters).fill(0.1 + number)]]),
-    sums: null,
-    seeds: null,
-    rows: { gradient: [], final: false, trajectory: [], values: false },
-  });
-}
 
 function postingOf(seat: Seat, leaf: number, count: number): Posting {
   const gradient = Float64Array.of(1 / 3, leaf / 7);
@@ -83,7 +66,7 @@ describeWithRedis('the seats of one process', () => {
       [a.id, [0, 1]],
       [b.id, [2, 'sources' as const]],
     ]);
-    const iteration = iterationOf(desk, 0);
+    const iteration = iterationOf(desk, 0, parameters);
     await desk.publish(iteration, planOf(desk, leaves, [1]));
     const views = await Promise.all(waiting);
     expect(views.map((view) => view.iteration)).toEqual([iteration, iteration]);
@@ -99,16 +82,16 @@ describeWithRedis('the seats of one process', () => {
     const { exchange } = await connect(redis);
     const desk = await exchange.open(sheet);
     const a = await exchange.lease(patience());
-    await desk.publish(iterationOf(desk, 0), planOf(desk, new Map([[a.id, [0]]]), []));
+    await desk.publish(iterationOf(desk, 0, parameters), planOf(desk, new Map([[a.id, [0]]]), []));
     expect((await a.watch(-1, patience())).iteration?.number).toBe(0);
     const b = await exchange.lease(patience());
     const late = await b.watch(-1, patience());
-    expect(late.iteration).toEqual(iterationOf(desk, 0));
+    expect(late.iteration).toEqual(iterationOf(desk, 0, parameters));
     expect(late.plan?.leaves.get(a.id)).toBeUndefined();
     const raw = new Redis(redis.url);
     onTestFinished(() => raw.disconnect());
     await raw.hdel('{skewflow}:run:r:seats', a.id);
-    await desk.publish(iterationOf(desk, 1), planOf(desk, new Map([[b.id, [7]]]), []));
+    await desk.publish(iterationOf(desk, 1, parameters), planOf(desk, new Map([[b.id, [7]]]), []));
     const next = await b.watch(late.stamp, patience());
     expect([next.iteration?.number, next.plan?.leaves.get(b.id)]).toEqual([1, [7]]);
     expect((await a.watch(-1, patience())).dismissed?.details).toEqual({ code: 'SEAT_LOST' });
