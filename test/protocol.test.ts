@@ -37,7 +37,7 @@ const recordedV2 = { ...recordedV1, protocolVersion: 2, count: 1 };
 const recordedV3 = { ...recordedV2, protocolVersion: 3, worker: 'host:1', numerics: 'reference/f64' };
 
 /** As version 4 writes it. When the version rises, this stays and says what becomes of it. */
-const recordedV4 = { ...recordedV3, protocolVersion: 4 };
+const recordedV4 = { ...recordedV3, protocolVersion: 4, tookMs: 1 / 3 };
 
 describe('the protocol', () => {
   it.each([
@@ -60,6 +60,7 @@ describe('the protocol', () => {
     ['for half a leaf', { leaf: 0.5 }],
     ['for no leaf at all', { count: 0 }],
     ['by nobody', { worker: '' }],
+    ['that took less than no time', { tookMs: -1 }],
     ['whose arrays came as numbers', { answer: { ...recordedV4.answer, sums: [0.25] } }],
     ['under a shortened digest', { parameterDigest: 'abc' }],
   ])('refuses a posting %s', (_, change) => {

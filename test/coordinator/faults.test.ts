@@ -99,7 +99,7 @@ describe('a worker whose work waits, beside one that does not', () => {
   it('has its leaves given to the other, and is given none until it goes on', () => {
     const { state, effects } = having(shape, ...both, tick(1000));
     expect(holding(effects)).toEqual({ a: [], b: [2, 3, 0, 1] });
-    const later = from(shape, state, tick(1400), posted(2, { seat: b }), beat(a, full), beat(b), tick(1500));
+    const later = from(shape, state, tick(1400), posted(2, { seat: b, tookMs: 1400 }), beat(a, full), beat(b), tick(1500));
     expect(later.effects).toEqual([]);
     expect(holding(from(shape, later.state, beat(a), tick(1600)).effects)).toEqual({ a: [1], b: [3, 0] });
   });
