@@ -17,7 +17,7 @@ import {
   startedOf,
 } from './load.ts';
 import { isSuspect, lastAt, tryAlone } from './poison.ts';
-import { relieve, stuckMs } from './relief.ts';
+import { relieve, restOf, stuckMs } from './relief.ts';
 import { queueMs } from './rules.ts';
 import type { Asking, Decision, Going, RunEffect } from './run-events.ts';
 import { unchanged } from './run-events.ts';
@@ -127,6 +127,8 @@ function stragglers(shape: RunShape, turn: Turn): Turn {
 
 function relieved(shape: RunShape, turn: Turn, { seat }: Member): Turn {
   const { load, now } = turn.state;
+  // Mostly there is nothing, and who has nothing to do need not be looked for.
+  if (restOf(load, seat).length === 0) return turn;
   const able = ready(shape, turn.state).map((other) => other.seat);
   const idle = able.filter((other) => openCount(load, other) === 0);
   const after = relieve(load, seat, idle, now);
