@@ -50,7 +50,8 @@ export interface Rules {
 
 /**
  * How long the answers of so many seats are on their way, in milliseconds: they come one after another, and each costs worker,
- * store and coordinator some tenths of one. What takes no longer than that says how they queued, not how fast anyone was.
+ * store and coordinator some tenths of one. Work that takes no longer is not worth a plan, which costs every seat a look, nor does it
+ * tell how fast anyone is.
  */
 export function queueMs(seats: number): number {
   return 0.5 * seats;
