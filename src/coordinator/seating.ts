@@ -184,11 +184,13 @@ function poisoned({ number }: Asking, leaf: Leaf, workers: readonly WorkerId[], 
 export function emptied(state: Going): Decision {
   const crew: Crew = { ...state.crew, members: Roll.of<Member>([]) };
   const { number } = state;
+  // A store that says so answers again, and the desk that would tell is closed.
+  const unreachable = false;
   const told = (answers: number): readonly RunEffect[] => [
     say({ code: 'STATE_LOST', number, answers }),
     { kind: 'reopen' },
   ];
-  if (state.kind !== 'asking') return { state: { ...state, crew }, effects: told(0) };
+  if (state.kind !== 'asking') return { state: { ...state, crew, unreachable }, effects: told(0) };
   const seats = state.crew.members.seats();
   const cleared = seats.reduce((before, seat) => exit(clear(before, seat), seat), state.load);
   // Faults that nobody has confirmed and answers that are disputed are asked about as if they were new.
@@ -203,6 +205,7 @@ export function emptied(state: Going): Decision {
   const lostAll: Asking = {
     ...state,
     crew,
+    unreachable,
     load,
     checks,
     faults,

@@ -134,17 +134,20 @@ function opinionOf({ worker, numerics, fault, print }: PostedEvent): Opinion {
   return { worker, numerics, fault, print: print ?? '' };
 }
 
-/** Ask a worker that has not been asked; the least loaded. A check that was waiting for one already is replaced. */
+/** Ask a worker that has not been asked; the least loaded. A check that was waiting for one already is replaced, or given up. */
 function consult(
   { rules }: RunShape,
   turn: Turn,
   { leaf, why, seen }: Pick<Check, 'leaf' | 'seen' | 'why'>,
 ): Turn {
-  const others = turn.state.checks.filter((check) => check.leaf !== leaf);
+  const { checks } = turn.state;
+  const others = checks.filter((check) => check.leaf !== leaf);
   const best = candidate(turn.state, seen);
   const { load, copy } = askCopy(turn.state.load, leaf);
-  if (best === null && seen.length < 2 && rules.auditMs < Infinity)
-    return why === 'doubt' ? believe(turn, { leaf, seen }) : turn;
+  if (best === null && seen.length < 2 && rules.auditMs < Infinity) {
+    const without = others.length === checks.length ? turn : move(change(turn, { checks: others }), load);
+    return why === 'doubt' ? believe(without, { leaf, seen }) : without;
+  }
   const asked = best?.seat ?? null;
   const check: Check = { leaf, why, seen, early: null, copy, asked, rows: why === 'doubt' };
   const next = change(turn, { checks: [...others, check] });

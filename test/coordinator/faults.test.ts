@@ -99,7 +99,15 @@ describe('a worker whose work waits, beside one that does not', () => {
   it('has its leaves given to the other, and is given none until it goes on', () => {
     const { state, effects } = having(shape, ...both, tick(1000));
     expect(holding(effects)).toEqual({ a: [], b: [2, 3, 0, 1] });
-    const later = from(shape, state, tick(1400), posted(2, { seat: b, tookMs: 1400 }), beat(a, full), beat(b), tick(1500));
+    const later = from(
+      shape,
+      state,
+      tick(1400),
+      posted(2, { seat: b, tookMs: 1400 }),
+      beat(a, full),
+      beat(b),
+      tick(1500),
+    );
     expect(later.effects).toEqual([]);
     expect(holding(from(shape, later.state, beat(a), tick(1600)).effects)).toEqual({ a: [1], b: [3, 0] });
   });
@@ -279,6 +287,13 @@ describe('a store that lost everything', () => {
     const { effects } = having(shape, joined(a), inputs('d'), posted(0), posted(1), { kind: 'emptied' });
     expect(kinds(effects)).toEqual(['say', 'reopen', 'publish', 'assign']);
     expect(effects[0]).toMatchObject({ notice: { code: 'STATE_LOST', answers: 2 } });
+  });
+
+  it('is in reach again, though nobody says so', () => {
+    const away: RunEvent = { kind: 'unreachable', forMs: 2000 };
+    const start = [tick(0), joined(a), inputs('d'), away, tick(3000)];
+    const { state } = having(shape, ...start, { kind: 'emptied' }, joined(a), joined(b));
+    expect(codes(from(shape, state, tick(3100), beat(b), tick(5050)).effects)).toEqual(['UNRESPONSIVE']);
   });
 
   it('gives the rest to whoever comes', () => {

@@ -209,6 +209,12 @@ describe('an audit of an iteration that follows another', () => {
     expect(codes(wrong.effects)).toEqual(['AUDIT_MISMATCH']);
   });
 
+  it('is given up where the leaf has come to the only one who could compare it', () => {
+    const alone = from(every, asked.state, ...share(a, [0, 1], 1), lost(a));
+    const { effects } = from(every, alone.state, ...copies(b, [0, 1]), ...share(b, [2, 3], 1));
+    expect(kinds(effects)).toEqual(['keep', 'add']);
+  });
+
   it('asks somebody else where the leaf has come to the worker that was to compare it', () => {
     const alone = from(every, asked.state, lost(a), joined(c));
     const { effects } = from(every, alone.state, ...share(b, [0], 1));
