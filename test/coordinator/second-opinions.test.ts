@@ -210,8 +210,7 @@ describe('an audit of an iteration that follows another', () => {
   });
 
   it('is given up where the leaf has come to the only one who could compare it', () => {
-    const alone = from(every, asked.state, ...share(a, [0, 1], 1), lost(a));
-    const { effects } = from(every, alone.state, ...copies(b, [0, 1]), ...share(b, [2, 3], 1));
+    const { effects } = from(every, asked.state, lost(a), ...share(b, [0, 1, 2, 3], 1));
     expect(kinds(effects)).toEqual(['keep', 'add']);
   });
 
