@@ -40,6 +40,7 @@ module.exports = {
     only(room('storage'), [room('arrays'), room('objects')]),
     only(room('exchange'), [file('protocol'), file('config'), file('log'), room('job'), room('partition')]),
     only(room('coordinator'), [
+      file('abort'),
       room('kernels'),
       room('job'),
       room('partition'),
@@ -58,6 +59,7 @@ module.exports = {
       file('log'),
     ]),
     only(room('worker'), [
+      file('abort'),
       room('kernels'),
       room('job'),
       room('partition'),

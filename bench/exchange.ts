@@ -2,18 +2,30 @@
  * What does an iteration cost beside its computing? `npm run bench:exchange [-- --only WORDS] [--json FILE]`.
  *
  * A redis-server of its own, coordinator and workers in processes of their own, on loopback; workers answer at once with
- * arrays of the size asked for, added up as a worker adds its shards' before it posts. Prints a table and writes JSON with the machine in it (default: bench-exchange.json).
+ * arrays of the size asked for, added up as a worker adds its shards' before it posts. The coordinator asks and gathers, or
+ * (`carried`) is the one of production. Prints a table and writes JSON with the machine in it (default: bench-exchange.json).
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import type { Desk, Seat } from '../src/exchange/exchange.ts';
 import { type Connected, connectRedis } from '../src/exchange/redis/connect.ts';
 import { logTo } from '../src/log.ts';
-import { ParameterDigest, protocolVersion, RunSheet, type SeatId, WorkerId } from '../src/protocol.ts';
-import { combine } from '../src/worker/combine.ts';
+import {
+  type Again,
+  type LeafName,
+  ParameterDigest,
+  protocolVersion,
+  RunSheet,
+  type SeatId,
+  WorkerId,
+} from '../src/protocol.ts';
+import { version } from '../src/version.ts';
+import { type Combined, combine } from '../src/worker/combine.ts';
 import { startRedis } from '../test/setup/redis-server.ts';
+import { carried } from './carried.ts';
 import { measureFleet } from './fleet.ts';
 import { machine, median } from './machine.ts';
 
@@ -25,6 +37,8 @@ interface Case {
   /** Processes, connections each, seats a connection. */
   readonly workers: readonly [processes: number, connections: number, seats: number];
   readonly iterations: number;
+  /** By the coordinator of production; otherwise it only asks and gathers. */
+  readonly carried: boolean;
 }
 
 const digest = ParameterDigest.parse('a'.repeat(64));
@@ -50,37 +64,49 @@ async function serve(seat: Seat, length: number): Promise<void> {
     seeds: null,
     sourceStates: null,
   } as const;
-  const numerics = 'reference/f64';
-  const who = { protocolVersion, seat: seat.id, worker: WorkerId.parse(seat.id), numerics } as const;
-  await seat.join({ ...who, version: '0', engine: 'reference', threads: 1 });
-  for (let stamp = -1, done = -1; ; ) {
+  const sitting = { protocolVersion, seat: seat.id } as const;
+  const who = { ...sitting, worker: WorkerId.parse(seat.id), numerics: 'reference/f64' } as const;
+  await seat.join({ ...who, version, engine: 'reference', threads: 1 });
+  const beating = setInterval(() => void seat.beat({ ...sitting, blocks: 0, pairs: 0 }), 1000);
+  let question = '';
+  let answered: readonly LeafName[] = [];
+  let copied: readonly Again[] = [];
+  // Mostly the same leaves are asked as before: nothing is computed here, adding included.
+  let [given, added]: [readonly LeafName[], readonly Combined[]] = [[], []];
+  for (let stamp = -1; ; ) {
     const { iteration, plan, end, stamp: now } = await seat.watch(stamp, never);
     stamp = now;
-    if (end !== null) return seat.leave(null);
-    const leaves = plan?.leaves.get(seat.id) ?? [];
-    if (iteration === null || iteration.number === done || leaves.length === 0) continue;
-    done = iteration.number;
+    if (end !== null) {
+      clearInterval(beating);
+      return seat.leave(null);
+    }
+    if (iteration === null || plan === null) continue;
     const { run, number, phase, parameterDigest } = iteration;
-    const question = { run, number, phase, parameterDigest } as const;
-    const combined = combine(
-      [{ by: 'sum', linear: true }],
-      leaves.map((leaf) => ({ leaf, ...answer })),
-      () => false,
-    );
-    await seat.post(
-      combined.map(({ leaf, count, answer: sum }) => ({
-        ...who,
-        ...question,
-        leaf,
-        count,
-        copy: 0,
-        answer: sum,
-      })),
-    );
+    const asked = `${number} ${phase} ${parameterDigest}`;
+    if (asked !== question) [answered, copied] = [[], []];
+    question = asked;
+    const its = plan.leaves.get(seat.id) ?? [];
+    const leaves = answered.length === 0 ? its : its.filter((leaf) => !answered.includes(leaf));
+    const isNew = ({ leaf, copy }: Again): boolean => !copied.some((c) => c.leaf === leaf && c.copy === copy);
+    const again = (plan.again.get(seat.id) ?? []).filter(isNew);
+    if (leaves.length + again.length === 0) continue;
+    answered = answered.length === 0 ? leaves : [...answered, ...leaves];
+    copied = [...copied, ...again];
+    if (leaves !== given || plan.alone.length > 0) {
+      const each = leaves.map((leaf) => ({ leaf, ...answer }));
+      added = combine([{ by: 'sum', linear: true }], each, (leaf) => plan.alone.includes(leaf));
+      given = plan.alone.length > 0 ? [] : leaves;
+    }
+    const envelope = { run, number, phase, parameterDigest, tookMs: 0, ...who } as const;
+    await seat.post([
+      ...added.map(({ leaf, count, answer: sum }) => ({ leaf, count, copy: 0, answer: sum, ...envelope })),
+      ...again.map(({ leaf, copy }) => ({ leaf, count: 1, copy, answer, ...envelope })),
+    ]);
   }
 }
 
 async function workers(port: number, connections: number, seats: number, length: number): Promise<void> {
+  process.on('message', () => process.send?.(ownCpuMs()));
   const all = await Promise.all(Array.from({ length: connections }, () => open(port)));
   await Promise.all(
     all.flatMap(({ exchange }) =>
@@ -90,6 +116,19 @@ async function workers(port: number, connections: number, seats: number, length:
     ),
   );
   process.exit(0);
+}
+
+/** CPU of this process so far, in milliseconds. */
+function ownCpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** What a process of workers says of itself when asked. */
+async function cpuMsOf(child: ChildProcess): Promise<number> {
+  const said = once(child, 'message');
+  child.send('cpu');
+  return Number((await said)[0]);
 }
 
 // --- coordinator ------------------------------------------------------------------------------------------
@@ -136,6 +175,18 @@ async function iterate(
   return took;
 }
 
+async function askedFor(
+  desk: Desk,
+  seats: readonly SeatId[],
+  it: Case,
+  warmUp: number,
+  onWarm: () => Promise<void>,
+): Promise<number[]> {
+  await iterate(desk, seats, it, 0, warmUp);
+  await onWarm();
+  return iterate(desk, seats, it, warmUp, it.iterations);
+}
+
 /** Workers end by themselves when their run has; those of a run that failed are ended. */
 async function ended(child: ChildProcess): Promise<void> {
   const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
@@ -151,7 +202,7 @@ interface Measured extends Case {
   readonly p99: number;
   readonly perSecond: number;
   /** Milliseconds of CPU an iteration, whoever else the machine serves. */
-  readonly cpuMs: { readonly coordinator: number; readonly redis: number };
+  readonly cpuMs: { readonly coordinator: number; readonly redis: number; readonly workers: number };
   /** Bytes that Redis holds more after the iterations than after the first tenth of them. */
   readonly grown: number;
 }
@@ -159,7 +210,7 @@ interface Measured extends Case {
 async function measure(it: Case): Promise<Measured> {
   await using redis = await startRedis();
   const raw = new Redis(redis.url);
-  const used = async (): Promise<number> => {
+  const heldBytes = async (): Promise<number> => {
     await raw.memory('PURGE');
     return Number(/used_memory:(\d+)/.exec(await raw.info('memory'))?.[1]);
   };
@@ -180,18 +231,27 @@ async function measure(it: Case): Promise<Measured> {
   );
   try {
     const sitting = await joined(desk, count);
-    const warmUp = Math.ceil(it.iterations / 10);
-    await iterate(desk, sitting, it, 0, warmUp);
-    const before = await used();
-    const cpuBefore = { own: process.cpuUsage(), redis: await redisCpu() };
-    const took = await iterate(desk, sitting, it, warmUp, it.iterations);
-    const own = process.cpuUsage(cpuBefore.own);
-    const cpuMs = {
-      coordinator: (own.user + own.system) / 1000 / it.iterations,
-      redis: ((await redisCpu()) - cpuBefore.redis) / it.iterations,
+    const warmUp = Math.max(20, it.iterations / 10);
+    const cpu = async (): Promise<Measured['cpuMs']> => {
+      const each = await Promise.all(children.map(cpuMsOf));
+      const workersMs = each.reduce((sum, ms) => sum + ms, 0);
+      return { coordinator: ownCpuMs(), redis: await redisCpu(), workers: workersMs };
     };
-    const grown = (await used()) - before;
-    await desk.end({ kind: 'done' });
+    let before = Number.NaN;
+    let cpuBefore: Measured['cpuMs'] | null = null;
+    const onWarm = async (): Promise<void> => {
+      before = await heldBytes();
+      cpuBefore = await cpu();
+    };
+    const took = it.carried
+      ? await carried(desk, { ...it, seats: count, warmUp, onWarm })
+      : await askedFor(desk, sitting, it, warmUp, onWarm);
+    const cpuAfter = await cpu();
+    const used = (who: keyof Measured['cpuMs']): number =>
+      (cpuAfter[who] - (cpuBefore?.[who] ?? Number.NaN)) / it.iterations;
+    const cpuMs = { coordinator: used('coordinator'), redis: used('redis'), workers: used('workers') };
+    const grown = (await heldBytes()) - before;
+    if (!it.carried) await desk.end({ kind: 'done' });
     const sorted = took.toSorted((a, b) => a - b);
     const p99 = sorted[Math.floor(0.99 * sorted.length)] ?? Number.NaN;
     const total = took.reduce((sum, ms) => sum + ms, 0);
@@ -211,6 +271,7 @@ const cases: readonly (Case & { readonly target: string; readonly met: (measured
       length: 1280,
       workers: [2, 1, 1],
       iterations: 1e3,
+      carried: false,
       target: 'p50 ≤ 3.5 ms',
       met: ({ p50 }) => p50 <= 3.5,
     },
@@ -220,6 +281,17 @@ const cases: readonly (Case & { readonly target: string; readonly met: (measured
       length: 64,
       workers: [1, 32, 16],
       iterations: 100,
+      carried: false,
+      target: '≥ 20 /s',
+      met: ({ perSecond }) => perSecond >= 20,
+    },
+    {
+      what: 'the same, coordinated',
+      shards: 4096,
+      length: 64,
+      workers: [1, 32, 16],
+      iterations: 100,
+      carried: true,
       target: '≥ 20 /s',
       met: ({ perSecond }) => perSecond >= 20,
     },
@@ -229,6 +301,7 @@ const cases: readonly (Case & { readonly target: string; readonly met: (measured
       length: 128,
       workers: [2, 1, 1],
       iterations: 1e4,
+      carried: false,
       target: 'memory flat',
       met: ({ grown }) => grown < 2e5,
     },
@@ -245,7 +318,7 @@ if (argv[2] === '--workers') {
   const rows: (Measured & { readonly target: string; readonly met: boolean })[] = [];
   process.stdout.write(`${JSON.stringify(machine())}\n`);
   process.stdout.write(
-    `${'what'.padEnd(34)}     p50     p99   per s  CPU: coordinator, Redis   grown  target\n`,
+    `${'what'.padEnd(34)}     p50     p99   per s  CPU: coordinator, Redis, workers   grown  target\n`,
   );
   for (const { target, met, ...it } of cases) {
     if (only !== null && !it.what.includes(only)) continue;
@@ -257,7 +330,9 @@ if (argv[2] === '--workers') {
       `${p50.toFixed(2)} ms`.padStart(7),
       `${p99.toFixed(1)} ms`.padStart(7),
       perSecond.toFixed(0).padStart(7),
-      `${cpuMs.coordinator.toFixed(2)} ms, ${cpuMs.redis.toFixed(2)} ms`.padStart(23),
+      `${[cpuMs.coordinator, cpuMs.redis, cpuMs.workers].map((ms) => ms.toFixed(2)).join(', ')} ms`.padStart(
+        32,
+      ),
       `${(grown / 1000).toFixed(0)} kB`.padStart(7),
       `${target}: ${met(measured) ? 'met' : 'missed'}`,
     ];

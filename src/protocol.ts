@@ -18,21 +18,35 @@
 import { z } from 'zod';
 
 /** Incremented whenever a message changes shape; a worker refuses any other number. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 const Version = z.literal(protocolVersion);
 
+/**
+ * A name of so many bytes at most, as UTF-8: what says whose the answers of a frame are has to fit in its control part, whatever
+ * language a host or a device is named in.
+ */
+function nameOf(bytesMax: number): z.ZodString {
+  return z
+    .string()
+    .min(1)
+    .refine((name) => Buffer.byteLength(name) <= bytesMax, `expected at most ${bytesMax} bytes of UTF-8`);
+}
+
 /** One run of one job. */
-export const RunId = z.string().min(1).max(64).brand<'RunId'>();
+export const RunId = nameOf(64).brand<'RunId'>();
 export type RunId = z.infer<typeof RunId>;
 
 /** One worker's lease of one run; never used again after it is given up. */
-export const SeatId = z.string().min(1).max(64).brand<'SeatId'>();
+export const SeatId = nameOf(64).brand<'SeatId'>();
 export type SeatId = z.infer<typeof SeatId>;
 
 /** One process and device that computes; the same over all seats it takes. */
-export const WorkerId = z.string().min(1).max(128).brand<'WorkerId'>();
+export const WorkerId = nameOf(128).brand<'WorkerId'>();
 export type WorkerId = z.infer<typeof WorkerId>;
+
+/** Engines with equal numerics classes give equal bits for equal jobs. */
+export const Numerics = nameOf(256);
 
 /** SHA-256 of everything an iteration's phase is given, hex. */
 export const ParameterDigest = z.string().length(64).brand<'ParameterDigest'>();
@@ -137,8 +151,7 @@ export const Join = z.strictObject({
   /** Version of the package the worker runs; another than the coordinator's is refused by name. */
   version: z.string().max(64),
   engine: z.enum(['reference', 'wasm', 'webgpu']),
-  /** Engines with equal numerics classes give equal bits for equal jobs. */
-  numerics: z.string(),
+  numerics: Numerics,
   threads: z.int().positive(),
 });
 export type Join = z.infer<typeof Join>;
@@ -191,7 +204,7 @@ export const Posting = z.strictObject({
    * compared with another’s.
    */
   worker: WorkerId,
-  numerics: z.string(),
+  numerics: Numerics,
   number: z.int().nonnegative(),
   phase: Phase,
   parameterDigest: ParameterDigest,
@@ -200,6 +213,11 @@ export const Posting = z.strictObject({
   count: z.int().positive().max(countMax),
   /** 0, or what the plan's `again` says; the first posting of each copy of a leaf wins. */
   copy: z.int().nonnegative().max(copyMax),
+  /**
+   * How long a thread of the worker took for its leaves, in milliseconds: reading their rows is part of it, the way to the
+   * coordinator is not. By it leaves are dealt; no result depends on it.
+   */
+  tookMs: z.number().nonnegative(),
   answer: z.discriminatedUnion('kind', [LeafPartial, Fault]),
 });
 export type Posting = z.infer<typeof Posting>;

@@ -107,5 +107,11 @@ async function writeAll(handle: FileHandle, bytes: Buffer, position: number): Pr
 
 function failed(path: string, cause: unknown): never {
   const why = cause instanceof Error ? cause.message : String(cause);
-  throw new SkewflowError('JobFailedError', `${path}: could not be written: ${why}`, {}, { cause });
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null;
+  throw new SkewflowError(
+    'JobFailedError',
+    `${path}: could not be written: ${why}`,
+    { path, code },
+    { cause },
+  );
 }

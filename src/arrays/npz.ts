@@ -12,6 +12,7 @@ import { SkewflowError } from '../errors.ts';
 import { type ByteFile, memoryFile, openByteFile, partOf, unreadable } from './byte-file.ts';
 import { npyIn } from './npy.ts';
 import type { RawArray } from './source.ts';
+import { noRoomFor } from './temporary.ts';
 
 /** Deflated arrays up to this size are unpacked into memory, larger ones into a file of the temporary folder. */
 const unpackedInMemoryBytesMax = 64 * 2 ** 20;
@@ -109,7 +110,10 @@ async function unpacked(archive: ByteFile, zip: ZipFile, entry: Entry, label: st
   const discard = (): Promise<void> => rm(temporary, { force: true });
   try {
     await pipeline(stream, createWriteStream(temporary, { flags: 'wx', mode: 0o600 })).catch(
-      (cause: unknown) => damaged(label, cause),
+      (cause: unknown) => {
+        if (isOfWriting(cause)) throw noRoomFor(label, cause);
+        damaged(label, cause);
+      },
     );
     const file = await openByteFile(temporary, label);
     // On POSIX an open file needs no name: whatever becomes of this process, nothing is left behind.
@@ -124,6 +128,13 @@ async function unpacked(archive: ByteFile, zip: ZipFile, entry: Entry, label: st
     await discard();
     throw error;
   }
+}
+
+/** Whether it was the copy that failed, and not the archive. */
+function isOfWriting(cause: unknown): boolean {
+  return (
+    cause instanceof Error && 'syscall' in cause && (cause.syscall === 'open' || cause.syscall === 'write')
+  );
 }
 
 function damaged(label: string, cause: unknown): never {

@@ -97,12 +97,17 @@ function report(error: unknown): number {
   return exitCodes.jobFailed;
 }
 
-/** A reader that went away (`| head`) ends the command without a stack trace. */
+/**
+ * A reader that went away (`| head`) ends the command without a stack trace, as nobody wants its data. Of what is said meanwhile
+ * (`2>&1 | head`) no reader is needed: the work goes on.
+ */
 function quietOnClosedPipe(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(exitCodes.done);
-      throw error;
-    });
-  }
+  const isClosed = ({ code }: NodeJS.ErrnoException): boolean => code === 'EPIPE';
+  process.stdout.on('error', (error) => {
+    if (isClosed(error)) process.exit(exitCodes.done);
+    throw error;
+  });
+  process.stderr.on('error', (error) => {
+    if (!isClosed(error)) throw error;
+  });
 }

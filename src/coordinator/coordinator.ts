@@ -162,11 +162,11 @@ export async function coordinate(run: Coordination): Promise<Evaluated> {
   const inbox = new Inbox(AbortSignal.any([run.signal, run.handOver]), run.rules.tickMs);
   await office.begin();
   while (office.going) {
-    const events = await inbox.next(office.desk);
+    const events = await inbox.next(office.desk, office.planDueMs);
     if (run.signal.aborted) await office.cancel();
     else if (run.handOver.aborted) await office.handOver();
     await office.tick();
-    for (const event of events) await office.receive(event);
+    await office.receive(events);
   }
   return office.result();
 }
@@ -183,13 +183,18 @@ class Inbox {
     this.#tickMs = tickMs;
   }
 
-  /** The next events; none after a while, or when the signal aborted. A wait goes on over several calls: it loses nothing. */
-  async next(desk: Desk): Promise<readonly DeskEvent[]> {
+  /**
+   * The next events; none after a while, or when the signal aborted. A wait goes on over several calls: it loses nothing.
+   *
+   * @param mostMs - how long to wait at most
+   */
+  async next(desk: Desk, mostMs: number): Promise<readonly DeskEvent[]> {
     if (desk !== this.#desk) this.#pending = null;
     this.#desk = desk;
     this.#pending ??= this.#events(desk);
     const pending = this.#pending;
-    const events = this.#tickMs === Infinity ? await pending : await atMost(pending, this.#tickMs);
+    const waitMs = Math.min(this.#tickMs, mostMs);
+    const events = waitMs === Infinity ? await pending : await atMost(pending, Math.max(0, waitMs));
     if (events === null) return [];
     this.#pending = null;
     return events;

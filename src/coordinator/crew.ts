@@ -3,6 +3,7 @@
  */
 import type { Leaf } from '../partition/seats.ts';
 import type { Join, SeatId, WorkerId } from '../protocol.ts';
+import { Roll } from './roll.ts';
 import type { Rules } from './rules.ts';
 
 /** One seat that is held. */
@@ -26,7 +27,7 @@ export interface Member {
 
 export interface Crew {
   /** In the order of joining. */
-  readonly members: ReadonlyMap<SeatId, Member>;
+  readonly members: Roll<Member>;
   readonly serials: number;
   /** Serial ↦ worker, of all that ever sat here: who answered is told from it. */
   readonly workers: ReadonlyMap<number, WorkerId>;
@@ -44,7 +45,7 @@ export interface Crew {
 }
 
 export const nobody: Crew = Object.freeze({
-  members: new Map<SeatId, Member>(),
+  members: Roll.of<Member>([]),
   serials: 0,
   workers: new Map<number, WorkerId>(),
   numerics: null,
@@ -78,7 +79,7 @@ export function admit(crew: Crew, { seat, worker, numerics, threads }: Join, now
   const member: Member = { ...who, heardAt: now, silent: false, waits: null, suspects: [], pace: 1 };
   return {
     ...crew,
-    members: new Map(crew.members).set(seat, member),
+    members: crew.members.with(seat, member),
     serials: serial,
     workers: new Map(crew.workers).set(serial, worker),
     numerics: crew.numerics ?? numerics,
@@ -104,8 +105,7 @@ export function serialOf(
 export function discharge(crew: Crew, seat: SeatId, lost: boolean): Crew {
   const member = crew.members.get(seat);
   if (member === undefined) return crew;
-  const members = new Map(crew.members);
-  members.delete(seat);
+  const members = crew.members.without(seat);
   return { ...crew, members, lost: lost ? new Set([...crew.lost, member.worker]) : crew.lost };
 }
 
@@ -127,19 +127,17 @@ export function forgetClass(crew: Crew): Crew {
 export function amend(crew: Crew, seat: SeatId, change: Partial<Member>): Crew {
   const member = crew.members.get(seat);
   if (member === undefined) return crew;
-  return { ...crew, members: new Map(crew.members).set(seat, { ...member, ...change }) };
+  return { ...crew, members: crew.members.with(seat, { ...member, ...change }) };
 }
 
 /** Another question is asked: what silent seats were at is of the one before, whatever becomes of them. */
 export function unsuspected(crew: Crew): Crew {
-  const members = [...crew.members].map(([seat, member]) => [seat, { ...member, suspects: [] }] as const);
-  return { ...crew, members: new Map(members) };
+  return { ...crew, members: crew.members.map((member) => ({ ...member, suspects: [] })) };
 }
 
 /** Everyone was heard of just now: the silence was the store’s. */
 export function hearAll(crew: Crew, now: number): Crew {
-  const members = [...crew.members].map(([seat, member]) => [seat, { ...member, heardAt: now }] as const);
-  return { ...crew, members: new Map(members) };
+  return { ...crew, members: crew.members.map((member) => ({ ...member, heardAt: now })) };
 }
 
 export function isEnough(rules: Rules, crew: Crew): boolean {

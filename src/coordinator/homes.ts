@@ -25,23 +25,25 @@ export function settle(
   homeOf: (leaf: Leaf) => number,
 ): ReadonlyMap<SeatId, readonly Leaf[]> {
   if (members.length === 0) return new Map();
-  const serials = new Set(members.map(({ serial }) => serial));
-  const homeless = leaves.filter((leaf) => !serials.has(homeOf(leaf)));
+  const atHome = new Map(members.map(({ serial }) => [serial, [] as Leaf[]]));
+  const homeless: Leaf[] = [];
+  for (const leaf of leaves) (atHome.get(homeOf(leaf)) ?? homeless).push(leaf);
   if (homeless.length === leaves.length) {
     return deal(
       leaves,
       members.map(({ seat }) => seat),
     );
   }
-  const shares = members.map((member): Share => {
-    return { member, leaves: leaves.filter((leaf) => homeOf(leaf) === member.serial) };
-  });
+  const shares = members.map((member): Share => ({ member, leaves: atHome.get(member.serial) ?? [] }));
   house(shares, homeless, leaves.length);
   balance(shares);
-  const order = new Map(leaves.map((leaf, place) => [leaf, place]));
-  const inOrder = (list: readonly Leaf[]): readonly Leaf[] =>
-    [...list].sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
-  return new Map(shares.map((share) => [share.member.seat, inOrder(share.leaves)]));
+  return new Map(shares.map((share) => [share.member.seat, share.leaves.toSorted(inOrder)]));
+}
+
+/** Shards by number, the run's own leaf after them. */
+function inOrder(a: Leaf, b: Leaf): number {
+  if (a === 'sources') return 1;
+  return b === 'sources' ? -1 : a - b;
 }
 
 /** Leaves without a home, in consecutive runs, to the seats that have fewest. */

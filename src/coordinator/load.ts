@@ -7,6 +7,8 @@
 import { deal, type Leaf } from '../partition/seats.ts';
 import type { Again, SeatId } from '../protocol.ts';
 import type { Member } from './crew.ts';
+import { changed, numberAt, type Pages, pagesOf, valuesOf } from './pages.ts';
+import { Roll } from './roll.ts';
 import { leafAt, placeOf } from './stage.ts';
 
 /** A leaf that a seat is at. */
@@ -28,27 +30,25 @@ export interface Queue {
   readonly leaves: readonly Leaf[];
   readonly next: number;
   readonly started: readonly Started[];
-  /** Answers it gave in this stage, and when the last of them came. */
-  readonly done: number;
-  readonly doneAt: number;
+  /** Answers it gave in this stage, and how long its threads were at them, in milliseconds. */
+  readonly done: Latency;
 }
 
-/** Immutable; arrays are copied an answer, so they are bytes where they can be. */
+/** Immutable; what there is of every leaf is kept in pages, as an answer changes it for a few. */
 export interface Load {
   readonly shards: number;
-  readonly begunAt: number;
   /** By place, 1: the leaf has no answer yet. */
-  readonly open: Uint8Array;
+  readonly open: Pages;
   readonly remaining: number;
   /** By place: which copy of the leaf answers it. */
-  readonly copies: Uint16Array;
+  readonly copies: Pages;
   /** By place: the last copy that was asked for. */
-  readonly asked: Uint16Array;
+  readonly asked: Pages;
   /** By place: the serial of the seat that answered; 0: none, or nobody knows. */
-  readonly authors: Uint32Array;
-  /** Seat ↦ its place in `queues`. */
-  readonly index: ReadonlyMap<SeatId, number>;
-  readonly queues: readonly Queue[];
+  readonly authors: Pages;
+  readonly queues: Roll<Queue>;
+  /** No queue has more leaves than this. */
+  readonly longest: number;
   /** Leaves that were given to a second seat while a first was at them. */
   readonly copied: ReadonlySet<Leaf>;
   /** Leaves that no seat holds. */
@@ -68,50 +68,53 @@ export function newLoad(
   edition: number,
   now: number,
 ): Load {
-  const open = new Uint8Array(shards + 1);
-  for (const leaf of leaves) open[placeOf({ shards }, leaf)] = 1;
+  const places = leaves.map((leaf) => placeOf({ shards }, leaf));
+  const editions = pagesOf(shards + 1, edition);
   const empty: Load = {
     shards,
-    begunAt: now,
-    open,
+    open: changed(pagesOf(shards + 1, 0), places, () => 1),
     remaining: leaves.length,
-    copies: new Uint16Array(shards + 1).fill(edition),
-    asked: new Uint16Array(shards + 1).fill(edition),
-    authors: new Uint32Array(shards + 1),
-    index: new Map(members.map(({ seat }, place) => [seat, place])),
-    queues: [],
+    copies: editions,
+    asked: editions,
+    authors: pagesOf(shards + 1, 0),
+    queues: Roll.of<Queue>([]),
+    longest: Math.max(0, ...[...shares.values()].map((its) => its.length)),
     copied: new Set(),
     orphans: shares.size === 0 ? leaves : [],
   };
-  const queues = members.map((member) =>
-    refill(empty, { ...newQueue(member, now), leaves: shares.get(member.seat) ?? [] }, now),
-  );
-  return { ...empty, queues };
+  const queues = members.map((member) => {
+    const leaves = shares.get(member.seat) ?? [];
+    return [member.seat, refill(empty, { ...newQueue(member), leaves }, now)] as const;
+  });
+  return { ...empty, queues: Roll.of(queues) };
 }
 
-function newQueue(member: Member, now: number): Queue {
-  return { member, leaves: [], next: 0, started: [], done: 0, doneAt: now };
+function newQueue(member: Member): Queue {
+  return { member, leaves: [], next: 0, started: [], done: nothingDone };
+}
+
+const nothingDone: Latency = Object.freeze({ count: 0, totalMs: 0 });
+
+/** As long as both together. */
+export function plus(a: Latency, b: Latency): Latency {
+  return { count: a.count + b.count, totalMs: a.totalMs + b.totalMs };
 }
 
 export function isOpen(load: Load, leaf: Leaf): boolean {
-  return load.open[placeOf(load, leaf)] === 1;
+  return numberAt(load.open, placeOf(load, leaf)) === 1;
 }
 
 /** Which copy of a leaf answers it. */
 export function copyOf(load: Load, leaf: Leaf): number {
-  return load.copies[placeOf(load, leaf)] ?? 0;
+  return numberAt(load.copies, placeOf(load, leaf));
 }
 
 // --- seats ------------------------------------------------------------------------------------------------
 
 /** A seat comes, with nothing to do. */
 export function enter(load: Load, member: Member): Load {
-  if (load.index.has(member.seat)) return load;
-  return {
-    ...load,
-    index: new Map(load.index).set(member.seat, load.queues.length),
-    queues: [...load.queues, newQueue(member, load.begunAt)],
-  };
+  if (load.queues.has(member.seat)) return load;
+  return { ...load, queues: load.queues.with(member.seat, newQueue(member)) };
 }
 
 /** A seat's queue is emptied; its leaves are orphans but for those that others have, too. */
@@ -119,7 +122,8 @@ export function clear(load: Load, seat: SeatId): Load {
   const queue = queueOf(load, seat);
   if (queue === null) return load;
   const elsewhere = (leaf: Leaf): boolean =>
-    load.copied.has(leaf) && load.queues.some((other) => other !== queue && other.leaves.includes(leaf));
+    load.copied.has(leaf) &&
+    load.queues.values().some((other) => other !== queue && other.leaves.includes(leaf));
   const orphans = openOf(load, queue).filter((leaf) => !elsewhere(leaf));
   const emptied: Queue = { ...queue, leaves: [], next: 0, started: [] };
   return { ...replace(load, emptied), orphans: [...load.orphans, ...orphans] };
@@ -127,8 +131,7 @@ export function clear(load: Load, seat: SeatId): Load {
 
 /** A seat goes; `clear` it before. */
 export function exit(load: Load, seat: SeatId): Load {
-  const queues = load.queues.filter(({ member }) => member.seat !== seat);
-  return { ...load, queues, index: new Map(queues.map(({ member }, place) => [member.seat, place])) };
+  return { ...load, queues: load.queues.without(seat) };
 }
 
 /** Give leaves to a seat, after what it has. */
@@ -139,6 +142,7 @@ export function give(load: Load, seat: SeatId, leaves: readonly Leaf[], now: num
   const more = { ...queue, leaves: [...queue.leaves, ...leaves] };
   return {
     ...replace(load, refill(load, more, now)),
+    longest: Math.max(load.longest, more.leaves.length),
     orphans: load.orphans.filter((leaf) => !given.has(leaf)),
   };
 }
@@ -173,45 +177,36 @@ export function copyTo(load: Load, leaf: Leaf, to: SeatId, now: number): Load {
 
 /** How many seats a leaf is with. */
 export function holders(load: Load, leaf: Leaf): number {
-  return load.queues.filter((queue) => queue.leaves.includes(leaf)).length;
+  return load.queues.values().filter((queue) => queue.leaves.includes(leaf)).length;
 }
 
 // --- answers ----------------------------------------------------------------------------------------------
 
-/** Leaves are answered at once: what is left, and how long their author was at them, if that is known. */
+/**
+ * Leaves are answered at once: what is left.
+ *
+ * @param took - how long their author was at them; null: nobody knows
+ */
 export function answer(
   load: Load,
   leaves: readonly Leaf[],
   { seat, serial }: { readonly seat: SeatId; readonly serial: number },
+  took: Latency | null,
   now: number,
-): { readonly load: Load; readonly took: Latency | null } {
+): Load {
   const queue = queueOf(load, seat);
-  const open = load.open.slice();
-  const authors = load.authors.slice();
-  for (const leaf of leaves) {
-    const place = placeOf(load, leaf);
-    open[place] = 0;
-    authors[place] = serial;
-  }
+  const places = leaves.map((leaf) => placeOf(load, leaf));
+  const open = changed(load.open, places, () => 0);
+  const authors = changed(load.authors, places, () => serial);
   const after = { ...load, open, authors, remaining: load.remaining - leaves.length };
-  if (queue === null) return { load: after, took: null };
-  const counted = { ...queue, done: queue.done + leaves.length, doneAt: now };
-  return { load: replace(after, refill(after, counted, now)), took: tookOf(queue, leaves, now) };
-}
-
-/** What answers say of how long leaves take: those that came with one that was begun took what it took, together. */
-function tookOf({ started }: Queue, leaves: readonly Leaf[], now: number): Latency | null {
-  const begun = started.filter(({ leaf }) => leaves.includes(leaf));
-  if (begun.length === 0) return null;
-  const totalMs = begun.reduce((sum, { at }) => sum + now - at, 0);
-  return { count: leaves.length, totalMs };
+  if (queue === null) return after;
+  const counted = took === null ? queue : { ...queue, done: plus(queue.done, took) };
+  return replace(after, refill(after, counted, now));
 }
 
 /** The answer that counts is this seat’s. */
 export function credit(load: Load, leaf: Leaf, serial: number): Load {
-  const authors = load.authors.slice();
-  authors[placeOf(load, leaf)] = serial;
-  return { ...load, authors };
+  return { ...load, authors: changed(load.authors, [placeOf(load, leaf)], () => serial) };
 }
 
 /** The clock stood still for everyone: nobody took long. */
@@ -225,19 +220,12 @@ export function restartClocks(load: Load, now: number): Load {
 
 /** The answer of a leaf does not count: it is to be answered again, as a new copy. */
 export function reopen(load: Load, leaves: readonly Leaf[]): Load {
-  const open = load.open.slice();
-  const copies = load.copies.slice();
-  const asked = load.asked.slice();
-  const authors = load.authors.slice();
-  let { remaining } = load;
-  for (const leaf of leaves) {
-    const place = placeOf(load, leaf);
-    if (open[place] === 0) remaining += 1;
-    open[place] = 1;
-    authors[place] = 0;
-    asked[place] = (asked[place] ?? 0) + 1;
-    copies[place] = asked[place] ?? 0;
-  }
+  const places = leaves.map((leaf) => placeOf(load, leaf));
+  const remaining = load.remaining + new Set(places.filter((place) => numberAt(load.open, place) === 0)).size;
+  const open = changed(load.open, places, () => 1);
+  const authors = changed(load.authors, places, () => 0);
+  const asked = changed(load.asked, places, (copy) => copy + 1);
+  const copies = changed(load.copies, places, (_, place) => numberAt(asked, place));
   const gone = new Set(leaves);
   const queues = load.queues.map((queue) => withoutLeaves(queue, gone));
   const orphans = [...load.orphans.filter((leaf) => !gone.has(leaf)), ...leaves];
@@ -247,45 +235,44 @@ export function reopen(load: Load, leaves: readonly Leaf[]): Load {
 
 /** Ask for one more copy of a leaf, to be compared. */
 export function askCopy(load: Load, leaf: Leaf): { readonly load: Load; readonly copy: number } {
-  const asked = load.asked.slice();
   const place = placeOf(load, leaf);
-  const copy = (asked[place] ?? 0) + 1;
-  asked[place] = copy;
-  return { load: { ...load, asked }, copy };
+  const asked = changed(load.asked, [place], (before) => before + 1);
+  return { load: { ...load, asked }, copy: numberAt(asked, place) };
 }
 
 /** Copies up to these were asked for, perhaps by another coordinator: the store takes none twice, so the next one is another. */
 export function countFrom(load: Load, copies: ReadonlyMap<Leaf, number>): Load {
-  const more = [...copies].filter(([leaf, copy]) => copy > (load.asked[placeOf(load, leaf)] ?? 0));
-  if (more.length === 0) return load;
-  const asked = load.asked.slice();
-  for (const [leaf, copy] of more) asked[placeOf(load, leaf)] = copy;
+  const more = new Map(
+    [...copies]
+      .map(([leaf, copy]) => [placeOf(load, leaf), copy] as const)
+      .filter(([place, copy]) => copy > numberAt(load.asked, place)),
+  );
+  if (more.size === 0) return load;
+  const asked = changed(load.asked, [...more.keys()], (before, place) => more.get(place) ?? before);
   return { ...load, asked };
 }
 
 /** The serial of the seat that answered a leaf; 0: none did. */
 export function authorAt(load: Load, leaf: Leaf): number {
-  return load.authors[placeOf(load, leaf)] ?? 0;
+  return numberAt(load.authors, placeOf(load, leaf));
 }
 
 /** The leaves that this seat answered. */
 export function answeredBy(load: Load, serial: number): readonly Leaf[] {
-  return [...load.authors.keys()]
-    .filter((place) => load.authors[place] === serial)
-    .map((place) => leafAt(load, place));
+  return valuesOf(load.authors).flatMap((author, place) => (author === serial ? [leafAt(load, place)] : []));
 }
 
 // --- views ------------------------------------------------------------------------------------------------
 
 export function queueOf(load: Load, seat: SeatId): Queue | null {
-  const place = load.index.get(seat);
-  return place === undefined ? null : (load.queues[place] ?? null);
+  return load.queues.get(seat) ?? null;
 }
 
 /** How many leaves a seat has yet to answer. */
 export function openCount(load: Load, seat: SeatId): number {
-  const queue = queueOf(load, seat);
-  return queue === null ? 0 : openOf(load, queue).length;
+  let count = 0;
+  for (const leaf of queueOf(load, seat)?.leaves ?? []) if (isOpen(load, leaf)) count += 1;
+  return count;
 }
 
 /** The leaves without an answer that a seat is at. */
@@ -300,7 +287,7 @@ export function planOf(load: Load): {
 } {
   const again = new Map<SeatId, readonly Again[]>();
   const leaves = new Map<SeatId, readonly Leaf[]>();
-  for (const queue of load.queues) {
+  for (const queue of load.queues.values()) {
     const open = openOf(load, queue);
     leaves.set(
       queue.member.seat,
@@ -344,6 +331,6 @@ function withoutLeaves(queue: Queue, gone: ReadonlySet<Leaf>): Queue {
 
 /** With this queue instead of the one of its seat. */
 export function replace(load: Load, queue: Queue): Load {
-  const place = load.index.get(queue.member.seat);
-  return place === undefined ? load : { ...load, queues: load.queues.with(place, queue) };
+  const { seat } = queue.member;
+  return load.queues.has(seat) ? { ...load, queues: load.queues.with(seat, queue) } : load;
 }

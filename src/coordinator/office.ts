@@ -98,6 +98,11 @@ export class Office {
     return this.#state.kind !== 'ended' && this.#state.kind !== 'dropped';
   }
 
+  /** How long seats may wait for the newest plan; Infinity: they have it. */
+  get planDueMs(): number {
+    return this.#dispatch.planDueMs(this.#crew.members.size);
+  }
+
   async begin(): Promise<void> {
     const standing = await this.desk.standing();
     if (standing.end !== null) {
@@ -118,10 +123,12 @@ export class Office {
       this.#say({ code: 'RESUMING', number: this.#sheet.leg.number, answers });
     }
     await this.#adopt(kept);
+    await this.#tellPlan();
   }
 
   async tick(): Promise<void> {
     await this.#feed({ kind: 'tick', now: this.#run.now() });
+    await this.#tellPlan();
   }
 
   async cancel(): Promise<void> {
@@ -134,7 +141,13 @@ export class Office {
     await this.#keeper.kept();
   }
 
-  async receive(event: DeskEvent): Promise<void> {
+  /** What happened, in order; seats are told of the plan that comes of all of it. */
+  async receive(events: readonly DeskEvent[]): Promise<void> {
+    for (const event of events) await this.#receive(event);
+    await this.#tellPlan();
+  }
+
+  async #receive(event: DeskEvent): Promise<void> {
     switch (event.kind) {
       case 'beat':
         if (this.#ledger.beat(event.beat)) this.#run.onProgress(this.#ledger.progress());
@@ -159,7 +172,7 @@ export class Office {
   }
 
   async #greet(joins: readonly Join[]): Promise<void> {
-    for (const join of joins) await this.receive({ kind: 'joined', join });
+    for (const join of joins) await this.#receive({ kind: 'joined', join });
   }
 
   /** What the run came to; throws what it failed for. */
@@ -191,7 +204,8 @@ export class Office {
     await this.#feed({ kind: 'adopted', copies, refused: [] });
     const question = questionOf(this.#state, this.desk.run);
     if (question !== null) {
-      for (const answered of kept) await this.#post({ ...question, seat: before, ...answered, copy: 0 });
+      for (const answered of kept)
+        await this.#post({ ...question, seat: before, ...answered, copy: 0, tookMs: 0 });
     }
     for (const posting of postings) await this.#post(posting);
     // Leaves were given out before it was known which of them are answered.
@@ -218,20 +232,19 @@ export class Office {
 
   #post(posting: Posting): Promise<void> {
     const { seat, worker, numerics, leaf, count, copy, answer, number, phase, parameterDigest } = posting;
+    const tookMs = seat === before ? null : posting.tookMs;
     const fault = answer.kind === 'non-finite' ? answer : null;
     const place = { number, phase, leaf, count, copy };
     const print = isCompared(this.#shape, place) ? printOf(answer) : null;
     return this.#feed(
-      { kind: 'posted', seat, worker, numerics, ...place, digest: parameterDigest, fault, print },
+      { kind: 'posted', seat, worker, numerics, ...place, tookMs, digest: parameterDigest, fault, print },
       () => {
         if (answer.kind === 'non-finite') return;
         this.#ledger.answered(partialBytes(answer));
         this.#sheet.put({ leaf, count, answer, worker, numerics });
-        const { log } = this.#run;
-        for (const shard of leavesFrom(leaf, count)) {
-          const facts = { run: this.desk.run, seat, iteration: number + 1, phase, shard };
-          log.debug({ ...facts, doing: 'answer' }, `took the answer of ${shard}`);
-        }
+        const shards = leavesFrom(leaf, count).join(' ');
+        const facts = { run: this.desk.run, seat, iteration: number + 1, phase, doing: 'answer', shards };
+        this.#run.log.debug(facts, `took the answer of ${shards}`);
       },
     );
   }
@@ -295,6 +308,12 @@ export class Office {
         this.#sheet.withdraw(effect.leaves);
         return undefined;
     }
+  }
+
+  async #tellPlan(): Promise<void> {
+    if (!this.going || this.planDueMs > 0) return;
+    const next = await this.#dispatch.tellPlan();
+    if (next !== undefined) await this.#feed(next);
   }
 
   async #publish({ number, stage, digest, plan }: Publication): Promise<RunEvent | undefined> {

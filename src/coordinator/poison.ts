@@ -39,8 +39,10 @@ const none: Victims = { broken: new Set(), lost: new Set() };
 export const noBlame: Blame = Object.freeze({ lost: new Set<WorkerId>(), victims: new Map() });
 
 /** What is to be made of a worker that says why it cannot go on; null: that has nothing to do with what it computed. */
-export function fateOf({ tag }: ErrorReport): Fate | null {
-  return tag === 'AbortedError' || tag === 'OutOfReachError' ? null : 'broken';
+export function fateOf({ tag, details }: ErrorReport): Fate | null {
+  // Over a network a disk is found to be full when rows are flushed: too late to write them once more, and no fault of theirs.
+  const isFull = details['code'] === 'ENOSPC' || details['code'] === 'EDQUOT';
+  return isFull || tag === 'AbortedError' || tag === 'OutOfReachError' ? null : 'broken';
 }
 
 /** Leaves that a worker was at when it was heard of last, or was given while it was lively. */

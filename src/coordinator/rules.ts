@@ -49,6 +49,15 @@ export interface Rules {
 }
 
 /**
+ * How long the answers of so many seats are on their way, in milliseconds: they come one after another, and each costs worker,
+ * store and coordinator some tenths of one. Work that takes no longer is not worth a plan, which costs every seat a look, nor does it
+ * tell how fast anyone is.
+ */
+export function queueMs(seats: number): number {
+  return 0.5 * seats;
+}
+
+/**
  * For one worker in the same process: nothing is timed, because nobody else could do better. A second worker is met with
  * stealing only.
  */

@@ -134,6 +134,8 @@ export interface PostedEvent {
   /** How many leaves, from `leaf` on, it is the answer of. */
   readonly count: number;
   readonly copy: number;
+  /** How long a thread was at them; null: another coordinator knew. */
+  readonly tookMs: number | null;
   readonly fault: Fault | null;
   /** A digest of the answer where it may be compared (`isCompared`); null elsewhere. */
   readonly print: string | null;

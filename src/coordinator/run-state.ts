@@ -26,7 +26,8 @@
  */
 import { type Leaf, leavesFrom } from '../partition/seats.ts';
 import type { ParameterDigest } from '../protocol.ts';
-import { amend, hearAll, isEnough, serialOf, unsuspected } from './crew.ts';
+import { hearAll, isEnough, serialOf, unsuspected } from './crew.ts';
+import { foresee } from './foresight.ts';
 import { settle } from './homes.ts';
 import {
   answer,
@@ -37,6 +38,7 @@ import {
   type Load,
   newLoad,
   openCount,
+  plus,
   restartClocks,
 } from './load.ts';
 import type { Notice } from './notice.ts';
@@ -55,9 +57,29 @@ import {
   unchanged,
 } from './run-events.ts';
 import { broke, emptied, heardAgain, joined, left } from './seating.ts';
-import { audit, checkFor, doubt, isAudited, isDoubtful, opine, replaceCopies } from './second-opinions.ts';
-import { placeOf, type RunShape, stagesOf } from './stage.ts';
-import { assignmentOf, change, conclude, ended, hands, heard, move, type Turn, turnOf } from './turn.ts';
+import {
+  audit,
+  checkFor,
+  doubt,
+  isAudited,
+  isDoubtful,
+  opine,
+  replaceCopies,
+  withoutForesight,
+} from './second-opinions.ts';
+import { placeOf, type RunShape, type Stage, stagesOf } from './stage.ts';
+import {
+  also,
+  assignmentOf,
+  change,
+  conclude,
+  ended,
+  hands,
+  heard,
+  move,
+  type Turn,
+  turnOf,
+} from './turn.ts';
 import { averageOf, stealFor, tick } from './watch.ts';
 
 /** One event; an event that means nothing in this state changes nothing. */
@@ -135,13 +157,17 @@ function ask(
   const crew = unsuspected(state.crew);
   const able = isEnough(shape.rules, crew) ? hands(crew) : [];
   const shares = settle(stage.leaves, able, (leaf) => homes[placeOf(shape, leaf)] ?? 0);
-  const load = newLoad(shape.shards, stage.leaves, [...crew.members.values()], shares, state.edition, now);
+  const load = newLoad(shape.shards, stage.leaves, crew.members.values(), shares, state.edition, now);
   const generation = state.generation + 1;
+  const alone = stage.leaves.filter((leaf) => isAudited(shape, number, stage.phase, leaf));
+  // Of what a coordinator before this one asked, the store tells later.
+  const audited = state.kind === 'planned' ? { load, checks: [] } : foresee(crew, load, alone);
   const due = now - state.keptAt >= shape.rules.checkpointMs;
   const kept: readonly RunEffect[] = state.kind === 'planned' ? [] : [{ kind: 'checkpoint', due }];
   const next: Asking = {
     ...memoryOf(state),
     kind: 'asking',
+    latencies: faded(state.latencies, stage),
     crew,
     number,
     stage: index,
@@ -149,9 +175,9 @@ function ask(
     digest,
     generation,
     keptAt: due ? now : state.keptAt,
-    load,
-    alone: stage.leaves.filter((leaf) => isAudited(shape, number, stage.phase, leaf)),
-    checks: [],
+    load: audited.load,
+    alone,
+    checks: audited.checks,
     doubted: new Set(),
     faults: new Map(),
     blame: noBlame,
@@ -175,7 +201,7 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
     return unchanged(state);
   const leaves = leavesFrom(event.leaf, event.count);
   const load = counted(state.load, leaves, event.copy);
-  const turn = turnOf({ ...state, load });
+  const turn = turnOf(load === state.load ? state : { ...state, load });
   const first = leaves.filter((leaf) => event.copy === copyOf(load, leaf) && isOpen(load, leaf));
   const { crew } = state;
   const counts = !crew.dismissed.has(event.seat) && !crew.quarantined.has(event.worker);
@@ -210,7 +236,8 @@ function answered(shape: RunShape, turn: Turn, event: PostedEvent, leaves: reado
   const { state } = turn;
   const { leaf, seat, worker, fault } = event;
   const { crew, serial } = serialOf(state.crew, seat, worker);
-  const { load, took } = answer(state.load, leaves, { seat, serial }, state.now);
+  const took = event.tookMs === null ? null : { count: leaves.length, totalMs: event.tookMs };
+  const load = answer(state.load, leaves, { seat, serial }, took, state.now);
   const known: Partial<Asking> = {
     crew,
     load,
@@ -220,20 +247,26 @@ function answered(shape: RunShape, turn: Turn, event: PostedEvent, leaves: reado
   const copied = leaves.some((each) => state.load.copied.has(each));
   const after: Turn = { ...change(turn, known), moved: copied };
   if (fault === null) {
-    const kept = change(after, {}, { kind: 'keep' });
+    const kept = also(after, { kind: 'keep' });
     const audited = event.count === 1 && isAudited(shape, state.number, state.asked.phase, leaf);
     return audited ? audit(shape, kept, event) : kept;
   }
-  if (isDoubtful(shape, state, event)) return doubt(shape, after, event);
-  return change(after, { faults: new Map(state.faults).set(leaf, fault) });
+  const unaudited = withoutForesight(after, leaf);
+  if (isDoubtful(shape, state, event)) return doubt(shape, unaudited, event);
+  return change(unaudited, { faults: new Map(state.faults).set(leaf, fault) });
 }
 
 function learnt({ latencies, asked }: Asking, took: Latency): Asking['latencies'] {
-  const { count, totalMs } = latencies[asked.phase] ?? { count: 0, totalMs: 0 };
-  return {
-    ...latencies,
-    [asked.phase]: { count: count + took.count, totalMs: totalMs + took.totalMs },
-  };
+  const before = latencies[asked.phase];
+  return { ...latencies, [asked.phase]: before === undefined ? took : plus(before, took) };
+}
+
+/** What was learnt in all stages before weighs as one: workers may have read their rows since, or have others beside them. */
+function faded(latencies: Asking['latencies'], { phase, leaves }: Stage): Asking['latencies'] {
+  const before = latencies[phase];
+  if (before === undefined || before.count <= leaves.length) return latencies;
+  const { count, totalMs } = before;
+  return { ...latencies, [phase]: { count: leaves.length, totalMs: (totalMs * leaves.length) / count } };
 }
 
 /** A seat that has nothing left takes from another at once, where that is worth it; one that fell silent or is gone does not. */
@@ -249,7 +282,7 @@ function stealNext({ rules }: RunShape, turn: Turn, { seat }: PostedEvent): Turn
 function beat(shape: RunShape, state: Going, { seat, waits }: Extract<RunEvent, { kind: 'beat' }>): Decision {
   const member = state.crew.members.get(seat);
   if (member === undefined) return unchanged(state);
-  const after = { ...state, crew: amend(heard(state.crew, seat, state.now), seat, { waits }) };
+  const after = { ...state, crew: heard(state.crew, seat, state.now, waits) };
   const { state: next, effects } =
     member.silent && after.kind === 'asking' ? heardAgain(shape, after, member) : unchanged(after);
   if (member.waits === waits) return { state: next, effects };

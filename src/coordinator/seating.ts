@@ -16,7 +16,9 @@ import {
 } from './crew.ts';
 import { clear, enter, exit, openCount, reopen, startedOf } from './load.ts';
 import type { Notice, Who } from './notice.ts';
+import { valuesOf } from './pages.ts';
 import { blamed, cleared, type Fate, fateOf, lastAt, poisonAmong, victimsOf } from './poison.ts';
+import { Roll } from './roll.ts';
 import {
   type Asking,
   type Decision,
@@ -28,7 +30,7 @@ import {
 import { askElsewhere, unsettled } from './second-opinions.ts';
 import type { RunShape } from './stage.ts';
 import { steal } from './stealing.ts';
-import { change, conclude, ended, giveOut, move, type Turn, turnOf } from './turn.ts';
+import { also, change, conclude, ended, giveOut, move, type Turn, turnOf } from './turn.ts';
 
 export function whoOf({ seat, worker }: Pick<Member, 'seat' | 'worker'>): Who {
   return { seat, worker };
@@ -84,7 +86,7 @@ function refused(state: Going, join: Join, why: string): Decision {
 /** A seat that was silent is heard of again: it gets something to do. */
 export function heardAgain(shape: RunShape, state: Asking, member: Member): Decision {
   const notice: Notice = { code: 'REJOINED', who: whoOf(member), seats: state.crew.members.size };
-  return conclude(seatOne(shape, change(turnOf(state), {}, say(notice)), member.seat));
+  return conclude(seatOne(shape, also(turnOf(state), say(notice)), member.seat));
 }
 
 /** Give a seat that has come what nobody holds, or the later half of what the fullest has not started. */
@@ -95,7 +97,7 @@ function seatOne(shape: RunShape, turn: Turn, seat: SeatId): Turn {
   const given = giveOut(shape, askElsewhere(shape, entered));
   const { load, now, crew } = given.state;
   if (!isEnough(shape.rules, crew) || openCount(load, seat) > 0) return given;
-  const stolen = steal(load, seat, now, (leaves) => leaves > 0);
+  const stolen = steal(load, seat, now, 1);
   return stolen === null ? given : move(given, stolen);
 }
 
@@ -161,7 +163,8 @@ function gone(
 /** As long as nothing is answered, any class may compute the run. */
 function forgetClassEarly(state: Going, crew: Crew): Crew {
   const begun =
-    state.homes.length > 0 || (state.kind === 'asking' && state.load.authors.some((serial) => serial > 0));
+    state.homes.length > 0 ||
+    (state.kind === 'asking' && valuesOf(state.load.authors).some((serial) => serial > 0));
   return begun ? crew : forgetClass(crew);
 }
 
@@ -179,14 +182,16 @@ function poisoned({ number }: Asking, leaf: Leaf, workers: readonly WorkerId[], 
 
 /** Every seat is gone, and what is asked has to be said again; answers that are here stay. */
 export function emptied(state: Going): Decision {
-  const crew: Crew = { ...state.crew, members: new Map() };
+  const crew: Crew = { ...state.crew, members: Roll.of<Member>([]) };
   const { number } = state;
+  // A store that says so answers again, and the desk that would tell is closed.
+  const unreachable = false;
   const told = (answers: number): readonly RunEffect[] => [
     say({ code: 'STATE_LOST', number, answers }),
     { kind: 'reopen' },
   ];
-  if (state.kind !== 'asking') return { state: { ...state, crew }, effects: told(0) };
-  const seats = [...state.crew.members.keys()];
+  if (state.kind !== 'asking') return { state: { ...state, crew, unreachable }, effects: told(0) };
+  const seats = state.crew.members.seats();
   const cleared = seats.reduce((before, seat) => exit(clear(before, seat), seat), state.load);
   // Faults that nobody has confirmed and answers that are disputed are asked about as if they were new.
   const open = unsettled(state);
@@ -200,6 +205,7 @@ export function emptied(state: Going): Decision {
   const lostAll: Asking = {
     ...state,
     crew,
+    unreachable,
     load,
     checks,
     faults,

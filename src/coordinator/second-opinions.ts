@@ -17,12 +17,16 @@ import { answeredBy, askCopy, authorAt, clear, credit, exit, openCount, reopen }
 import type { Asking, Decision, PostedEvent, RunEffect } from './run-events.ts';
 import { memoryOf, plannedFrom } from './run-events.ts';
 import type { RunShape } from './stage.ts';
-import { change, conclude, ended, giveOut, hands, move, type Turn } from './turn.ts';
+import { also, change, conclude, ended, giveOut, hands, move, type Turn } from './turn.ts';
 
-/** What one worker said of a leaf. */
-interface Opinion {
+/** Who says something of a leaf. */
+interface Witness {
   readonly worker: WorkerId;
   readonly numerics: string;
+}
+
+/** What one worker said of a leaf. */
+interface Opinion extends Witness {
   readonly print: string;
   readonly fault: Fault | null;
 }
@@ -32,7 +36,10 @@ export interface Check {
   readonly leaf: Leaf;
   /** `doubt`: the first answer is a fault, and the leaf has no other. */
   readonly why: 'audit' | 'doubt';
+  /** None: the leaf was to be audited before anyone had answered it. */
   readonly seen: readonly Opinion[];
+  /** What the worker that was asked said, where the leaf has no first answer yet; nobody is asked any more. */
+  readonly early: Opinion | null;
   /** Which copy is waited for, and from whom; null: there is nobody to ask. */
   readonly copy: number;
   readonly asked: SeatId | null;
@@ -64,18 +71,54 @@ function hash(text: string): number {
 
 // --- asking -----------------------------------------------------------------------------------------------
 
-/** Have an answer compared, if there is anyone to do it. */
+/**
+ * Have an answer compared, if there is anyone to do it. Mostly somebody was asked when the leaf was; that does not help where the
+ * leaf has come to the same worker since, or to one of another class.
+ */
 export function audit(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
-  return consult(shape, turn, { leaf: event.leaf, why: 'audit', seen: [opinionOf(event)] });
+  const first = opinionOf(event);
+  const foreseen = foreseenFor(turn.state, event.leaf);
+  if (foreseen === null || !isComparable(first, secondOf(turn.state, foreseen)))
+    return consult(shape, turn, { leaf: event.leaf, why: 'audit', seen: [first] });
+  const { early } = foreseen;
+  if (early !== null) return compare(shape, drop(turn, foreseen), foreseen, [first, early]);
+  return change(turn, { checks: amended(turn.state, foreseen, { seen: [first] }) });
 }
 
-/** Whether a fault is worth a second opinion: one a seat and stage, because a broken device breaks every leaf. */
+/** What is not finite is doubted or believed: nobody need compare it. */
+export function withoutForesight(turn: Turn, leaf: Leaf): Turn {
+  const foreseen = foreseenFor(turn.state, leaf);
+  return foreseen === null ? turn : { ...drop(turn, foreseen), moved: true };
+}
+
+function foreseenFor({ checks }: Asking, leaf: Leaf): Check | null {
+  return checks.find((check) => check.leaf === leaf && check.seen.length === 0) ?? null;
+}
+
+/** Who compares a leaf that nobody has answered; null: nobody. */
+function secondOf({ crew }: Asking, { asked, early }: Check): Witness | null {
+  return early ?? (asked === null ? null : (crew.members.get(asked) ?? null));
+}
+
+/** Another worker of the same class. */
+function isComparable(first: Witness, second: Witness | null): boolean {
+  return second !== null && second.worker !== first.worker && second.numerics === first.numerics;
+}
+
+function amended({ checks }: Asking, one: Check, changes: Partial<Check>): readonly Check[] {
+  return checks.map((check) => (check === one ? { ...check, ...changes } : check));
+}
+
+/**
+ * Whether a fault is worth a second opinion: one a seat and stage, because a broken device breaks every leaf. Where nobody is there
+ * to give one, somebody may come.
+ */
 export function isDoubtful({ rules }: RunShape, state: Asking, event: PostedEvent): boolean {
-  const { seat, worker, numerics } = event;
+  const first = opinionOf(event);
   return (
     rules.secondOpinions &&
-    !state.doubted.has(seat) &&
-    hands(state.crew).some((m) => m.worker !== worker && m.numerics === numerics)
+    !state.doubted.has(event.seat) &&
+    (rules.auditMs === Infinity || hands(state.crew).some((member) => isComparable(first, member)))
   );
 }
 
@@ -91,33 +134,40 @@ function opinionOf({ worker, numerics, fault, print }: PostedEvent): Opinion {
   return { worker, numerics, fault, print: print ?? '' };
 }
 
-/** Ask a worker that has not been asked; the least loaded. A check that was waiting for one already is replaced. */
+/** Ask a worker that has not been asked; the least loaded. A check that was waiting for one already is replaced, or given up. */
 function consult(
   { rules }: RunShape,
   turn: Turn,
   { leaf, why, seen }: Pick<Check, 'leaf' | 'seen' | 'why'>,
 ): Turn {
-  const others = turn.state.checks.filter((check) => check.leaf !== leaf);
-  const able = candidates(turn.state, seen);
+  const { checks } = turn.state;
+  const others = checks.filter((check) => check.leaf !== leaf);
+  const best = candidate(turn.state, seen);
   const { load, copy } = askCopy(turn.state.load, leaf);
-  const [best] = able;
-  if (best === undefined && seen.length < 2 && rules.auditMs < Infinity)
-    return why === 'doubt' ? believe(turn, { leaf, seen }) : turn;
-  const check: Check = { leaf, why, seen, copy, asked: best?.seat ?? null, rows: why === 'doubt' };
+  if (best === null && seen.length < 2 && rules.auditMs < Infinity) {
+    const without = others.length === checks.length ? turn : move(change(turn, { checks: others }), load);
+    return why === 'doubt' ? believe(without, { leaf, seen }) : without;
+  }
+  const asked = best?.seat ?? null;
+  const check: Check = { leaf, why, seen, early: null, copy, asked, rows: why === 'doubt' };
   const next = change(turn, { checks: [...others, check] });
   return move(next, load);
 }
 
-/** Whom to ask, the least loaded first. */
-function candidates(state: Asking, seen: readonly Opinion[]): readonly Member[] {
+/** Whom to ask: the least loaded; null: there is nobody. */
+function candidate({ crew, load, checks }: Asking, seen: readonly Opinion[]): Member | null {
   const [first] = seen;
-  const waiting = (seat: SeatId): number => state.checks.filter(({ asked }) => asked === seat).length;
-  const load = new Map(
-    hands(state.crew).map(({ seat }) => [seat, openCount(state.load, seat) + waiting(seat)]),
-  );
-  return hands(state.crew)
-    .filter(({ worker, numerics }) => numerics === first?.numerics && seen.every((o) => o.worker !== worker))
-    .sort((a, b) => (load.get(a.seat) ?? 0) - (load.get(b.seat) ?? 0));
+  const waiting = new Map<SeatId, number>();
+  for (const { asked } of checks) if (asked !== null) waiting.set(asked, (waiting.get(asked) ?? 0) + 1);
+  let best: { readonly member: Member; readonly leaves: number } | null = null;
+  for (const member of crew.members.values()) {
+    const { seat, worker, numerics, silent } = member;
+    if (silent || numerics !== first?.numerics || seen.some((o) => o.worker === worker)) continue;
+    const leaves = openCount(load, seat) + (waiting.get(seat) ?? 0);
+    if (best === null || leaves < best.leaves) best = { member, leaves };
+    if (leaves === 0) break;
+  }
+  return best?.member ?? null;
 }
 
 /** The fault stands: nobody can be asked, or another worker found one, too. */
@@ -134,9 +184,10 @@ function drop(turn: Turn, check: Check): Turn {
 export function askElsewhere(shape: RunShape, turn: Turn): Turn {
   return turn.state.checks.reduce((before, check) => {
     const { members } = before.state.crew;
+    if (check.early !== null) return before;
     const asked = check.asked === null ? undefined : members.get(check.asked);
     if (asked !== undefined && !asked.silent) return before;
-    if (check.asked === null && candidates(before.state, check.seen).length === 0) return before;
+    if (check.asked === null && candidate(before.state, check.seen) === null) return before;
     return consult(shape, drop(before, check), check);
   }, turn);
 }
@@ -163,6 +214,10 @@ export function checkFor({ checks }: Asking, { leaf, copy }: PostedEvent): Check
 /** An answer that was asked for to be compared. */
 export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEvent): Decision {
   const opinion = opinionOf(event);
+  if (check.seen.length === 0) {
+    const checks = amended(turn.state, check, { early: opinion, asked: null });
+    return conclude(change(turn, { checks }));
+  }
   const after = drop(turn, check);
   // Of another coordinator’s asking: this one asks somebody else.
   if (check.seen.some(({ worker }) => worker === opinion.worker))
@@ -178,16 +233,19 @@ export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEv
     const kept = change(after, { crew, load }, { kind: 'keep' });
     return convict(shape, say(kept, nonFinite(turn.state, check, 'device')), first, null);
   }
-  if (third === undefined) {
-    if (first.print === second.print) return conclude(after);
-    const workers = [first.worker, second.worker];
-    const { number } = turn.state;
-    const told = say(after, { code: 'AUDIT_MISMATCH', leaf: check.leaf, number, workers });
-    return conclude(consult(shape, told, { ...check, seen }));
-  }
+  if (third === undefined) return conclude(compare(shape, after, check, [first, second]));
   if (third.print === first.print) return convict(shape, after, second, null);
   if (third.print === second.print) return convict(shape, after, first, check.leaf);
   return ended({ kind: 'failed', error: undecided(turn.state, check, seen) }, turn.effects);
+}
+
+/** Two answers of a leaf: they are the same, or a third decides. */
+function compare(shape: RunShape, turn: Turn, { leaf }: Check, seen: readonly [Opinion, Opinion]): Turn {
+  const [first, second] = seen;
+  if (first.print === second.print) return turn;
+  const workers = [first.worker, second.worker];
+  const told = say(turn, { code: 'AUDIT_MISMATCH', leaf, number: turn.state.number, workers });
+  return consult(shape, told, { leaf, why: 'audit', seen });
 }
 
 /** Leaves whose answers stand on nobody's word yet: disputed, or not finite by a worker that is doubted. */
@@ -228,7 +286,7 @@ function nonFinite(
 }
 
 function say(turn: Turn, notice: Extract<RunEffect, { kind: 'say' }>['notice']): Turn {
-  return change(turn, {}, { kind: 'say', notice });
+  return also(turn, { kind: 'say', notice });
 }
 
 // --- judging ----------------------------------------------------------------------------------------------
@@ -250,7 +308,10 @@ function convict(shape: RunShape, turn: Turn, { worker }: Opinion, leaf: Leaf | 
   const its = serials.flatMap((serial) => answeredBy(load, serial));
   const wrong = leaf === null || its.includes(leaf) ? its : [...its, leaf];
   const restarted = trusted.has(worker);
-  const seats = [...crew.members.values()].filter((m) => m.worker === worker).map(({ seat }) => seat);
+  const seats = crew.members
+    .values()
+    .filter((m) => m.worker === worker)
+    .map(({ seat }) => seat);
   const error: ErrorReport = {
     tag: 'DeviceError',
     message: 'another worker computed the same leaf and got something else: this device is not to be trusted',
@@ -274,7 +335,11 @@ function convict(shape: RunShape, turn: Turn, { worker }: Opinion, leaf: Leaf | 
   const emptied = seats.reduce((before, seat) => exit(clear(before, seat), seat), load);
   const checks = turn.state.checks
     .filter(({ seen }) => seen[0]?.worker !== worker)
-    .map((check) => ({ ...check, seen: check.seen.filter((o) => o.worker !== worker) }));
+    .map((check) => ({
+      ...check,
+      seen: check.seen.filter((o) => o.worker !== worker),
+      early: check.early?.worker === worker ? null : check.early,
+    }));
   const withdrawn: RunEffect = { kind: 'withdraw', leaves: wrong };
   const faults = new Map([...turn.state.faults].filter(([leaf]) => !wrong.includes(leaf)));
   const cleaned = change(

@@ -11,29 +11,32 @@ import { placeOf } from './stage.ts';
  * Move the later half of what the fullest seat has not started to `thief`; null when nothing is worth moving, or the thief is
  * not here: what nobody holds would never be answered.
  *
- * @param worthwhile - whether so many leaves are
+ * @param fewest - so many leaves are worth moving, at least one
  * @param averageMs - how long a leaf takes; Infinity: nobody knows, and a seat has started what it is known to have started
  */
 export function steal(
   load: Load,
   thief: SeatId,
   now: number,
-  worthwhile: (leaves: number) => boolean,
+  fewest: number,
   averageMs = Number.POSITIVE_INFINITY,
 ): Load | null {
-  if (queueOf(load, thief) === null) return null;
+  if (queueOf(load, thief) === null || fewest > load.longest) return null;
   let fullest: Queue | null = null;
   let spare: readonly Leaf[] = [];
-  for (const queue of load.queues) {
-    if (queue.member.seat === thief || queue.leaves.length - queue.next <= spare.length) continue;
+  for (const queue of load.queues.values()) {
+    const enough = Math.max(fewest, spare.length + 1);
+    if (queue.member.seat === thief || queue.leaves.length - queue.next < enough) continue;
+    const begun = queue.next + untold(queue, now, averageMs);
+    if (queue.leaves.length - begun < enough) continue;
     const unstarted = queue.leaves
-      .slice(queue.next + untold(queue, now, averageMs))
+      .slice(begun)
       .filter((leaf) => isOpen(load, leaf) && !load.copied.has(leaf));
-    if (unstarted.length <= spare.length) continue;
+    if (unstarted.length < enough) continue;
     fullest = queue;
     spare = unstarted;
   }
-  if (fullest === null || !worthwhile(spare.length)) return null;
+  if (fullest === null) return null;
   const at = alignedCut(load, spare, Math.floor(spare.length / 2));
   const moved = new Set(spare.slice(at));
   const leaves = fullest.leaves.filter((leaf, place) => place < (fullest?.next ?? 0) || !moved.has(leaf));

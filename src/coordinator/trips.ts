@@ -13,6 +13,8 @@ export type Act = Exclude<RunEffect, { kind: 'publish' }> | Publication;
 
 /** A question and the plan that follows it go together: seats are woken once, and look once. */
 export function inOneTrip(effects: readonly RunEffect[]): readonly Act[] {
+  const publishes = effects.some(({ kind }) => kind === 'publish');
+  if (!publishes) return effects as readonly Exclude<RunEffect, { kind: 'publish' }>[];
   return effects.flatMap((effect, n): readonly Act[] => {
     const after = effects[n + 1];
     if (effect.kind === 'publish') return [{ ...effect, plan: after?.kind === 'assign' ? after : null }];

@@ -5,8 +5,10 @@ import type { Leaf } from '../partition/seats.ts';
 import type { Again, RunEnd, SeatId, WorkerId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
 import { firstOf, nonFinite } from './faults.ts';
-import { adopt, isOpen, type Load, planOf } from './load.ts';
+import { adopt, isOpen, type Load, planOf, type Queue } from './load.ts';
+import { valuesOf } from './pages.ts';
 import { isSuspect, tryAlone } from './poison.ts';
+import { queueMs } from './rules.ts';
 import { type Asking, type Decision, memoryOf, type RunEffect } from './run-events.ts';
 import type { RunShape } from './stage.ts';
 
@@ -26,6 +28,11 @@ export function change(turn: Turn, state: Partial<Asking>, ...effects: readonly 
   return { ...turn, state: { ...turn.state, ...state }, effects: [...turn.effects, ...effects] };
 }
 
+/** What else is to be done. */
+export function also(turn: Turn, effect: RunEffect): Turn {
+  return { ...turn, effects: [...turn.effects, effect] };
+}
+
 /** Change who holds what; seats hear of it. */
 export function move(turn: Turn, load: Load, ...effects: readonly RunEffect[]): Turn {
   return { ...change(turn, { load }, ...effects), moved: true };
@@ -33,7 +40,7 @@ export function move(turn: Turn, load: Load, ...effects: readonly RunEffect[]): 
 
 /** Seats that work can be given to, in the order of joining. */
 export function hands(crew: Crew): readonly Member[] {
-  return [...crew.members.values()].filter(({ silent }) => !silent);
+  return crew.members.values().filter(({ silent }) => !silent);
 }
 
 /** Of those, the ones that have missed no beat; all of them where nobody was heard of lately. */
@@ -107,31 +114,33 @@ function finish({ state, effects }: Turn): Decision {
 
 /** Workers whose answers are in this stage. */
 function authorsOf({ crew, load }: Asking): readonly WorkerId[] {
-  const serials = new Set(load.authors);
+  const serials = new Set(valuesOf(load.authors));
   return [...crew.workers].filter(([serial]) => serials.has(serial)).map(([, worker]) => worker);
 }
 
 function homesAfter({ homes, load }: Asking): Uint32Array {
-  return load.authors.map((serial, place) => (serial === 0 ? (homes[place] ?? 0) : serial));
+  const authors = valuesOf(load.authors);
+  return new Uint32Array(authors.map((serial, place) => (serial === 0 ? (homes[place] ?? 0) : serial)));
 }
 
-/** How fast seats were in this stage, each against all. */
+/** How fast seats were in this stage, each against all, unless it was over as soon as their answers could be. */
 function paced(crew: Crew, load: Load): Crew {
-  const busy = load.queues.filter(({ done, doneAt }) => done > 0 && doneAt > load.begunAt);
-  if (busy.length < 2) return crew;
-  const each = busy.map(({ member, done, doneAt }) => [member.seat, (doneAt - load.begunAt) / done] as const);
+  const busy = load.queues.values().filter(({ done }) => done.totalMs > 0);
+  const wallMs = ({ member, done }: Queue): number => done.totalMs / member.threads;
+  if (busy.length < 2 || Math.max(...busy.map(wallMs)) < queueMs(busy.length)) return crew;
+  const each = busy.map((queue) => [queue.member.seat, wallMs(queue) / queue.done.count] as const);
   const mean = each.reduce((sum, [, pace]) => sum + pace, 0) / each.length;
-  const members = new Map(crew.members);
-  for (const [seat, pace] of each) {
-    const member = members.get(seat);
-    if (member !== undefined) members.set(seat, { ...member, pace: (member.pace + pace / mean) / 2 });
-  }
+  const paces = new Map(each);
+  const members = crew.members.map((member) => {
+    const pace = paces.get(member.seat);
+    return pace === undefined ? member : { ...member, pace: (member.pace + pace / mean) / 2 };
+  });
   return { ...crew, members };
 }
 
-/** A seat is heard of. */
-export function heard(crew: Crew, seat: SeatId, now: number): Crew {
-  return amend(crew, seat, { heardAt: now, silent: false, suspects: [] });
+/** A seat is heard of, and what its work waits for. */
+export function heard(crew: Crew, seat: SeatId, now: number, waits: string | null): Crew {
+  return amend(crew, seat, { heardAt: now, silent: false, suspects: [], waits });
 }
 
 // --- ends -------------------------------------------------------------------------------------------------

@@ -5,15 +5,27 @@
 import type { Leaf } from '../partition/seats.ts';
 import type { SeatId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
-import { clear, copyTo, holders, isOpen, type Latency, openCount, startedOf } from './load.ts';
-import { lastAt } from './poison.ts';
+import {
+  adopt,
+  clear,
+  copyTo,
+  holders,
+  isOpen,
+  type Latency,
+  openCount,
+  queueOf,
+  startedOf,
+} from './load.ts';
+import { isSuspect, lastAt, tryAlone } from './poison.ts';
+import { relieve, restOf, stuckMs } from './relief.ts';
+import { queueMs } from './rules.ts';
 import type { Asking, Decision, Going, RunEffect } from './run-events.ts';
 import { unchanged } from './run-events.ts';
 import { whoOf } from './seating.ts';
 import { askElsewhere, impatient, undecidedEnd } from './second-opinions.ts';
 import type { RunShape } from './stage.ts';
 import { steal } from './stealing.ts';
-import { change, conclude, giveOut, hands, lively, move, type Turn, turnOf } from './turn.ts';
+import { also, change, conclude, giveOut, hands, lively, move, type Turn, turnOf } from './turn.ts';
 
 /** Seats that a straggling leaf may be with at once. */
 const holdersMax = 3;
@@ -26,7 +38,7 @@ export function tick(shape: RunShape, state: Going, now: number): Decision {
   const { state: watched, effects } = countSeats(shape, timed);
   if (watched.kind !== 'asking') return { state: watched, effects };
   const turn: Turn = { ...turnOf(watched), effects };
-  const steps = [silences, giveOut, stragglers, idlers, checkpoints];
+  const steps = [silences, waiters, giveOut, stragglers, idlers, checkpoints];
   const after = steps.reduce((before, step) => step(shape, before), turn);
   return waitForChecks(shape, after);
 }
@@ -72,9 +84,31 @@ function silence({ rules }: RunShape, turn: Turn, member: Member): Turn {
   return move(change(turn, { crew: muted }, { kind: 'say', notice }), clear(load, seat));
 }
 
+// --- waiting ----------------------------------------------------------------------------------------------
+
+/** Seats that can be given something: lively, and waiting for nobody. */
+function ready(shape: RunShape, state: Asking): readonly Member[] {
+  return lively(shape, state).filter(({ waits }) => waits === null);
+}
+
+/** What a seat has whose work waits for somebody goes to those that wait for nobody, if there are any. */
+function waiters(shape: RunShape, turn: Turn): Turn {
+  const { crew, load, blame, now } = turn.state;
+  const waiting = hands(crew).filter(({ seat, waits }) => waits !== null && openCount(load, seat) > 0);
+  const able = ready(shape, turn.state);
+  if (waiting.length === 0 || able.length === 0 || !isEnough(shape.rules, crew)) return turn;
+  const cleared = waiting.reduce((before, { seat }) => clear(before, seat), load);
+  const suspects = cleared.orphans.filter(
+    (leaf) => isOpen(load, leaf) && isSuspect(shape.rules, blame, leaf),
+  );
+  const order = { last: new Set(blame.victims.keys()), not: new Set(suspects) };
+  const seats = able.map(({ seat }) => seat);
+  return move(turn, tryAlone(adopt(cleared, seats, order, now), blame, suspects, able, now));
+}
+
 // --- slowness ---------------------------------------------------------------------------------------------
 
-/** Leaves that take too long are copied to seats that have nothing to do. */
+/** Leaves that take too long are copied to seats that have nothing to do, which take what else its holder has, too. */
 function stragglers(shape: RunShape, turn: Turn): Turn {
   const { rules } = shape;
   const average = averageOf(turn.state, rules.stragglerAfter);
@@ -83,26 +117,35 @@ function stragglers(shape: RunShape, turn: Turn): Turn {
   const { crew, now } = turn.state;
   return hands(crew).reduce((before, member) => {
     const late = startedOf(before.state.load, member.seat).filter(({ at }) => now - at > limit);
-    return late.reduce(
+    const copied = late.reduce(
       (turned, { leaf, at }) => copyLeaf(shape, turned, member, leaf, now - at, average),
       before,
     );
+    return stuckMs(copied.state.load, member.seat, now) > limit ? relieved(shape, copied, member) : copied;
   }, turn);
+}
+
+function relieved(shape: RunShape, turn: Turn, { seat }: Member): Turn {
+  const { load, now } = turn.state;
+  // Mostly there is nothing, and who has nothing to do need not be looked for.
+  if (restOf(load, seat).length === 0) return turn;
+  const able = ready(shape, turn.state).map((other) => other.seat);
+  const idle = able.filter((other) => openCount(load, other) === 0);
+  const after = relieve(load, seat, idle, now);
+  return after === null ? turn : move(turn, after);
 }
 
 function copyLeaf(shape: RunShape, turn: Turn, from: Member, leaf: Leaf, ms: number, average: number): Turn {
   const { load, now } = turn.state;
   if (!isOpen(load, leaf) || holders(load, leaf) >= holdersMax) return turn;
-  const idle = lively(shape, turn.state).find(
+  const idle = ready(shape, turn.state).find(
     ({ seat, worker }) =>
-      worker !== from.worker &&
-      openCount(load, seat) === 0 &&
-      !load.queues.some((q) => q.member.seat === seat && q.leaves.includes(leaf)),
+      worker !== from.worker && openCount(load, seat) === 0 && !queueOf(load, seat)?.leaves.includes(leaf),
   );
   if (idle === undefined) return turn;
   const who = { from: whoOf(from), to: whoOf(idle) };
   const notice = { code: 'SPECULATING', leaf, ...who, ratio: ms / average, ms } as const;
-  return move(change(turn, {}, { kind: 'say', notice }), copyTo(load, leaf, idle.seat, now));
+  return move(also(turn, { kind: 'say', notice }), copyTo(load, leaf, idle.seat, now));
 }
 
 /** How long a leaf of this phase takes; before enough of them are known, of the slowest phase; null: nobody knows. */
@@ -119,7 +162,7 @@ export function averageOf({ asked, latencies }: Asking, after: number): number |
 
 function idlers(shape: RunShape, turn: Turn): Turn {
   const average = averageOf(turn.state, 1) ?? Infinity;
-  return lively(shape, turn.state).reduce((before, { seat }) => {
+  return ready(shape, turn.state).reduce((before, { seat }) => {
     if (openCount(before.state.load, seat) > 0) return before;
     return stealFor(before, seat, average, shape.rules.stealMs);
   }, turn);
@@ -127,9 +170,10 @@ function idlers(shape: RunShape, turn: Turn): Turn {
 
 /** An idle seat takes what a full one has not started, if that is worth a plan. */
 export function stealFor(turn: Turn, seat: SeatId, averageMs: number, stealMs: number): Turn {
-  const { load, now } = turn.state;
-  const worthwhile = (leaves: number): boolean => leaves > 0 && leaves * averageMs >= stealMs;
-  const stolen = steal(load, seat, now, worthwhile, averageMs);
+  const { load, now, crew } = turn.state;
+  const worthMs = Math.max(stealMs, queueMs(crew.members.size));
+  const fewest = averageMs > 0 ? Math.max(1, Math.ceil(worthMs / averageMs)) : Number.POSITIVE_INFINITY;
+  const stolen = fewest > load.remaining ? null : steal(load, seat, now, fewest, averageMs);
   return stolen === null ? turn : move(turn, stolen);
 }
 

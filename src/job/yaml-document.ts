@@ -110,7 +110,8 @@ function parsed(file: File): Document {
   const line = spot.source.locate(begin).lineText;
   throw spotError(spot, {
     message: `not YAML: ${first.message}`,
-    notes: /[([]/u.test(line) ? [quoteTheFormula] : [],
+    notes:
+      first.code === 'TAB_AS_INDENT' ? ['indent with spaces'] : /[([]/u.test(line) ? [quoteTheFormula] : [],
   });
 }
 

@@ -30,7 +30,9 @@ export interface Tree<T> {
 /** A tree of `count` leaves whose neighbours are joined by `merge(left, right)` as soon as both are there. */
 export function growTree<T>(count: number, merge: (left: T, right: T) => T): Tree<T> {
   invariant(count > 0, 'a tree has leaves');
-  const waiting = new Map<string, T>();
+  const waiting = new Map<number, T>();
+  // A number that no other subtree has; of text, hundreds of answers would make thousands.
+  const keyOf = (level: number, index: number): number => 64 * index + level;
   let root: { readonly value: T } | null = null;
   return {
     put: (leaf, start, startLevel = 0) => {
@@ -40,10 +42,10 @@ export function growTree<T>(count: number, merge: (left: T, right: T) => T): Tre
         const sibling = index % 2 === 0 ? index + 1 : index - 1;
         // A subtree without a right neighbour goes up as it is.
         if (sibling * 2 ** level >= count) continue;
-        const key = `${level}:${sibling}`;
+        const key = keyOf(level, sibling);
         const other = waiting.get(key);
         if (other === undefined) {
-          waiting.set(`${level}:${index}`, value);
+          waiting.set(keyOf(level, index), value);
           return;
         }
         waiting.delete(key);

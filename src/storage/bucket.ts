@@ -7,7 +7,8 @@ import { rmSync } from 'node:fs';
 import { mkdtemp, open, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
-import { SkewflowError } from '../errors.ts';
+import { noRoomFor } from '../arrays/temporary.ts';
+import { isSkewflowError, SkewflowError } from '../errors.ts';
 import { eachOf } from '../objects/each-of.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import { openS3 } from '../objects/s3.ts';
@@ -164,11 +165,25 @@ class Copies {
   async #placed(key: string): Promise<string> {
     const size = (await this.#objects.head(key))?.size ?? 0;
     if (extname(key) === '.npy' && size > copiedWholeBytesMax) return `${this.#objects.url}/${key}`;
-    this.#folder ??= temporaryFolder();
-    const path = join(await this.#folder, key.replaceAll('/', '-'));
-    await copyOut(this.#objects, key, `${path}.partial`);
-    await rename(`${path}.partial`, path);
-    return path;
+    try {
+      const path = join(await this.#temporary(), key.replaceAll('/', '-'));
+      await copyOut(this.#objects, key, `${path}.partial`);
+      await rename(`${path}.partial`, path);
+      return path;
+    } catch (cause) {
+      // What is wrong in the bucket has a name already.
+      throw isSkewflowError(cause) ? cause : noRoomFor(`${this.#objects.url}/${key}`, cause);
+    }
+  }
+
+  #temporary(): Promise<string> {
+    if (this.#folder === null) {
+      this.#folder = temporaryFolder();
+      this.#folder.catch(() => {
+        this.#folder = null;
+      });
+    }
+    return this.#folder;
   }
 }
 

@@ -51,9 +51,14 @@ export async function openJob(order: RunOrder, options: OpenJobOptions): Promise
     if (error === null && waiting === 0) log.info(facts, 'the storage takes rows again: going on');
     if (error !== null && waiting === 1) log.error(facts, `paused: ${error.message}`);
   };
-  const rows = rowsInRoot(root, keys.rows, job, (task) => whenThereIsRoom(task, onFull, signal));
+  const over = new AbortController();
+  const wanted = AbortSignal.any([signal, over.signal]);
+  const patiently = (task: () => Promise<void>): Promise<void> => whenThereIsRoom(task, onFull, wanted);
+  const rows = rowsInRoot(root, keys.rows, job, patiently);
   const close = async (): Promise<void> => {
-    await rows.close();
+    over.abort();
+    // Rows that count were flushed before their answer was posted.
+    await rows.close().catch((error: unknown) => log.warn(facts, `not written: ${String(error)}`));
     await closeJob(job);
   };
   try {
@@ -62,7 +67,7 @@ export async function openJob(order: RunOrder, options: OpenJobOptions): Promise
     const assignment = assignmentOf({ job, program, shards }, means, rows);
     const readRows: Assignment['readRows'] = async (shard) => {
       const read = await assignment.readRows(shard);
-      await claimRows(root, keys.rowsRead, shard.index, read);
+      await patiently(() => claimRows(root, keys.rowsRead, shard.index, read));
       return read;
     };
     return { assignment: { ...assignment, readRows }, means, precision, waits: () => waits, close };

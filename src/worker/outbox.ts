@@ -5,24 +5,32 @@
 import { answersMs } from '../protocol.ts';
 import type { Partial, RowData } from './engine/engine.ts';
 import type { RowStore } from './rows.ts';
+import type { Taker } from './workbench.ts';
 
 /** What waits to be written and posted during one evaluation. */
 export class Outbox {
   readonly #store: RowStore;
-  readonly #post: (partials: readonly Partial[]) => Promise<void>;
+  readonly #post: Taker['post'];
   readonly #onFailure: (error: unknown) => void;
   #waiting: Partial[] = [];
   #sent = performance.now();
+  /** When the work for what waits began, and when the newest of it was done. */
+  #begun: number;
+  #done: number;
   /** Everything handed over so far, in order. */
   #chain: Promise<void> = Promise.resolve();
 
+  /** @param begunMs - when the evaluation began, on the clock of `performance` */
   constructor(
     store: RowStore,
-    post: (partials: readonly Partial[]) => Promise<void>,
+    post: Taker['post'],
     onFailure: (error: unknown) => void,
+    begunMs = performance.now(),
   ) {
     this.#store = store;
     this.#post = post;
+    this.#begun = begunMs;
+    this.#done = begunMs;
     this.#onFailure = onFailure;
   }
 
@@ -35,6 +43,7 @@ export class Outbox {
   put(partial: Partial): void {
     if (this.#waiting.length > 0 && performance.now() - this.#sent >= answersMs) this.#flush();
     this.#waiting.push(partial);
+    this.#done = performance.now();
   }
 
   /** Do something after everything handed over so far. */
@@ -52,10 +61,12 @@ export class Outbox {
 
   #flush(): void {
     const batch = this.#waiting;
+    const tookMs = this.#done - this.#begun;
     this.#waiting = [];
     this.#sent = performance.now();
+    this.#begun = this.#done;
     if (batch.length === 0) return;
     this.next(async () => this.#store.flush?.());
-    this.next(() => this.#post(batch));
+    this.next(() => this.#post(batch, tookMs));
   }
 }

@@ -2,7 +2,7 @@
  * How are leaves of a run computed here? The engine with the program on it, the shards' rows resident for as long as there is
  * room, and one evaluation at a time whose rows are written before its answers leave.
  */
-import { once } from 'node:events';
+import { unlessAborted } from '../abort.ts';
 import { invariant } from '../errors.ts';
 import type { Grid, Program } from '../kernels/sweep/program.ts';
 import { type Entry, sumEntries } from '../partition/adding.ts';
@@ -39,8 +39,12 @@ export interface Assignment {
 
 /** What an evaluation brings. */
 export interface Taker {
-  /** Send answers away: when it resolves they are where the coordinator finds them. Their rows are written. */
-  readonly post: (partials: readonly Partial[]) => Promise<void>;
+  /**
+   * Send answers away: when it resolves they are where the coordinator finds them. Their rows are written.
+   *
+   * @param tookMs - from when the work for them began until it was done
+   */
+  readonly post: (partials: readonly Partial[], tookMs: number) => Promise<void>;
   /** Tell how far the work is; at most once in a while. */
   readonly beat: () => Promise<void>;
   /** Told what begins now, for whoever debugs. */
@@ -104,9 +108,10 @@ export class Workbench implements AsyncDisposable {
     const loaded = await this.#load(iteration);
     for (const some of this.#together(leaves)) {
       signal.throwIfAborted();
+      const begunMs = performance.now();
       await this.#bind(loaded, some, taker, signal);
       const rows = withRows ? iteration.rows : noRows;
-      await this.#answer(loaded, { ...iteration, rows }, some, taker, signal);
+      await this.#answer(loaded, { ...iteration, rows }, { leaves: some, begunMs }, taker, signal);
     }
   }
 
@@ -178,12 +183,12 @@ export class Workbench implements AsyncDisposable {
   async #answer(
     { session, grid }: Loaded,
     { fields, sums, seeds, rows, phase }: Iteration,
-    leaves: readonly LeafName[],
+    { leaves, begunMs }: { readonly leaves: readonly LeafName[]; readonly begunMs: number },
     taker: Taker,
     signal: AbortSignal,
   ): Promise<void> {
     const halt = new AbortController();
-    const outbox = new Outbox(this.#work.rows, taker.post, (error) => halt.abort(error));
+    const outbox = new Outbox(this.#work.rows, taker.post, (error) => halt.abort(error), begunMs);
     const want = phase === 'gradient' ? 'gradient' : 'sums';
     const request: Evaluation = { inputs: { grid, fields }, leaves, want, seeds, sums, rows };
     taker.doing('compute', leaves);
@@ -207,20 +212,8 @@ export class Workbench implements AsyncDisposable {
     }
     // The last answer goes out after the last count, so that whoever hears that a phase is complete knows its pairs.
     outbox.next(taker.beat);
-    await outbox.empty();
-  }
-}
-
-/** What a task comes to, or the signal's reason at once: what is read by then is let go. */
-async function unlessAborted<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
-  const over = new AbortController();
-  try {
-    const aborted = once(signal, 'abort', { signal: over.signal }).then(() => {
-      throw signal.reason;
-    });
-    return await Promise.race([task, aborted]);
-  } finally {
-    over.abort();
+    // Rows that wait for room on the disk do so as long as it takes; nobody need wait with them once the leaves are with others.
+    await unlessAborted(outbox.empty(), signal);
   }
 }
 

@@ -253,7 +253,7 @@ class Service implements AsyncDisposable {
         tasks.map(({ leaf }) => leaf),
         tasks[0]?.rows ?? false,
         {
-          post: (partials) => this.#post(iteration, partials, byLeaf, begun),
+          post: (partials, tookMs) => this.#post(iteration, { partials, tookMs }, byLeaf, begun),
           beat: () => this.#beat(),
           doing: (what, leaves) => this.#debug(iteration, what, leaves),
         },
@@ -294,21 +294,23 @@ class Service implements AsyncDisposable {
 
   async #post(
     iteration: Iteration,
-    partials: readonly Partial[],
+    { partials, tookMs }: { readonly partials: readonly Partial[]; readonly tookMs: number },
     tasks: ReadonlyMap<Task['leaf'], Task>,
     begunMs: number,
   ): Promise<void> {
+    // Threads are at leaves side by side.
+    const leafMs = (tookMs * Math.min(this.#limits.threads, partials.length)) / partials.length;
     const leaves = partials.map(({ leaf }) => leaf);
     const answered = leaves.flatMap((leaf) => tasks.get(leaf) ?? []);
     this.#feed({ kind: 'answered', key: questionOf(iteration).key, tasks: answered });
     this.#debug(iteration, 'post', leaves);
     const isAlone = (leaf: LeafName): boolean => !this.#seat.combines || (tasks.get(leaf)?.alone ?? true);
     const combined = combine(this.#bench.entries, partials, isAlone);
-    const receipts = await this.#send(iteration, combined, tasks);
+    const receipts = await this.#send(iteration, combined, tasks, leafMs);
     // Another seat has answered one of these leaves: what the others answer is taken for itself.
     const apart = combined.filter(({ count }, n) => count > 1 && receipts[n] === 'twice');
     const parts = apart.flatMap((each) => combine(this.#bench.entries, each.parts, () => true));
-    const later = parts.length === 0 ? [] : await this.#send(iteration, parts, tasks);
+    const later = parts.length === 0 ? [] : await this.#send(iteration, parts, tasks, leafMs);
     this.#debug(iteration, 'posted', leaves);
     const endedMs = performance.now();
     const { number, phase } = iteration;
@@ -323,12 +325,13 @@ class Service implements AsyncDisposable {
     iteration: Iteration,
     answers: readonly Combined[],
     tasks: ReadonlyMap<Task['leaf'], Task>,
+    leafMs: number,
   ): Promise<readonly Receipt[]> {
     const { run, number, phase, parameterDigest } = iteration;
     const question = { run, number, phase, parameterDigest };
     const postings = answers.map(({ leaf, count, answer }): Posting => {
       const copy = tasks.get(leaf)?.copy ?? 0;
-      return { ...this.#who, ...question, leaf, count, copy, answer };
+      return { leaf, count, copy, tookMs: count * leafMs, answer, ...this.#who, ...question };
     });
     const receipts = await this.#seat.post(postings);
     if (receipts.includes('fenced')) throw seatLost();

@@ -113,11 +113,12 @@ export class Strikes {
     this.#look(open);
   }
 
-  /** A coordinator took an answer. */
-  answered({ run, iteration = 0, shard = -1, seat = '', time }: Line): void {
-    const key = keyOf(run, iteration, shard);
-    if (this.#answers.has(key)) return;
-    this.#answers.set(key, { time, seat });
+  /** A coordinator took the answer of these shards. */
+  answered({ run, iteration = 0, shards = '', seat = '', time }: Line): void {
+    for (const shard of shards.split(' ')) {
+      const key = keyOf(run, iteration, Number(shard));
+      if (!this.#answers.has(key)) this.#answers.set(key, { time, seat });
+    }
     for (const open of this.#open) if (open.at.run === run) this.#look(open);
   }
 

@@ -115,4 +115,15 @@ describe('skewflow run', () => {
     expect(outcome.code).toBe(code);
     expect(await readdir(folder)).toEqual(['job.yaml']);
   });
+
+  test('goes on when nobody reads any more what it says, and still cleans up when it is interrupted', async () => {
+    const folder = await folderWith(
+      job.replace('rows: 500', 'rows: 4000000').replace('steps: 10', 'steps: 2000'),
+    );
+    const run = started(['run', 'job.yaml'], folder, { SKEWFLOW_THREADS: '1' });
+    run.deafen();
+    setTimeout(() => run.interrupt('SIGINT'), 1500);
+    expect((await run.done).code).toBe(130);
+    expect(await readdir(folder)).toEqual(['job.yaml']);
+  });
 });

@@ -32,6 +32,8 @@ export function started(
 ): {
   readonly done: Promise<Outcome>;
   readonly interrupt: (signal: NodeJS.Signals) => void;
+  /** Whatever it says on stderr from now on breaks the pipe. */
+  readonly deafen: () => void;
   /** Resolves when something came on stderr that matches. */
   readonly says: (pattern: RegExp) => Promise<void>;
 } {
@@ -55,6 +57,7 @@ export function started(
       child.on('close', (code) => resolve({ code, stdout, stderr }));
     }),
     interrupt: (signal) => child.kill(signal),
+    deafen: () => void child.stderr.destroy(),
     says: (pattern) =>
       new Promise((resolve) => {
         const look = (): void => {

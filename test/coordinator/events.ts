@@ -49,15 +49,16 @@ export interface Answer {
   readonly digest?: string;
   readonly count?: number;
   readonly copy?: number;
+  readonly tookMs?: number | null;
   readonly fault?: Fault;
   readonly print?: string;
 }
 
-/** The worker of a seat has the seat's name here, too. */
+/** The worker of a seat has the seat's name here, too; a leaf takes 100 ms. */
 export function posted(leaf: Leaf, change: Answer = {}): RunEvent {
   const { seat = a, number = 0, phase = 'gradient', digest: letter = 'd' } = change;
   const { worker = seat, numerics = 'reference/f64' } = change;
-  const { count = 1, copy = 0, fault = null, print = 'true' } = change;
+  const { count = 1, copy = 0, tookMs = 100, fault = null, print = 'true' } = change;
   return {
     kind: 'posted',
     seat,
@@ -69,6 +70,7 @@ export function posted(leaf: Leaf, change: Answer = {}): RunEvent {
     leaf,
     count,
     copy,
+    tookMs,
     fault,
     print,
   };

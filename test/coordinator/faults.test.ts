@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { plannedFrom, type RunEvent, type RunState } from '../../src/coordinator/run-events.ts';
 import { decide } from '../../src/coordinator/run-state.ts';
 import type { RunShape } from '../../src/coordinator/stage.ts';
+import type { Leaf } from '../../src/partition/seats.ts';
 import {
   a,
   b,
@@ -91,6 +92,36 @@ describe('a worker whose work waits for somebody', () => {
   });
 });
 
+describe('a worker whose work waits, beside one that does not', () => {
+  const full = '/storage/rows: the disk is full';
+  const both = [tick(0), joined(a), joined(b), inputs('d'), tick(900), beat(a, full), beat(b)];
+
+  it('has its leaves given to the other, and is given none until it goes on', () => {
+    const { state, effects } = having(shape, ...both, tick(1000));
+    expect(holding(effects)).toEqual({ a: [], b: [2, 3, 0, 1] });
+    const later = from(
+      shape,
+      state,
+      tick(1400),
+      posted(2, { seat: b, tookMs: 1400 }),
+      beat(a, full),
+      beat(b),
+      tick(1500),
+    );
+    expect(later.effects).toEqual([]);
+    expect(holding(from(shape, later.state, beat(a), tick(1600)).effects)).toEqual({ a: [1], b: [3, 0] });
+  });
+
+  it('still has its answers taken', () => {
+    const { state } = having(shape, ...both, tick(1000));
+    expect(kinds(from(shape, state, posted(0)).effects)).toContain('keep');
+  });
+
+  it('keeps its leaves while the other waits, too', () => {
+    expect(having(shape, ...both, beat(b, full), tick(1000)).effects).toEqual([]);
+  });
+});
+
 describe('a worker that does not fit', () => {
   it.each([
     ['of another version', { version: '2' }],
@@ -145,11 +176,12 @@ describe('too few workers', () => {
   });
 });
 
+const beats = (now: number): readonly RunEvent[] => [tick(now), beat(a), beat(b)];
+
 describe('a straggler', () => {
   const still = shapeOf({ stealMs: Infinity });
   const slow = [tick(0), joined(a), joined(b), inputs('d')];
   const three = [tick(100), posted(0), tick(200), posted(1), tick(300), posted(2, { seat: b })];
-  const beats = (now: number): readonly RunEvent[] => [tick(now), beat(a), beat(b)];
 
   it('has its leaf copied to an idle seat, with the ratio', () => {
     const { effects } = having(still, ...slow, ...three, ...beats(1300), tick(1400));
@@ -180,6 +212,26 @@ describe('a straggler', () => {
   });
 });
 
+describe('a seat that is heard of and answers nothing', () => {
+  it('has all its leaves answered by others, also those that it has likely begun', () => {
+    const eight = { ...shape, shards: 8 };
+    let { state } = having(eight, tick(0), joined(a), joined(b), inputs('d'));
+    let todo: readonly Leaf[] = [4, 5, 6, 7];
+    const feed = (event: RunEvent): void => {
+      const after = from(eight, state, event);
+      todo = holding(after.effects)?.['b'] ?? todo;
+      state = after.state;
+    };
+    for (let now = 100; now < 9000 && state.kind === 'asking'; now += 100) {
+      for (const event of beats(now)) feed(event);
+      const [leaf, ...rest] = todo;
+      todo = rest;
+      if (leaf !== undefined) feed(posted(leaf, { seat: b }));
+    }
+    expect(state.kind).toBe('adding');
+  });
+});
+
 describe('leaves that are not started', () => {
   it('move to a seat that joins in mid-iteration', () => {
     const { effects } = having(shape, tick(0), joined(a), inputs('d'), tick(100), posted(0), joined(b));
@@ -188,16 +240,24 @@ describe('leaves that are not started', () => {
 
   it('move to a seat that has nothing left, when that is worth a plan', () => {
     const eight = { ...shape, shards: 8 };
-    const start = [tick(0), joined(a), joined(b), inputs('d'), tick(400), posted(0), tick(800), posted(1)];
-    const { effects } = having(eight, ...start, tick(1200), posted(2), tick(1600), posted(3));
+    const start = [tick(0), joined(a), joined(b), inputs('d')];
+    const first = [0, 1, 2].flatMap((leaf) => [tick(400 * (leaf + 1)), posted(leaf, { tookMs: 400 })]);
+    const { effects } = having(eight, ...start, ...first, tick(1600), posted(3, { tookMs: 400 }));
     expect(holding(effects)).toEqual({ a: [7], b: [4, 5, 6] });
-    const short = [tick(0), joined(a), joined(b), inputs('d'), tick(4), posted(0), tick(8)];
-    expect(holding(having(shape, ...short, posted(1)).effects)).toBeNull();
+    const short = [tick(4), posted(0, { tookMs: 4 }), tick(8), posted(1, { tookMs: 4 })];
+    expect(holding(having(shape, ...start, ...short).effects)).toBeNull();
   });
 
   it('stay where they have likely been begun, although their seat has not said so', () => {
-    const start = [tick(0), joined(a), joined(b), inputs('d'), tick(400), posted(0), tick(800)];
-    expect(holding(having(shape, ...start, posted(1)).effects)).toBeNull();
+    const start = [tick(0), joined(a), joined(b), inputs('d'), tick(400), posted(0, { tookMs: 400 })];
+    expect(holding(having(shape, ...start, tick(800), posted(1, { tookMs: 400 })).effects)).toBeNull();
+  });
+
+  it('stay where answers are long on their way, and leaves are not', () => {
+    const eight = { ...shape, shards: 8 };
+    const start = [tick(0), joined(a), joined(b), inputs('d'), tick(1600)];
+    const four = [0, 1, 2, 3].map((leaf) => posted(leaf, { tookMs: 0.1 }));
+    expect(holding(having(eight, ...start, ...four).effects)).toBeNull();
   });
 
   it('do not move to a seat that is gone when its last answer comes', () => {
@@ -227,6 +287,13 @@ describe('a store that lost everything', () => {
     const { effects } = having(shape, joined(a), inputs('d'), posted(0), posted(1), { kind: 'emptied' });
     expect(kinds(effects)).toEqual(['say', 'reopen', 'publish', 'assign']);
     expect(effects[0]).toMatchObject({ notice: { code: 'STATE_LOST', answers: 2 } });
+  });
+
+  it('is in reach again, though nobody says so', () => {
+    const away: RunEvent = { kind: 'unreachable', forMs: 2000 };
+    const start = [tick(0), joined(a), inputs('d'), away, tick(3000)];
+    const { state } = having(shape, ...start, { kind: 'emptied' }, joined(a), joined(b));
+    expect(codes(from(shape, state, tick(3100), beat(b), tick(5050)).effects)).toEqual(['UNRESPONSIVE']);
   });
 
   it('gives the rest to whoever comes', () => {

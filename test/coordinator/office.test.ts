@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Checkpoint } from '../../src/coordinator/checkpoint.ts';
 import {
@@ -9,7 +10,7 @@ import {
 import { Office } from '../../src/coordinator/office.ts';
 import { watchful } from '../../src/coordinator/rules.ts';
 import { SkewflowError } from '../../src/errors.ts';
-import type { Desk, Standing } from '../../src/exchange/exchange.ts';
+import type { Desk, DeskEvent, Standing } from '../../src/exchange/exchange.ts';
 import type { Log } from '../../src/log.ts';
 import type { Leaf } from '../../src/partition/seats.ts';
 import {
@@ -71,7 +72,7 @@ function officeOf(change: Partial<Coordination> = {}, standing: Standing = nothi
   const told: Told = { what: [], published: [], plans: [], end: null };
   const kept: Checkpoint[] = [];
   const results: Evaluated[] = [];
-  const rules = { ...watchful, version: '1', auditShare: 0 };
+  const rules = change.rules ?? { ...watchful, version: '1', auditShare: 0 };
   const all: Coordination = {
     ...inOneProcess,
     ...coordinationOf(job),
@@ -112,7 +113,7 @@ function postingOf({ published }: Told, leaf: Leaf): Posting {
   const answer = answerOf(parameterDigest, leaf, phase);
   const { worker, numerics } = join;
   const who = { protocolVersion, run, seat, worker, numerics } as const;
-  return { ...who, number, phase, parameterDigest, leaf, count: 1, copy: 0, answer };
+  return { ...who, number, phase, parameterDigest, leaf, count: 1, copy: 0, tookMs: 20 / 3, answer };
 }
 
 /** Which leaves the last plan has for the only seat. */
@@ -121,7 +122,7 @@ function left({ plans }: Told): readonly Leaf[] {
 }
 
 async function answer({ office, told }: ReturnType<typeof officeOf>, leaves: readonly Leaf[]): Promise<void> {
-  for (const leaf of leaves) await office.receive({ kind: 'posted', posting: postingOf(told, leaf) });
+  for (const leaf of leaves) await office.receive([{ kind: 'posted', posting: postingOf(told, leaf) }]);
 }
 
 /** Answer whatever is asked, to the end. */
@@ -135,7 +136,7 @@ function started(...input: Parameters<typeof officeOf>): Promise<ReturnType<type
   const of = officeOf(...input);
   return of.office
     .begin()
-    .then(() => of.office.receive({ kind: 'joined', join }))
+    .then(() => of.office.receive([{ kind: 'joined', join }]))
     .then(() => of);
 }
 
@@ -245,10 +246,123 @@ describe('a run that is taken up', () => {
     const resume = { ...before, quarantined: [join.worker], dismissed: [seat] };
     const of = await started({ resume }, nothing, 2);
     const other = { ...join, seat: SeatId.parse('seat 2') };
-    await of.office.receive({ kind: 'joined', join: other });
+    await of.office.receive([{ kind: 'joined', join: other }]);
     expect(of.told.what.at(-1)).toBe('dismiss under 2');
     await answer(of, [0, 1, 3]);
     expect(of.told.published.at(-1)).toMatchObject({ phase: 'sums' });
+  });
+});
+
+describe('what is heard', () => {
+  const rules = { ...watchful, version: '1', auditShare: 0.5 };
+  const member = (n: number): Pick<Join, 'seat' | 'worker'> => {
+    return { seat: SeatId.parse(`seat ${n}`), worker: WorkerId.parse(`worker ${n}`) };
+  };
+  const seats = fc.nat({ max: 3 });
+  const step = fc.oneof(
+    { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('beat', 'join'), n: seats }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('left', 'lost'), n: seats }) },
+    { weight: 30, arbitrary: fc.record({ kind: fc.constant('answer'), n: fc.nat() }) },
+  );
+  type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+  /** What a step is where the run stands so; null: nothing of the kind can happen. */
+  function eventOf(told: Told, { kind, n }: Step): DeskEvent | null {
+    const { seat } = member(n);
+    switch (kind) {
+      case 'join':
+        return { kind: 'joined', join: { ...join, ...member(n) } };
+      case 'beat':
+        return { kind: 'beat', beat: { protocolVersion, seat, blocks: 1, pairs: 2 } };
+      case 'left':
+      case 'lost':
+        return { kind: 'left', seat, lost: kind === 'lost' };
+      case 'answer':
+        return answerIn(told, n);
+    }
+  }
+
+  /** One of the answers that are asked for; the last worker lies. */
+  function answerIn(told: Told, n: number): DeskEvent | null {
+    const plan = told.plans.at(-1);
+    const asked = [0, 1, 2, 3].flatMap((which) => {
+      const who = member(which);
+      const first = (plan?.leaves.get(who.seat) ?? []).map((leaf) => ({ leaf, copy: 0 }));
+      const again = plan?.again.get(who.seat) ?? [];
+      return [...first, ...again].map(({ leaf, copy }) => ({ which, leaf, copy }));
+    });
+    const one = asked[n % Math.max(1, asked.length)];
+    if (one === undefined) return null;
+    const posting = { ...postingOf(told, one.leaf), ...member(one.which), copy: one.copy };
+    const { answer: right } = posting;
+    if (one.which < 3 || right.kind !== 'partial') return { kind: 'posted', posting };
+    const wrong = {
+      ...right,
+      sums: right.sums.map((x) => x / 3),
+      gradient: right.gradient.map((x) => x / 7),
+    };
+    return { kind: 'posted', posting: { ...posting, answer: wrong } };
+  }
+
+  const byAnyone = (checkpoint: Checkpoint): Checkpoint => ({ ...checkpoint, holder: '' });
+
+  it('is decided alike whether it comes one by one or together', async () => {
+    const groups = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 });
+    const many = fc.array(step, { minLength: 60, maxLength: 160, size: 'max' });
+    const property = fc.asyncProperty(many, groups, async (steps, sizes) => {
+      const one = officeOf({ rules });
+      await one.office.begin();
+      const events: DeskEvent[] = [];
+      const coming = [0, 1, 2].map((n): Step => ({ kind: 'join', n }));
+      for (const each of [...coming, ...steps]) {
+        const event = one.office.going ? eventOf(one.told, each) : null;
+        if (event === null) continue;
+        events.push(event);
+        await one.office.receive([event]);
+      }
+      const other = officeOf({ rules });
+      await other.office.begin();
+      for (let at = 0, n = 0; at < events.length; n++) {
+        const size = sizes[n % sizes.length] as number;
+        await other.office.receive(events.slice(at, at + size));
+        at += size;
+      }
+      expect(other.told.what).toEqual(one.told.what);
+      expect(other.told.published).toEqual(one.told.published);
+      // Of a run that is over nobody is told a plan.
+      if (one.office.going) expect(other.told.plans.at(-1)).toEqual(one.told.plans.at(-1));
+      expect(other.kept.map(byAnyone)).toEqual(one.kept.map(byAnyone));
+      expect(other.results).toEqual(one.results);
+    });
+    await fc.assert(property, { numRuns: 100, endOnFailure: true });
+  });
+});
+
+describe('a plan', () => {
+  const coming = (count: number): readonly DeskEvent[] =>
+    Array.from({ length: count }, (_, n) => {
+      const who = { seat: SeatId.parse(`another ${n}`), worker: WorkerId.parse(`worker ${n}`) };
+      return { kind: 'joined', join: { ...join, ...who } };
+    });
+
+  it('is told once of all that came together', async () => {
+    const { office, told } = await started();
+    const before = told.plans.length;
+    await office.receive(coming(2));
+    expect(told.plans.length - before).toBe(1);
+    expect(told.plans.at(-1)?.leaves.size).toBe(3);
+  });
+
+  it('of many seats waits a moment for the next', async () => {
+    let now = 0;
+    const { office, told } = await started({ now: () => now });
+    const before = told.plans.length;
+    await office.receive(coming(60));
+    expect([told.plans.length - before, office.planDueMs]).toEqual([0, 3]);
+    now = 3;
+    await office.tick();
+    expect([told.plans.length - before, office.planDueMs]).toEqual([1, Number.POSITIVE_INFINITY]);
+    expect(told.plans.at(-1)?.leaves.size).toBe(61);
   });
 });
 
@@ -281,7 +395,7 @@ describe('a question that the store has still', () => {
     // The store has the first two copies of leaf 1, and takes neither again.
     expect(left(of.told)).toEqual([0, 2, 3]);
     expect(of.told.plans.at(-1)?.again.get(seat)).toEqual([{ leaf: 1, copy: 2, rows: true }]);
-    await of.office.receive({ kind: 'posted', posting: { ...postingOf(of.told, 1), copy: 2 } });
+    await of.office.receive([{ kind: 'posted', posting: { ...postingOf(of.told, 1), copy: 2 } }]);
     expect(await toTheEnd(of)).toEqual(expectedOf(job));
   });
 });
@@ -305,7 +419,7 @@ describe('a device that says NON_FINITE and whose worker has changed seats since
     of.told.published.push(...before.published);
     const { seat: from, worker } = other;
     const honest = { ...postingOf(of.told, 1), seat: from, worker, copy: 1 };
-    await of.office.receive({ kind: 'posted', posting: honest });
+    await of.office.receive([{ kind: 'posted', posting: honest }]);
     expect(codes.slice(-2)).toEqual(['NON_FINITE', 'QUARANTINED']);
     expect(of.told.what).toContain('dismiss under 2');
     expect(of.kept.at(-1)).toMatchObject({ quarantined: [join.worker], dismissed: [again.seat] });
@@ -317,11 +431,11 @@ describe('a store that has forgotten the run', () => {
     const told: Told = { what: [], published: [], plans: [], end: null };
     const of = await started({ reopen: async (epoch) => deskOf(epoch + 3, told) });
     await answer(of, [0, 1]);
-    await of.office.receive({ kind: 'emptied' });
+    await of.office.receive([{ kind: 'emptied' }]);
     expect(of.office.desk.epoch).toBe(4);
     expect(of.told.what.at(-1)).toBe('keep 0.0 under 4');
     expect(told.what).toEqual(['publish 0 sums under 4']);
-    await of.office.receive({ kind: 'joined', join });
+    await of.office.receive([{ kind: 'joined', join }]);
     expect(left(told)).toEqual([2, 3]);
     expect(await toTheEnd({ ...of, told })).toEqual(expectedOf(job));
   });
@@ -333,7 +447,7 @@ describe('a store that has forgotten the run', () => {
     await answer(of, [0]);
     const iteration = of.told.published.at(-1) ?? null;
     standing = { ...nothing, iteration, joins: [join], postings: [postingOf(of.told, 2)] };
-    await of.office.receive({ kind: 'emptied' });
+    await of.office.receive([{ kind: 'emptied' }]);
     expect(told.what).toEqual([]);
     expect(left(told)).toEqual([1, 3]);
     told.published.push(...of.told.published);
@@ -342,7 +456,7 @@ describe('a store that has forgotten the run', () => {
 
   it('ends a run that cannot be opened again', async () => {
     const of = await started();
-    await of.office.receive({ kind: 'emptied' });
+    await of.office.receive([{ kind: 'emptied' }]);
     expect(() => of.office.result()).toThrow('this coordinator cannot open it again');
   });
 });

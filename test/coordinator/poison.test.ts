@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RunEvent } from '../../src/coordinator/run-events.ts';
-import type { SeatId } from '../../src/protocol.ts';
+import type { ErrorReport, SeatId } from '../../src/protocol.ts';
 import {
   a,
   b,
@@ -23,8 +23,8 @@ import {
 
 const shape = shapeOf();
 
-function broke(seat: SeatId, tag = 'DeviceError'): RunEvent {
-  return { kind: 'broke', seat, error: { tag, message: 'out of memory', details: {} }, final: false };
+function broke(seat: SeatId, tag = 'DeviceError', details: ErrorReport['details'] = {}): RunEvent {
+  return { kind: 'broke', seat, error: { tag, message: 'out of memory', details }, final: false };
 }
 
 /** The first comes, takes leaf 0 and is lost; a second answers the others; then others come and are lost, one after another. */
@@ -66,9 +66,12 @@ describe('a leaf that takes workers along', () => {
     expect(having(shape, ...three).state.kind).toBe('asking');
   });
 
-  it('is no leaf at which workers lost their storage', () => {
-    const out = 'OutOfReachError';
-    const three = [joined(a), inputs('d'), broke(a, out), joined(b), broke(b, out), joined(c), broke(c, out)];
+  it.each([
+    ['lost their storage', 'OutOfReachError', null],
+    ['found the disk full as they flushed its rows', 'JobFailedError', 'ENOSPC'],
+    ['found their quota used up', 'JobFailedError', 'EDQUOT'],
+  ])('is no leaf at which workers %s', (_, tag, code) => {
+    const three = [a, b, c].flatMap((seat) => [joined(seat), inputs('d'), broke(seat, tag, { code })]);
     expect(having(shape, ...three).state.kind).toBe('asking');
   });
 

@@ -15,6 +15,7 @@ import {
   joined,
   kinds,
   lost,
+  move,
   planIn,
   posted,
   seatOf,
@@ -51,6 +52,15 @@ describe('an answer that is not finite', () => {
     expect(kinds(having(shape, joined(a), inputs('d'), posted(0, { fault }), ...rest).effects)).toContain(
       'fault',
     );
+  });
+
+  it('waits for somebody to come where second opinions are waited for as long as it takes', () => {
+    const endless = shapeOf({ auditMs: Number.POSITIVE_INFINITY });
+    const rest = [1, 2, 3].map((leaf) => posted(leaf));
+    const alone = having(endless, joined(a), inputs('d'), posted(0, { fault }), ...rest);
+    expect(kinds(alone.effects)).not.toContain('fault');
+    const { effects } = from(endless, alone.state, joined(b));
+    expect(again(effects)).toEqual({ b: [{ leaf: 0, copy: 2, rows: true }] });
   });
 });
 
@@ -165,5 +175,64 @@ describe('an audit', () => {
     expect(waiting.state.kind).toBe('asking');
     const { effects } = from(every, waiting.state, tick(1200));
     expect(kinds(effects)).toContain('add');
+  });
+});
+
+describe('an audit of an iteration that follows another', () => {
+  const every = shapeOf({ auditShare: 1 });
+  const share = (seat: typeof a, leaves: readonly number[], number: number): readonly RunEvent[] =>
+    leaves.map((leaf) => posted(leaf, { seat, number, digest: number === 0 ? 'd' : 'e' }));
+  const copies = (seat: typeof a, leaves: readonly number[], print = 'true'): readonly RunEvent[] =>
+    leaves.map((leaf) => posted(leaf, { seat, number: 1, digest: 'e', copy: 1, print }));
+  const first = [joined(a), joined(b), inputs('d'), ...share(a, [0, 1], 0), ...share(b, [2, 3], 0)];
+  const asked = from(every, having(shape, ...first).state, move('e'));
+
+  it('is asked for in the plan that asks for the leaf', () => {
+    expect(again(asked.effects)).toEqual({
+      a: [2, 3].map((leaf) => ({ leaf, copy: 1, rows: false })),
+      b: [0, 1].map((leaf) => ({ leaf, copy: 1, rows: false })),
+    });
+  });
+
+  it('compares two answers, whichever comes first', () => {
+    const early = from(
+      every,
+      asked.state,
+      ...share(a, [0, 1], 1),
+      ...copies(b, [0, 1]),
+      ...copies(a, [2, 3]),
+    );
+    expect(early.effects).toEqual([]);
+    const { effects } = from(every, early.state, ...share(b, [2, 3], 1));
+    expect(kinds(effects)).toEqual(['keep', 'add']);
+    const wrong = from(every, asked.state, ...copies(b, [0], 'false'), ...share(a, [0], 1));
+    expect(codes(wrong.effects)).toEqual(['AUDIT_MISMATCH']);
+  });
+
+  it('is given up where the leaf has come to the only one who could compare it', () => {
+    const { effects } = from(every, asked.state, lost(a), ...share(b, [0, 1, 2, 3], 1));
+    expect(kinds(effects)).toEqual(['keep', 'add']);
+  });
+
+  it('asks somebody else where the leaf has come to the worker that was to compare it', () => {
+    const alone = from(every, asked.state, lost(a), joined(c));
+    const { effects } = from(every, alone.state, ...share(b, [0], 1));
+    expect(again(effects)).toMatchObject({ c: [{ leaf: 0, rows: false }] });
+  });
+
+  it('asks somebody else where the leaf has come to a worker of another class', () => {
+    const mixed = shapeOf({ auditShare: 1, allowMixed: true });
+    const f32 = { numerics: 'wasm/f32' };
+    const moved = from(mixed, asked.state, joined(c, f32), joined(d, f32));
+    const other = posted(0, { seat: c, ...f32, number: 1, digest: 'e', print: 'other' });
+    const { effects } = from(mixed, moved.state, ...copies(b, [0]), other);
+    expect(codes(effects)).toEqual([]);
+    expect(again(effects)).toMatchObject({ d: [{ leaf: 0, copy: 2, rows: false }] });
+  });
+
+  it('is not waited for where the first answer is no number', () => {
+    const fallen = posted(0, { number: 1, digest: 'e', fault });
+    const { effects } = from(every, asked.state, fallen);
+    expect(again(effects)).toMatchObject({ b: [{ leaf: 1 }, { leaf: 0, copy: 2, rows: true }] });
   });
 });

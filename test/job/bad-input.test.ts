@@ -81,6 +81,16 @@ job.yaml:17:18: not YAML: Unexpected flow-seq-start at node end
   quote the formula: inside { } or [ ] one that holds a comma or a bracket stands in quotes`,
     ],
     [
+      'a formula that is indented with a tab',
+      'loss',
+      'loss:\n\t- sum(j, p[j])',
+      `
+job.yaml:18:1: not YAML: Tabs are not allowed as indentation
+  18 │ \t- sum(j, p[j])
+     │ ^
+  indent with spaces`,
+    ],
+    [
       'a scheme that is none',
       'integrate',
       'integrate: { scheme: rk5, from: 0, to: 1, steps: 10 }',

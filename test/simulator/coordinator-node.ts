@@ -158,7 +158,7 @@ class Session {
       const events = await this.#events();
       if (this.#court.cancelled()) await office.cancel();
       await office.tick();
-      for (const event of events) await office.receive(event);
+      await office.receive(events);
     }
     office.result();
   }

@@ -1,8 +1,7 @@
 /** What must hold of a run's state whatever happened? A breach is told at once, not by an end that never comes. */
-import { queueOf } from '../../src/coordinator/load.ts';
+import { isOpen, queueOf } from '../../src/coordinator/load.ts';
 import type { Asking } from '../../src/coordinator/run-events.ts';
 import type { decide } from '../../src/coordinator/run-state.ts';
-import { placeOf } from '../../src/coordinator/stage.ts';
 
 /** Decisions as they are; throws after one that breaks a law. */
 export function lawful(decision: typeof decide): typeof decide {
@@ -14,14 +13,14 @@ export function lawful(decision: typeof decide): typeof decide {
 }
 
 function check({ asked, load, crew, checks }: Asking, event: string): void {
-  const open = asked.leaves.filter((leaf) => load.open[placeOf(load, leaf)] === 1);
+  const open = asked.leaves.filter((leaf) => isOpen(load, leaf));
   if (open.length !== load.remaining)
     throw new Error(`${load.remaining} leaves are counted as open after ${event}, and ${open.length} are`);
   for (const leaf of open) {
-    if (!load.queues.some(({ leaves }) => leaves.includes(leaf)) && !load.orphans.includes(leaf))
+    if (!load.queues.values().some(({ leaves }) => leaves.includes(leaf)) && !load.orphans.includes(leaf))
       throw new Error(`leaf ${leaf} is with nobody after ${event}, and nobody looks after it`);
   }
-  for (const seat of crew.members.keys()) {
+  for (const seat of crew.members.seats()) {
     if (queueOf(load, seat) === null) throw new Error(`${seat} is held after ${event}, and has no queue`);
   }
   for (const { asked: seat } of checks) {

@@ -88,6 +88,10 @@ function addUp(a: LeafPartial, b: LeafPartial): LeafPartial {
   };
 }
 
+function onSeat({ worker, seat }: { readonly worker: WorkerId; readonly seat: string }): WorkerId {
+  return WorkerId.parse(`${worker} on ${seat}`);
+}
+
 function workerOf(seat: SeatId): WorkerId {
   return WorkerId.parse(seat);
 }
@@ -201,7 +205,7 @@ export const mutants: Readonly<Record<string, Mutations>> = {
     const gone = event.kind === 'posted' && state.kind === 'asking' && !state.crew.members.has(event.seat);
     const after = decision.state;
     if (!gone || after.kind !== 'asking' || decision.effects.length === 0) return decision;
-    const [queue] = after.load.queues.filter(({ leaves, next }) => leaves.length > next);
+    const [queue] = after.load.queues.values().filter(({ leaves, next }) => leaves.length > next);
     if (queue === undefined) return decision;
     const queues = after.load.queues.map((q) => (q === queue ? { ...q, leaves: q.leaves.slice(0, -1) } : q));
     return decide(shape, { ...after, load: { ...after.load, queues } }, { kind: 'tick', now: after.now });
@@ -214,6 +218,20 @@ export const mutants: Readonly<Record<string, Mutations>> = {
         if (event.kind !== 'joined') return decide(shape, state, event);
         const { join } = event;
         return decide(shape, state, { kind: 'joined', join: { ...join, worker: workerOf(join.seat) } });
+      },
+      answersOf,
+    },
+  },
+  'a worker that takes another seat is a second witness to what it said': {
+    ...sound,
+    parts: {
+      decide: (shape, state, event) => {
+        if (event.kind === 'posted') return decide(shape, state, { ...event, worker: onSeat(event) });
+        if (event.kind !== 'joined') return decide(shape, state, event);
+        const { join } = event;
+        const known = 'crew' in state ? [...state.crew.quarantined] : [];
+        const worker = known.find((name) => name.startsWith(onSeat({ ...join, seat: '' }))) ?? onSeat(join);
+        return decide(shape, state, { kind: 'joined', join: { ...join, worker } });
       },
       answersOf,
     },

@@ -41,13 +41,15 @@ export class Node {
 
   /** Something this process does later, if it lives then, and not while it is frozen. */
   later(ms: number, what: () => void): void {
-    const { life } = this;
-    const attempt = (): void => {
+    this.#later(ms, this.life, what);
+  }
+
+  #later(ms: number, life: number, what: () => void): void {
+    this.#timeline.after(ms, () => {
       if (this.life !== life) return;
       if (this.#frozenUntil <= this.now) what();
-      else this.#timeline.after(this.#frozenUntil - this.now, attempt);
-    };
-    this.#timeline.after(ms, attempt);
+      else this.#later(this.#frozenUntil - this.now, life, what);
+    });
   }
 
   /**
@@ -55,24 +57,27 @@ export class Node {
    * that is cut both wait until it is not.
    */
   call<T>(request: () => T, reply: (answer: T) => void, twice = 0): void {
-    const { life } = this;
-    const arrive = (): void => {
+    this.#arrive(this.#chance.within(1, 12), this.life, request, reply, twice);
+  }
+
+  #arrive<T>(ms: number, life: number, request: () => T, reply: (answer: T) => void, twice: number): void {
+    this.#timeline.after(ms, () => {
       if (this.isCut) {
         // What a dead process had not sent is lost.
-        if (this.life === life) this.#timeline.after(this.#cutUntil - this.now, arrive);
+        if (this.life === life) this.#arrive(this.#cutUntil - this.now, life, request, reply, twice);
         return;
       }
       const answer = request();
       if (twice > 0 && this.#chance.happens(twice))
         this.#timeline.after(this.#chance.within(1, 900), request);
-      this.#answer(answer, reply);
-    };
-    this.#timeline.after(this.#chance.within(1, 12), arrive);
+      this.#answer(life, answer, reply);
+    });
   }
 
-  #answer<T>(answer: T, reply: (answer: T) => void): void {
-    this.later(this.#chance.within(1, 12), () => {
-      if (this.isCut) this.later(this.#cutUntil - this.now, () => reply(answer));
+  /** Nobody else hears an answer than the life that asked. */
+  #answer<T>(life: number, answer: T, reply: (answer: T) => void): void {
+    this.#later(this.#chance.within(1, 12), life, () => {
+      if (this.isCut) this.#later(this.#cutUntil - this.now, life, () => reply(answer));
       else reply(answer);
     });
   }

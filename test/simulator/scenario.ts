@@ -62,11 +62,11 @@ export function scenarioOf(seed: number): { readonly scenario: Scenario; readonl
   const job: JobShape = {
     shards: chance.within(2, 9),
     phases: chance.happens(0.4) ? 2 : 1,
-    iterations: chance.within(1, 3),
+    iterations: chance.within(1, kind === 'liar' ? 2 : 3),
   };
   const trusting = kind === 'liar' || kind === 'broken';
   const count = trusting ? 4 : chance.within(kind === 'poison' || kind === 'chaos' ? 3 : 1, 4);
-  const least = chance.within(10, 150) * (kind === 'chaos' ? 3 : 1);
+  const least = leastMs(chance, kind);
   const scenario: Scenario = {
     kind,
     job,
@@ -78,6 +78,11 @@ export function scenarioOf(seed: number): { readonly scenario: Scenario; readonl
     leafMs: [least, least * chance.within(1, 4)],
   };
   return { scenario, chance };
+}
+
+function leastMs(chance: Chance, kind: Scenario['kind']): number {
+  if (kind === 'liar') return chance.within(20, 60);
+  return chance.within(10, 150) * (kind === 'chaos' ? 3 : 1);
 }
 
 /** The dead hold their seats until their leases lapse; where workers die all the time, there are enough for the living, too. */
@@ -128,7 +133,8 @@ function natureOf(chance: Chance, kind: Scenario['kind'], w: number, job: JobSha
     case 'data':
       return { ...plain, faulty: job.shards - 1 };
     case 'liar':
-      return { ...plain, answers: w === 0 ? 'lies' : 'honest' };
+      // A liar is fast: its answers wait to be compared, and it may be gone and back before they are.
+      return w === 0 ? { ...plain, answers: 'lies' } : { ...plain, slowness: chance.within(8, 25) };
     case 'poison':
       return { ...plain, poison: { leaf: job.shards - 1, told: job.shards % 2 === 0 } };
     case 'chaos':
@@ -183,19 +189,43 @@ function interregna(chance: Chance): readonly Trouble[] {
   return Array.from({ length: chance.within(0, 2) }, () => coordinatorTrouble(chance));
 }
 
-/** Perhaps the first worker changes seats while nobody has the run: whoever takes it over finds answers of a seat that is gone. */
+/** Perhaps the first worker changes seats, so that its answers are those of a seat that is gone. */
 function changeOfSeats(chance: Chance): Scenario['troubles'] {
-  if (chance.happens(0.5)) return [];
-  const atMs = chance.within(50, 1500);
+  const atMs = chance.within(300, 1500);
+  switch (chance.pick(['interregnum', 'never', 'restart', 'restart'] as const)) {
+    case 'interregnum':
+      return interregnum(chance, atMs);
+    case 'never':
+      return [];
+    case 'restart':
+      return restart(chance, atMs);
+  }
+}
+
+function drain(which: number): Trouble {
+  return { kind: 'drain', which };
+}
+
+/** It does while nobody has the run: whoever takes it over has not seen it on its first seat. */
+function interregnum(chance: Chance, atMs: number): Scenario['troubles'] {
   const crash = (which: number): Trouble => {
     return { kind: 'crash', whom: 'coordinator', which, ms: chance.within(500, 3000) };
   };
-  const drain: Trouble = { kind: 'drain', which: 0 };
   return [
     { atMs, trouble: crash(0) },
     { atMs, trouble: crash(1) },
-    { atMs: atMs + chance.within(100, 2500), trouble: drain },
+    { atMs: atMs + chance.within(100, 2500), trouble: drain(0) },
   ];
+}
+
+/** All do, it first: when it is back, those who were to compare its answers leave, one soon after the other. */
+function restart(chance: Chance, atMs: number): Scenario['troubles'] {
+  const othersMs = atMs + chance.within(600, 1500);
+  const others = [1, 2, 3].map((which) => ({
+    atMs: othersMs + chance.within(0, 900),
+    trouble: drain(which),
+  }));
+  return [{ atMs, trouble: drain(0) }, ...others];
 }
 
 /** Workers die all the time, each for a reason of its own. */

@@ -9,6 +9,7 @@ import {
   protocolVersion,
   RunId,
   type SeatId,
+  type SeatPlan,
   WorkerId,
 } from '../../src/protocol.ts';
 import { type Combined, combine } from '../../src/worker/combine.ts';
@@ -41,6 +42,8 @@ export interface Watcher {
   /** A leaf was evaluated. */
   readonly evaluated: () => void;
   readonly leafMs: () => number;
+  /** Something happened that must not. */
+  readonly breach: (what: string) => void;
 }
 
 interface Sitting {
@@ -49,6 +52,12 @@ interface Sitting {
   iteration: Iteration | null;
   wave: number;
   heardAt: number;
+}
+
+/** Leaves that were answered and are not posted, and when the first of them was begun. */
+interface Batch {
+  readonly tasks: readonly Task[];
+  readonly sinceMs: number;
 }
 
 export class WorkerNode {
@@ -61,6 +70,8 @@ export class WorkerNode {
   #sitting: Sitting | null = null;
   #looking = false;
   #up = false;
+  /** The coordinator that did not believe it, by the epoch of its plans; null: none. */
+  #distrustedUnder: number | null = null;
 
   constructor(
     node: Node,
@@ -86,6 +97,8 @@ export class WorkerNode {
     this.#up = true;
     this.#sitting = null;
     this.#looking = false;
+    // Another life is another process.
+    this.#distrustedUnder = null;
     this.node.later(this.#chance.within(1, 200), () => this.#lease());
   }
 
@@ -138,7 +151,7 @@ export class WorkerNode {
     };
   }
 
-  /** Another life is another process. */
+  /** Of this life. */
   get #name(): WorkerId {
     return WorkerId.parse(`${this.node.name}:${this.node.life}`);
   }
@@ -184,8 +197,17 @@ export class WorkerNode {
     }));
     const again = (plan?.again.get(sitting.id) ?? []).map((task) => ({ ...task, alone: true }));
     const tasks: readonly Task[] = [...first, ...again];
+    this.#judge(plan, tasks, dismissed);
     const question = iteration === null ? null : questionOf(iteration);
     return { kind: 'view', question, tasks, ended: end !== null, dismissed };
+  }
+
+  /** Whoever was quarantined is given nothing more by the same coordinator; one that takes over may not have heard of it. */
+  #judge(plan: SeatPlan | null, tasks: readonly Task[], dismissed: ErrorReport | null): void {
+    if (plan === null) return;
+    if (dismissed?.details['code'] === 'QUARANTINED') this.#distrustedUnder = plan.epoch;
+    else if (tasks.length > 0 && plan.epoch === this.#distrustedUnder)
+      this.#watcher.breach(`${this.#name} was quarantined, and is given leaves again`);
   }
 
   #feed(sitting: Sitting, event: SeatEvent): void {
@@ -198,7 +220,7 @@ export class WorkerNode {
     switch (effect.kind) {
       case 'evaluate':
         sitting.wave += 1;
-        this.#evaluate(sitting, effect.tasks, [], sitting.wave, this.node.now);
+        this.#evaluate(sitting, effect.tasks, this.#emptyBatch(), sitting.wave, this.node.now);
         return;
       case 'halt':
         sitting.wave += 1;
@@ -224,13 +246,7 @@ export class WorkerNode {
    * One leaf after the other, `done` before them and not posted; they are as soon as a batch is due, and at the end. What was
    * not posted is lost with a crash, and with a wave that nobody wants.
    */
-  #evaluate(
-    sitting: Sitting,
-    tasks: readonly Task[],
-    done: readonly Task[],
-    wave: number,
-    begun: number,
-  ): void {
+  #evaluate(sitting: Sitting, tasks: readonly Task[], done: Batch, wave: number, begun: number): void {
     const [task, ...rest] = tasks;
     const { iteration } = sitting;
     if (task === undefined || iteration === null) {
@@ -255,23 +271,34 @@ export class WorkerNode {
       if (this.#sitting !== sitting || sitting.wave !== wave) return;
       this.#watcher.evaluated();
       this.#watcher.trace(this.node.name, `answers ${task.leaf}#${task.copy} of ${key.slice(0, 18)}`);
-      const batch = [...done, task];
+      const batch = { ...done, tasks: [...done.tasks, task] };
       const isDue = rest.length === 0 || (wave + rest.length) % 3 === 0;
       if (isDue) {
         this.#postBatch(sitting, iteration, batch);
-        this.#feed(sitting, { kind: 'answered', key, tasks: batch });
+        this.#feed(sitting, { kind: 'answered', key, tasks: batch.tasks });
       }
-      this.#evaluate(sitting, rest, isDue ? [] : batch, wave, begun);
+      this.#evaluate(sitting, rest, isDue ? this.#emptyBatch() : batch, wave, begun);
     });
   }
 
-  #postBatch(sitting: Sitting, iteration: Iteration, batch: readonly Task[]): void {
-    const tasks = new Map(batch.map((task) => [task.leaf, task]));
-    const partials = batch.map(({ leaf }) => ({ leaf, ...this.#answerOf(iteration, leaf) }));
+  #emptyBatch(): Batch {
+    return { tasks: [], sinceMs: this.node.now };
+  }
+
+  #postBatch(sitting: Sitting, iteration: Iteration, batch: Batch): void {
+    const tasks = new Map(batch.tasks.map((task) => [task.leaf, task]));
+    const leafMs = (this.node.now - batch.sinceMs) / batch.tasks.length;
+    const partials = batch.tasks.map(({ leaf }) => ({ leaf, ...this.#answerOf(iteration, leaf) }));
     const post = (answers: readonly Combined[]): void => {
       for (const { leaf, count, answer, parts } of answers) {
         const copy = tasks.get(leaf)?.copy ?? 0;
-        const posting = this.#postingOf(sitting, iteration, { leaf, count, copy, answer });
+        const posting = this.#postingOf(sitting, iteration, {
+          leaf,
+          count,
+          copy,
+          tookMs: count * leafMs,
+          answer,
+        });
         this.#post(sitting, posting, () => {
           if (count > 1) post(combine(entries, parts, () => true));
         });
@@ -297,7 +324,7 @@ export class WorkerNode {
   #postingOf(
     { id: seat }: Sitting,
     { number, phase, parameterDigest }: Iteration,
-    answer: Pick<Posting, 'answer' | 'copy' | 'count' | 'leaf'>,
+    answer: Pick<Posting, 'answer' | 'copy' | 'count' | 'leaf' | 'tookMs'>,
   ): Posting {
     const { numerics } = this.nature;
     const who = { protocolVersion, run: runId, seat, worker: this.#name, numerics } as const;

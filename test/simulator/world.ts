@@ -72,6 +72,7 @@ class World {
       evaluated: () => {
         this.#evaluations += 1;
       },
+      breach: (what: string) => this.#breaches.push(what),
       leafMs: () => chance.within(...scenario.leafMs),
     };
     const node = (name: string): Node => new Node(name, this.#timeline, chance);

@@ -22,7 +22,7 @@ import type { Desk, DeskEvent, Receipt, Standing } from '../exchange.ts';
 import { decodeControl, encodeControl } from '../frames/control.ts';
 import { decodeIteration, encodeIteration } from '../frames/iteration.ts';
 import { keptBytesMax } from '../frames/limits.ts';
-import { answerBit, decodePostings } from '../frames/postings.ts';
+import { decodePostings } from '../frames/postings.ts';
 import { type Hints, pollMs } from './hints.ts';
 import { lifeMs } from './keys.ts';
 import type { Link } from './link.ts';
@@ -214,7 +214,7 @@ export class RedisDesk implements Desk {
   async #drain(): Promise<number> {
     const { link, fence } = this.#options;
     const args = [fence, this.#eventsSeen, this.#answersSeen, keptBytesMax];
-    const [outcome, stamp, eventsSeen, events, answersSeen, answers] = listOf(
+    const [outcome, stamp, eventsSeen, events, answersSeen, answers, left] = listOf(
       await link.run(scripts.drain, this.#keys, args),
     );
     const state = textOf(outcome);
@@ -234,7 +234,8 @@ export class RedisDesk implements Desk {
     const posted = await this.#postings(frames);
     if (this.#closed) return 0;
     this.#eventsSeen = numberOf(eventsSeen);
-    if (numberOf(answersSeen) > this.#answersSeen) this.#again = true;
+    // Of what comes after these a hint tells.
+    if (numberOf(left) > 0) this.#again = true;
     this.#answersSeen = numberOf(answersSeen);
     // Who came and what was counted, what was answered, who went: so an answer is never told after its seat is gone.
     this.#tell(...joined, ...posted.map((posting) => ({ kind: 'posted', posting }) as const), ...later);
@@ -258,9 +259,10 @@ export class RedisDesk implements Desk {
       // Gone: the question is another one by now, or the answers were too many to keep.
       if (frame === null) continue;
       this.#options.link.carried({ receivedBytes: frame.length });
+      // `place:bit+count` of each that was the first.
       const first = new Set(textOf(leaves).split(' ').map(Number.parseFloat));
       const all = this.#orNothing(() => decodePostings(frame, this.#options.sheet.jobDigest)) ?? [];
-      for (const posting of all) if (first.delete(answerBit(posting))) postings.push(posting);
+      for (const [place, posting] of all.entries()) if (first.has(place)) postings.push(posting);
     }
     return postings;
   }

@@ -6,46 +6,68 @@ import { lifeMs } from './keys.ts';
 import { scriptOf } from './script.ts';
 import { eventsMax } from './scripts.ts';
 
+/** What seats have to tell a desk that is no answer. */
+const tell = `
+local function tell(entries)
+  if #entries == 0 then return end
+  call('HINCRBY', cur, 'evSeq', #entries)
+  call('RPUSH', ev, unpack(entries))
+  call('LTRIM', ev, -${eventsMax}, -1)
+  call('PEXPIRE', ev, ${lifeMs.abandoned})
+end
+`;
+
 /** The keys of `beat`. */
 export const beatKeys = ['cur', 'seats', 'dismissed', 'ev', 'done'] as const;
-/** ARGV: seat, heartbeat, its life, beat or nothing → whether it is held */
+/** ARGV: of each seat of a process its id, heartbeat, its life, beat or nothing → of each whether it is held */
 export const beat = scriptOf(`
 local ${beatKeys.join(', ')} = unpack(KEYS)
 local call = redis.call
-if call('HEXISTS', seats, ARGV[1]) == 0 or call('HEXISTS', dismissed, ARGV[1]) == 1 then return 0 end
-call('SET', ARGV[2], '', 'PX', ARGV[3])
-if ARGV[4] ~= '' then
-  call('HINCRBY', cur, 'evSeq', 1)
-  call('RPUSH', ev, '.' .. ARGV[4])
-  call('LTRIM', ev, -${eventsMax}, -1)
-  call('XADD', done, 'MAXLEN', 16, '*', 'k', '')
-  for _, key in ipairs({ ev, done }) do call('PEXPIRE', key, ${lifeMs.abandoned}) end
+${tell}
+local replies, beats = {}, {}
+for at = 1, #ARGV, 4 do
+  local seat = ARGV[at]
+  local held = call('HEXISTS', seats, seat) == 1 and call('HEXISTS', dismissed, seat) == 0
+  replies[#replies + 1] = held and 1 or 0
+  if held then
+    call('SET', ARGV[at + 1], '', 'PX', ARGV[at + 2])
+    if ARGV[at + 3] ~= '' then beats[#beats + 1] = '.' .. ARGV[at + 3] end
+  end
 end
-return 1
+if #beats > 0 then
+  tell(beats)
+  call('XADD', done, 'MAXLEN', 16, '*', 'k', '')
+  call('PEXPIRE', done, ${lifeMs.abandoned})
+end
+return replies
 `);
 
 /** The keys of `look`. */
 export const lookKeys = ['cur', 'seats', 'dismissed', 'plan'] as const;
-/** ARGV: asked, planned, seats… → stamp, asked, frame, planned, plan head, end; of each seat: whether it is held, plan, why dismissed */
+/**
+ * ARGV: asked, planned, seats… → stamp, asked, frame, planned, plan: its head and the part of each seat, end, places of seats that are
+ * not held, places of seats that are dismissed, each followed by why
+ */
 export const look = scriptOf(`
-local ${lookKeys.join(', ')} = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local ${lookKeys.join(', ')} = unpack(KEYS)
 local call = redis.call
 local state = call('HMGET', cur, 'stamp', 'asked', 'planned', 'end')
 local asked, planned = state[2] or '0', state[3] or '0'
-local reply = { state[1] or '0', asked, false, planned, false, state[4] }
-if asked ~= ARGV[1] then reply[3] = call('HGET', cur, 'frame') end
-local held = call('HMGET', seats, unpack(ARGV, 3))
-local why = call('EXISTS', dismissed) == 1 and call('HMGET', dismissed, unpack(ARGV, 3)) or {}
-local mine = {}
-if planned ~= ARGV[2] then
-  mine = call('HMGET', plan, '#', unpack(ARGV, 3))
-  reply[5] = table.remove(mine, 1)
+local frame = asked ~= ARGV[1] and call('HGET', cur, 'frame')
+local parts = planned ~= ARGV[2] and call('HMGET', plan, '#', unpack(ARGV, 3)) or {}
+local lost, sent = {}, {}
+for place, slot in ipairs(call('HMGET', seats, unpack(ARGV, 3))) do
+  if not slot then lost[#lost + 1] = place - 1 end
 end
-for i = 1, #ARGV - 2 do
-  local at = 3 * i + 4
-  reply[at], reply[at + 1], reply[at + 2] = held[i] and 1 or 0, mine[i] or false, why[i] or false
+if call('EXISTS', dismissed) == 1 then
+  for place, why in ipairs(call('HMGET', dismissed, unpack(ARGV, 3))) do
+    if why then
+      sent[#sent + 1] = place - 1
+      sent[#sent + 1] = why
+    end
+  end
 end
-return reply
+return { state[1] or '0', asked, frame, planned, parts, state[4], lost, sent }
 `);
 
 /** The keys of `admit`. */
@@ -77,11 +99,12 @@ return 1
 /** The keys of `post`. */
 export const postKeys = ['cur', 'seats', 'dismissed', 'p', 'got', 'ev', 'done', 'arriving'] as const;
 /**
- * Seats of one process that post at the same time do it in one step: of each how many arguments follow, and these. One outcome each.
+ * What the seats of a process post at the same time comes in one step, those of one question in one frame, as far as it is small.
  *
- * ARGV: seat, number, phase, digest, heartbeat, its life or nothing, beat or nothing, bytes that may wait, the frame's bytes, the frame
- * or nothing, where it lies and in how many pieces, then of each answer its first bit and its leaves → one letter an answer
- * (a: accepted, t: twice), or `late`, `fenced`, `full`, `torn` (pieces are missing)
+ * ARGV: of each frame how many arguments follow, and these: number, phase, digest, bytes that may wait, the frame's bytes, the frame
+ * or nothing, where it lies and in how many pieces, how many seats; of each seat its id, heartbeat, its life or nothing, beat or
+ * nothing, how many answers; and of each answer its first bit and its leaves → of each frame one letter an answer (a: accepted,
+ * t: twice, l: late, f: fenced), or `full`, `torn` (pieces are missing)
  *
  * A large frame does not pass through Lua, which would copy it twice, nor does it come at once, which would keep everybody
  * waiting: its pieces were set under keys of their own just before, and go again unless it brought a first answer. A server
@@ -93,78 +116,119 @@ export const postKeys = ['cur', 'seats', 'dismissed', 'p', 'got', 'ev', 'done', 
 export const post = scriptOf(`
 local ${postKeys.join(', ')} = unpack(KEYS)
 local call = redis.call
-local function isNew(bit, count)
+${tell}
+local asked = call('HMGET', cur, 'number', 'phase', 'digest', 'end', 'pBytes', 'pRead', 'pSeq')
+local here, read, seq = tonumber(asked[5] or '0'), tonumber(asked[6] or '0'), tonumber(asked[7] or '0')
+local sent = call('EXISTS', dismissed) == 1
+local beats = {}
+local function holding(ids)
+  local held = call('HMGET', seats, unpack(ids))
+  local why = sent and call('HMGET', dismissed, unpack(ids)) or {}
+  for n = 1, #ids do held[n] = held[n] and not why[n] end
+  return held
+end
+-- Bits from one on, as a command sets all of them: 32 at a time.
+local function setting(sets, bit, count)
+  for at = bit, bit + count - 1, 32 do
+    local width, n = math.min(bit + count - at, 32), #sets
+    sets[n + 1], sets[n + 2], sets[n + 3], sets[n + 4] = 'SET', 'u' .. width, at, 2 ^ width - 1
+  end
+end
+local function take(bit, count)
   if count == 1 then return call('SETBIT', got, bit, 1) == 0 end
-  local width = math.min(count, 32)
-  if count > width and call('BITCOUNT', got, bit, bit + count - 1, 'BIT') > 0 then return false end
-  for at = bit, bit + count - 1, width do
-    local was = call('BITFIELD', got, 'SET', 'u' .. width, at, 2 ^ width - 1)[1]
-    if was ~= 0 then
-      call('BITFIELD', got, 'SET', 'u' .. width, at, was)
-      return false
-    end
+  if call('BITCOUNT', got, bit, bit + count - 1, 'BIT') > 0 then return false end
+  for at = bit, bit + count - 1, 1024 do
+    local sets = {}
+    setting(sets, at, math.min(bit + count - at, 1024))
+    call('BITFIELD', got, unpack(sets))
   end
   return true
 end
-local function post(at, size)
-  local place, pieces = ARGV[at + 11], tonumber(ARGV[at + 12])
+-- All of them or none: mostly nobody else has answered any.
+local function takeAll(bits, counts)
+  local sets = {}
+  for n = 1, #bits do setting(sets, bits[n], counts[n]) end
+  if #bits == 1 or #sets > 1024 then return false end
+  local free = true
+  local before = call('BITFIELD', got, unpack(sets))
+  for n = 1, #before do free = free and before[n] == 0 end
+  if free then return true end
+  for n = #before, 1, -1 do call('BITFIELD', got, 'SET', sets[4 * n - 2], sets[4 * n - 1], before[n]) end
+  return false
+end
+local function post(at)
+  local number, phase, digest, room, bytes, frame, place, pieces, count = unpack(ARGV, at, at + 8)
+  pieces = tonumber(pieces)
   local function each(command, ...)
     for piece = 1, pieces do call(command, place .. ':' .. piece, ...) end
   end
   local function refuse(why)
     if pieces > 0 then
-      call('ZREM', arriving, place .. ' ' .. ARGV[at + 9])
+      call('ZREM', arriving, place .. ' ' .. bytes)
       if call('HEXISTS', p, 'P' .. place) == 1 then each('PEXPIRE', ${lifeMs.abandoned}) else each('UNLINK') end
     end
     return why
   end
-  if call('HEXISTS', seats, ARGV[at + 1]) == 0 or call('HEXISTS', dismissed, ARGV[at + 1]) == 1 then return refuse('fenced') end
-  if ARGV[at + 6] ~= '' then call('SET', ARGV[at + 5], '', 'PX', ARGV[at + 6]) end
-  local state = call('HMGET', cur, 'number', 'phase', 'digest', 'end', 'pBytes', 'pRead', 'pSeq')
-  local here = tonumber(state[5] or '0')
-  if state[4] or state[1] ~= ARGV[at + 2] or state[2] ~= ARGV[at + 3] or state[3] ~= ARGV[at + 4] then return refuse('late') end
-  if pieces < 2 and here > tonumber(ARGV[at + 8]) then return refuse('full') end
+  local ids, starts, next = {}, {}, at + 9
+  for n = 1, tonumber(count) do
+    ids[n], starts[n] = ARGV[next], next
+    next = next + 5 + 2 * ARGV[next + 4]
+  end
+  local held = holding(ids)
+  local late = asked[4] or asked[1] ~= number or asked[2] ~= phase or asked[3] ~= digest
+  local letters, bits, counts, letterAt = {}, {}, {}, {}
+  for n, start in ipairs(starts) do
+    if held[n] and ARGV[start + 2] ~= '' then call('SET', ARGV[start + 1], '', 'PX', ARGV[start + 2]) end
+    for answer = start + 5, start + 3 + 2 * ARGV[start + 4], 2 do
+      letters[#letters + 1] = held[n] and 'l' or 'f'
+      if held[n] then
+        bits[#bits + 1], counts[#counts + 1] = tonumber(ARGV[answer]), tonumber(ARGV[answer + 1])
+        letterAt[#letterAt + 1] = #letters
+      end
+    end
+  end
+  if late or #bits == 0 then return refuse(table.concat(letters)) end
+  if pieces < 2 and here > tonumber(room) then return refuse('full') end
   for piece = 1, pieces do
     if call('EXISTS', place .. ':' .. piece) == 0 then return refuse('torn') end
   end
-  if ARGV[at + 7] ~= '' then
-    call('HINCRBY', cur, 'evSeq', 1)
-    call('RPUSH', ev, '.' .. ARGV[at + 7])
-    call('LTRIM', ev, -${eventsMax}, -1)
-    call('PEXPIRE', ev, ${lifeMs.abandoned})
+  for n, start in ipairs(starts) do
+    if held[n] and ARGV[start + 3] ~= '' then beats[#beats + 1] = '.' .. ARGV[start + 3] end
   end
-  local receipts, first = {}, {}
-  for i = at + 13, at + size, 2 do
-    local new = isNew(tonumber(ARGV[i]), tonumber(ARGV[i + 1]))
-    receipts[#receipts + 1] = new and 'a' or 't'
-    if new then first[#first + 1] = ARGV[i] .. '+' .. ARGV[i + 1] end
+  local first, all = {}, takeAll(bits, counts)
+  for n = 1, #bits do
+    local new = all or take(bits[n], counts[n])
+    letters[letterAt[n]] = new and 'a' or 't'
+    if new then first[#first + 1] = (letterAt[n] - 1) .. ':' .. bits[n] .. '+' .. counts[n] end
   end
-  if #first == 0 then return refuse(table.concat(receipts)) end
-  local seq = tonumber(state[7] or '0') + 1
-  if seq - 1 <= tonumber(state[6] or '0') then call('XADD', done, 'MAXLEN', 16, '*', 'k', '') end
+  if #first == 0 then return refuse(table.concat(letters)) end
+  seq = seq + 1
+  if seq - 1 <= read then call('XADD', done, 'MAXLEN', 16, '*', 'k', '') end
   local fields = { 'L' .. seq, table.concat(first, ' ') }
   if pieces == 0 then
-    fields[3], fields[4] = 'F' .. seq, ARGV[at + 10]
+    fields[3], fields[4] = 'F' .. seq, frame
   else
-    for _, field in ipairs({ seq, place, 'N' .. seq, pieces, 'B' .. seq, ARGV[at + 9], 'P' .. place, seq }) do
+    for _, field in ipairs({ seq, place, 'N' .. seq, pieces, 'B' .. seq, bytes, 'P' .. place, seq }) do
       fields[#fields + 1] = field
     end
     each('PEXPIRE', ${lifeMs.abandoned})
-    call('ZREM', arriving, place .. ' ' .. ARGV[at + 9])
+    call('ZREM', arriving, place .. ' ' .. bytes)
     call('HSET', cur, 'pPlaced', 1)
   end
   call('HSET', p, unpack(fields))
-  call('HSET', cur, 'pSeq', seq, 'pBytes', here + ARGV[at + 9])
   -- The phase's first answers give the keys their lifetime.
   if here == 0 then
     for _, key in ipairs({ p, got, done }) do call('PEXPIRE', key, ${lifeMs.abandoned}) end
   end
-  return table.concat(receipts)
+  here = here + bytes
+  call('HSET', cur, 'pSeq', seq, 'pBytes', here)
+  return table.concat(letters)
 end
 local replies, at = {}, 1
 while at <= #ARGV do
-  replies[#replies + 1] = post(at, tonumber(ARGV[at]))
+  replies[#replies + 1] = post(at + 1)
   at = at + ARGV[at] + 1
 end
+tell(beats)
 return replies
 `);

@@ -75,11 +75,19 @@ const rangeMax = 2 ** 20;
 /** Key of what is about the whole plan: no seat is called so. */
 const headKey = '#';
 
+/**
+ * Redis begins a hash as a list, and looks through it for every field that is set, until there are 128; one with a value of more
+ * than 64 bytes is none from the beginning (redis.conf, `hash-max-listpack-value`).
+ */
+const listedMax = 64;
+/** So many seats are worth that. */
+const crowd = 32;
+
 /** A plan as one text: a line for each field of its hash, its name, a tab and its value. */
 export function textOfPlan({ epoch, generation, leaves, again, alone }: SeatPlan): string {
   const seats = new Set([...leaves.keys(), ...again.keys()]);
   const single = new Set(alone);
-  let text = `${headKey}\t${epoch} ${generation}\n`;
+  let text = `${headKey}\t${`${epoch} ${generation}`.padEnd(seats.size > crowd ? listedMax + 1 : 0)}\n`;
   for (const seat of seats) {
     const its = leaves.get(seat) ?? [];
     const apart = single.size === 0 ? [] : its.filter((leaf) => single.has(leaf));
@@ -96,27 +104,49 @@ export function planOf(run: RunId, fields: readonly Reply[]): SeatPlan | null {
   if (head === undefined) return null;
   parts.delete(headKey);
   return planUnder(
-    run,
-    head,
-    [...parts].map(([seat, text]) => [SeatId.parse(seat), text]),
+    headOfText(run, head),
+    [...parts].map(([seat, text]) => [SeatId.parse(seat), partOfText(text)]),
   );
 }
 
-/** A plan from its head (`epoch generation`) and the texts of seats. */
+/** What one seat is to answer. */
+export interface PlanPart {
+  readonly leaves: readonly LeafName[];
+  readonly again: readonly Again[];
+  readonly alone: readonly LeafName[];
+}
+
+/**
+ * A seat's part of the plan, from text.
+ *
+ * @throws ProtocolError for any other text
+ */
+export function partOfText(text: string): PlanPart {
+  const [first = '', more = '', apart = ''] = text.split(';', 3);
+  return { leaves: leavesOfText(first), again: againOfText(more), alone: leavesOfText(apart) };
+}
+
+/** Which plan it is. */
+export type PlanHead = Pick<SeatPlan, 'epoch' | 'generation' | 'protocolVersion' | 'run'>;
+
+/** The head of a plan, from text: `epoch generation`. */
+export function headOfText(run: RunId, text: string): PlanHead {
+  const [epoch = 0, generation = 0] = text.split(' ').map(Number);
+  return { protocolVersion, run, epoch, generation };
+}
+
+/** A plan from its head and the parts of seats. */
 export function planUnder(
-  run: RunId,
-  head: string,
-  parts: readonly (readonly [seat: SeatId, text: string])[],
+  head: PlanHead,
+  parts: readonly (readonly [seat: SeatId, part: PlanPart])[],
 ): SeatPlan {
-  const [epoch = 0, generation = 0] = head.split(' ').map(Number);
   const leaves = new Map<SeatId, readonly LeafName[]>();
   const again = new Map<SeatId, readonly Again[]>();
   const alone: LeafName[] = [];
-  for (const [seat, text] of parts) {
-    const [first = '', more = '', apart = ''] = text.split(';', 3);
-    leaves.set(seat, leavesOfText(first));
-    if (more !== '') again.set(seat, againOfText(more));
-    alone.push(...leavesOfText(apart));
+  for (const [seat, part] of parts) {
+    leaves.set(seat, part.leaves);
+    if (part.again.length > 0) again.set(seat, part.again);
+    alone.push(...part.alone);
   }
-  return { protocolVersion, run, epoch, generation, leaves, again, alone };
+  return { leaves, again, alone, ...head };
 }

@@ -14,11 +14,12 @@ import type { RunView } from '../exchange.ts';
 import { decodeControl } from '../frames/control.ts';
 import { decodeIteration } from '../frames/iteration.ts';
 import * as frequent from './frequent-scripts.ts';
-import type { Hints } from './hints.ts';
+import { type Hints, pollMs } from './hints.ts';
 import type { Link } from './link.ts';
-import { planUnder } from './plan-text.ts';
+import { headOfText, type PlanHead, type PlanPart, partOfText, planUnder } from './plan-text.ts';
 import { Postbox } from './postbox.ts';
-import { bytesOrNull, listOf, numberOf, type Reply, textOf } from './script.ts';
+import { Pulse } from './pulse.ts';
+import { bytesOf, bytesOrNull, listOf, numberOf, type Reply, textOf } from './script.ts';
 
 /** A seat that is shown the run. */
 export interface Viewer {
@@ -33,33 +34,43 @@ interface Shown {
   readonly viewer: Viewer;
   /** As it was shown last; undefined: not yet. */
   plan: SeatPlan | null | undefined;
+  /** Its part of the plan, as read last. */
+  part: { readonly bytes: Buffer; readonly read: PlanPart } | null;
 }
 
 /** One run, as far as the seats of this link go. */
 export class RunWatch {
   /** Where its seats post. */
   readonly postbox: Postbox;
+  /** By which they are heard of. */
+  readonly pulse: Pulse;
   readonly #link: Link;
   readonly #sheet: RunSheet;
   readonly #keys: readonly string[];
   readonly #stopListening: () => void;
+  readonly #polling: NodeJS.Timeout;
   readonly #seats = new Map<SeatId, Shown>();
   /** Which iteration and plan were fetched last, as the store counts them. */
   #fetched = { asked: '0', planned: '0' };
   #iteration: Iteration | null = null;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #looking: Promise<void> | null = null;
   #next: Promise<void> | null = null;
 
   constructor(link: Link, hints: Hints, sheet: RunSheet) {
     this.#link = link;
     this.#sheet = sheet;
-    this.postbox = new Postbox(link, sheet.run);
+    this.postbox = new Postbox(link, sheet.run, sheet.jobDigest);
+    this.pulse = new Pulse(link, sheet.run);
     this.#keys = frequent.lookKeys.map((name) => link.keys.of(sheet.run, name));
     this.#stopListening = hints.listen(link.keys.of(sheet.run, 'wake'), () => this.lookSoon());
+    this.#polling = setInterval(() => {
+      if (performance.now() - this.#lookedAt >= pollMs / 2) this.lookSoon();
+    }, pollMs / 2);
   }
 
   add(viewer: Viewer): void {
-    this.#seats.set(viewer.id, { viewer, plan: undefined });
+    this.#seats.set(viewer.id, { viewer, plan: undefined, part: null });
   }
 
   remove(seat: SeatId): void {
@@ -72,6 +83,8 @@ export class RunWatch {
 
   close(): void {
     this.#seats.clear();
+    this.pulse.close();
+    clearInterval(this.#polling);
     this.#stopListening();
   }
 
@@ -106,11 +119,12 @@ export class RunWatch {
     // A seat that has seen no plan wants its part of it, also of a plan that others have seen.
     const planned = seats.some(({ plan }) => plan === undefined) ? '' : this.#fetched.planned;
     const ids = seats.map(({ viewer }) => viewer.id);
-    const reply = listOf(await this.#link.run(frequent.look, this.#keys, [asked, planned, ...ids]));
-    const [stamp, askedNow, frame, plannedNow, head, over, ...parts] = reply;
-    const partOf = (n: number): readonly Reply[] => parts.slice(3 * n, 3 * n + 3);
-    const lost = seats.filter((_, n) => partOf(n)[0] !== 1);
-    if (lost.length > 0) return this.#lookWithout(lost);
+    this.#lookedAt = performance.now();
+    const [stamp, askedNow, frame, plannedNow, plans, over, lost, sent] = listOf(
+      await this.#link.run(frequent.look, this.#keys, [asked, planned, ...ids]),
+    );
+    const gone = listOf(lost).flatMap((place) => seats[numberOf(place)] ?? []);
+    if (gone.length > 0) return this.#lookWithout(gone);
     const isNewPlan = textOf(plannedNow) !== planned;
     const bytes = bytesOrNull(frame);
     if (bytes !== null) this.#iteration = decodeIteration(bytes, this.#sheet.jobDigest);
@@ -121,18 +135,23 @@ export class RunWatch {
       iteration: this.#iteration,
       end: end && decodeControl(end, RunEnd),
     };
+    const dismissals = dismissalsOf(listOf(sent));
+    const [head, ...parts] = listOf(plans);
+    const headText = bytesOrNull(head)?.toString() ?? null;
+    const planHead = headText === null ? null : headOfText(this.#sheet.run, headText);
     const each = (bytes?.length ?? 0) / seats.length;
+    let receivedBytes = bytes?.length ?? 0;
     for (const [n, shown] of seats.entries()) {
-      const [, mine, why] = partOf(n);
       const { viewer } = shown;
       // Given up meanwhile.
       if (this.#seats.get(viewer.id) !== shown) continue;
-      const text = bytesOrNull(mine);
-      if (isNewPlan) shown.plan = this.#planOf(viewer.id, bytesOrNull(head), text);
-      const receivedBytes = each + (text?.length ?? 0);
-      this.#link.carried({ receivedBytes });
-      viewer.show({ ...run, plan: shown.plan ?? null, dismissed: reportOf(why) }, receivedBytes);
+      const part = bytesOrNull(parts[n]);
+      if (isNewPlan) shown.plan = planHead && planOf(shown, planHead, part);
+      receivedBytes += part?.length ?? 0;
+      const view = { plan: shown.plan ?? null, dismissed: dismissals.get(n) ?? null, ...run };
+      viewer.show(view, each + (part?.length ?? 0));
     }
+    this.#link.carried({ receivedBytes });
   }
 
   /** Seats that are not held: they lapsed, or the store forgot everything, and counts anew what it is asked. */
@@ -144,14 +163,20 @@ export class RunWatch {
     this.#fetched = { asked: '', planned: '' };
     return this.#lookOnce();
   }
-
-  #planOf(seat: SeatId, head: Buffer | null, mine: Buffer | null): SeatPlan | null {
-    if (head === null) return null;
-    return planUnder(this.#sheet.run, head.toString(), mine === null ? [] : [[seat, mine.toString()]]);
-  }
 }
 
-function reportOf(why: Reply | undefined): ErrorReport | null {
-  const bytes = bytesOrNull(why);
-  return bytes && decodeControl(bytes, ErrorReport);
+/** A seat’s part changes less often than the plan: it is read once. */
+function planOf(shown: Shown, head: PlanHead, bytes: Buffer | null): SeatPlan {
+  if (bytes === null) return planUnder(head, []);
+  if (shown.part?.bytes.equals(bytes) !== true)
+    shown.part = { bytes: Buffer.from(bytes), read: partOfText(bytes.toString()) };
+  return planUnder(head, [[shown.viewer.id, shown.part.read]]);
+}
+
+/** Why seats are dismissed, by their place. */
+function dismissalsOf(entries: readonly Reply[]): ReadonlyMap<number, ErrorReport> {
+  const dismissals = new Map<number, ErrorReport>();
+  for (let n = 0; n < entries.length; n += 2)
+    dismissals.set(numberOf(entries[n]), decodeControl(bytesOf(entries[n + 1]), ErrorReport));
+  return dismissals;
 }

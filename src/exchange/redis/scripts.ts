@@ -194,7 +194,7 @@ end
 return { state[1], call('HGETALL', plan), state[2], sitting, answers }
 `);
 
-/** ARGV: desk, events seen, answers seen, bytes kept → outcome, stamp, events seen, events, answers seen, answers as in `standing` */
+/** ARGV: desk, events seen, answers seen, bytes kept → outcome, stamp, events seen, events, answers seen, answers as in `standing`, how many are left */
 export const drain = script(`
 local refused = fence(ARGV[1])
 if refused then return { refused } end
@@ -220,7 +220,7 @@ while seq < pSeq and bytes < ${drainBytes} do
   bytes = bytes + add(answers, seq)
 end
 call('HSET', cur, 'pRead', seq)
-return { 'accepted', state[1] or '0', evSeq, call('LRANGE', ev, 0, -1), seq, answers }
+return { 'accepted', state[1] or '0', evSeq, call('LRANGE', ev, 0, -1), seq, answers, pSeq - seq }
 `);
 
 /** ARGV: desk, heartbeat prefix, whether to look for lost seats → outcome, offers that are open, seats held */

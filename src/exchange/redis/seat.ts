@@ -9,24 +9,16 @@ import { Bell } from '../bell.ts';
 import { shortened } from '../error-report.ts';
 import type { Receipt, RunView, Seat, Traffic } from '../exchange.ts';
 import { encodeControl } from '../frames/control.ts';
-import {
-  answerBytesWarn,
-  inlineBytesMax,
-  keptBytesMax,
-  pieceBytes,
-  unreadBytesMax,
-} from '../frames/limits.ts';
-import { answerBit, answerBytes, encodePostings } from '../frames/postings.ts';
-import * as frequent from './frequent-scripts.ts';
-import { pollMs } from './hints.ts';
+import { answerBytesWarn } from '../frames/limits.ts';
+import { answerBytes, encodePostings } from '../frames/postings.ts';
 import { lifeMs } from './keys.ts';
 import { closeMs, type Link } from './link.ts';
+import { isSmall, type Letter, type Outcome } from './postbox.ts';
+import { heartbeatMs, type Speaker } from './pulse.ts';
 import type { RunWatch } from './run-watch.ts';
 import { textOf } from './script.ts';
 import * as scripts from './scripts.ts';
 
-/** A worker is heard of every so often; not for `lifeMs.heartbeat`, and its seat is lost. */
-const heartbeatMs = 1000;
 /** Answers sent in one frame, in bytes; a larger one goes alone. */
 const batchBytesMax = 4 * 2 ** 20;
 /** Pause before posting again where the desk has much to read already. */
@@ -52,10 +44,8 @@ export class RedisSeat implements Seat {
   readonly #run: RunWatch;
   readonly #onLeft: SeatOptions['onLeft'];
   readonly #keys: readonly string[];
-  readonly #beatKeys: readonly string[];
-  readonly #admitKeys: readonly string[];
   readonly #heartbeat: string;
-  readonly #timer: NodeJS.Timeout;
+  readonly #speaker: Speaker;
   readonly #changed = new Bell();
   #view: RunView = nothingYet;
   #waitingBeat: Beat | null = null;
@@ -75,10 +65,16 @@ export class RedisSeat implements Seat {
     this.#run = watch;
     this.#onLeft = onLeft;
     this.#keys = link.keys.iteration(sheet.run);
-    this.#beatKeys = frequent.beatKeys.map((name) => link.keys.of(sheet.run, name));
-    this.#admitKeys = frequent.admitKeys.map((name) => link.keys.of(sheet.run, name));
     this.#heartbeat = link.keys.heartbeat(sheet.run, id);
-    this.#timer = setInterval(() => this.#beatUnlessHeard(), heartbeatMs);
+    this.#speaker = {
+      id,
+      heartbeat: this.#heartbeat,
+      // Whoever posted just now was heard of.
+      isHeard: () => performance.now() - this.#heardAt < heartbeatMs / 2,
+      takeBeat: () => this.#takeBeat(),
+      heed: (held) => this.#heed(held),
+    };
+    watch.pulse.add(this.#speaker);
     watch.add({
       id,
       show: (view, receivedBytes) => this.#show(view, receivedBytes),
@@ -88,7 +84,7 @@ export class RedisSeat implements Seat {
 
   async join(join: Join): Promise<void> {
     const args = [this.id, encodeControl(join), this.#heartbeat, lifeMs.heartbeat];
-    this.#heed(await this.#link.run(scripts.join, this.#keys, args));
+    this.#heed((await this.#link.run(scripts.join, this.#keys, args)) === 1);
   }
 
   async watch(seen: number, signal: AbortSignal): Promise<RunView> {
@@ -96,13 +92,8 @@ export class RedisSeat implements Seat {
     if (seen === -1 && this.#view.dismissed === null) await this.#run.look();
     signal.throwIfAborted();
     if (this.#view.stamp !== seen) return this.#view;
-    const polling = setInterval(() => this.#run.lookSoon(), pollMs);
-    try {
-      while (this.#view.stamp === seen) await this.#changed.wait(signal);
-      return this.#view;
-    } finally {
-      clearInterval(polling);
-    }
+    while (this.#view.stamp === seen) await this.#changed.wait(signal);
+    return this.#view;
   }
 
   async post(postings: readonly Posting[]): Promise<readonly Receipt[]> {
@@ -113,7 +104,8 @@ export class RedisSeat implements Seat {
 
   async beat(beat: Beat): Promise<void> {
     this.#waitingBeat = beat;
-    if (performance.now() - this.#beatAt >= heartbeatMs) this.#beatNow();
+    // Timers are not so exact that a beat a second could wait for a whole one.
+    if (performance.now() - this.#beatAt >= 0.9 * heartbeatMs) this.#run.pulse.soon();
   }
 
   async leave(error: ErrorReport | null): Promise<void> {
@@ -123,7 +115,7 @@ export class RedisSeat implements Seat {
     const leaving = this.#link.run(scripts.leave, this.#keys, [
       this.id,
       this.#heartbeat,
-      this.#takeBeat(),
+      this.#takeBeat() ?? '',
       why,
     ]);
     // A worker that stops does not wait for a Redis that is away: its seat is found lost.
@@ -143,7 +135,7 @@ export class RedisSeat implements Seat {
 
   #end(): void {
     this.#gone = true;
-    clearInterval(this.#timer);
+    this.#run.pulse.remove(this.#speaker);
     this.#run.remove(this.id);
   }
 
@@ -166,95 +158,55 @@ export class RedisSeat implements Seat {
 
   // --- telling --------------------------------------------------------------------------------------------
 
-  /** Heed what a script says of the seat: 0 means that it is dismissed or lost, and watching tells which. */
-  #heed(reply: unknown): void {
-    if (reply === 0) this.#run.lookSoon();
+  /** Where it is not held, it is dismissed or lost, and watching tells which. */
+  #heed(held: boolean): void {
+    if (!held) this.#run.lookSoon();
   }
 
-  #takeBeat(): Buffer | '' {
+  #takeBeat(): Buffer | null {
     const beat = this.#waitingBeat;
+    if (beat === null) return null;
     this.#waitingBeat = null;
-    return beat === null ? '' : encodeControl(beat);
-  }
-
-  /** Whoever posted just now was heard of; what a beat would say is said by the next one at the latest. */
-  #beatUnlessHeard(): void {
-    if (this.#waitingBeat !== null || performance.now() - this.#heardAt >= heartbeatMs / 2) this.#beatNow();
-  }
-
-  #beatNow(): void {
-    if (this.#gone || this.#link.unreachableMs > 0 || this.#link.closed) return;
     this.#beatAt = performance.now();
-    const args = [this.id, this.#heartbeat, lifeMs.heartbeat, this.#takeBeat()];
-    this.#link.run(frequent.beat, this.#beatKeys, args).then(
-      (reply) => this.#heed(reply),
-      () => {}, // the next one is due in a second
-    );
+    return encodeControl(beat);
   }
 
-  async #postBatch(postings: readonly Posting[]): Promise<readonly Receipt[]> {
-    const [first] = postings;
-    if (first === undefined) return [];
+  async #postBatch(postings: Letter['postings']): Promise<readonly Receipt[]> {
     this.#warnOfSize(postings);
-    const frame = encodePostings(postings, this.sheet.jobDigest);
+    const frame = isSmall(postings) ? null : encodePostings(postings, this.sheet.jobDigest);
     for (;;) {
-      const outcome = await this.#postFrame(frame, first, postings);
+      const outcome = await this.#postOnce(frame, postings);
       if (outcome === 'full' || outcome === 'torn') {
         await new Promise((resolve) => setTimeout(resolve, fullMs));
         continue;
       }
-      if (outcome === 'fenced') this.#run.lookSoon();
-      if (outcome === 'fenced' || outcome === 'late') return postings.map(() => outcome);
-      this.#sent += frame.length;
-      this.#link.carried({ sentBytes: frame.length });
-      return outcome.split('').map((letter) => (letter === 'a' ? 'accepted' : 'twice'));
+      const { receipts, bytes } = outcome;
+      if (receipts.includes('fenced')) this.#run.lookSoon();
+      else if (!receipts.includes('late')) {
+        this.#sent += bytes;
+        this.#link.carried({ sentBytes: bytes });
+      }
+      return receipts;
     }
   }
 
-  /** Send a frame; what the store says of it. */
-  async #postFrame(
-    frame: Buffer,
-    { number, phase, parameterDigest }: Posting,
-    postings: readonly Posting[],
-  ): Promise<string> {
-    const inline = frame.length <= inlineBytesMax;
-    const pieces = inline ? [] : piecesOf(frame);
-    this.#posts += 1;
-    const place = inline ? '' : this.#link.keys.answers(this.sheet.run, this.id, this.#posts);
-    // Several pieces are sent one after another, so that Redis serves others between them.
-    if (pieces.length > 1) {
-      const room = [place, frame.length, unreadBytesMax, keptBytesMax, lifeMs.arriving];
-      if ((await this.#link.run(frequent.admit, this.#admitKeys, room)) === 0) return 'full';
-      for (const [n, piece] of pieces.entries()) await this.#setPiece(place, n, piece);
-    }
+  /** @param frame - of these postings, where they go in pieces; null: they are small */
+  #postOnce(frame: Buffer | null, postings: Letter['postings']): Promise<Outcome> {
     const now = performance.now();
-    const isDue = now - this.#heardAt >= heartbeatMs / 2;
-    if (isDue) this.#heardAt = now;
-    // One connection keeps the order, also when both are sent again after an outage.
-    const [only] = pieces;
-    const set = pieces.length === 1 && only !== undefined ? this.#setPiece(place, 0, only) : null;
-    const args = [
-      this.id,
-      number,
-      phase,
-      parameterDigest,
-      this.#heartbeat,
-      isDue ? lifeMs.heartbeat : '',
-      this.#takeBeat(),
-      unreadBytesMax,
-      frame.length,
-      inline ? frame : '',
-      place,
-      pieces.length,
-      ...postings.flatMap((posting) => [answerBit(posting), posting.count]),
-    ];
-    const posted = this.#run.postbox.post(args, inline ? frame.length : 0);
-    const [reply] = await Promise.all([posted, set]);
-    return textOf(reply);
-  }
-
-  async #setPiece(place: string, index: number, piece: Buffer): Promise<void> {
-    await this.#link.call('SET', `${place}:${index + 1}`, piece, 'PX', lifeMs.arriving);
+    const isSign = now - this.#heardAt >= heartbeatMs / 2;
+    if (isSign) this.#heardAt = now;
+    const letter = {
+      seat: this.id,
+      heartbeat: this.#heartbeat,
+      isSign,
+      beat: this.#takeBeat(),
+      postings,
+    };
+    const { postbox } = this.#run;
+    if (frame === null) return postbox.post(letter);
+    this.#posts += 1;
+    const place = this.#link.keys.answers(this.sheet.run, this.id, this.#posts);
+    return postbox.postParcel({ place, frame }, letter);
   }
 
   #warnOfSize(postings: readonly Posting[]): void {
@@ -268,29 +220,25 @@ export class RedisSeat implements Seat {
   }
 }
 
-function piecesOf(frame: Buffer): readonly Buffer[] {
-  const count = Math.ceil(frame.length / pieceBytes);
-  return Array.from({ length: count }, (_, n) => frame.subarray(n * pieceBytes, (n + 1) * pieceBytes));
-}
-
 /** Consecutive postings of one question, at most so many bytes each. */
-function batches(postings: readonly Posting[]): readonly (readonly Posting[])[] {
-  const made: Posting[][] = [];
+function batches(postings: readonly Posting[]): readonly Letter['postings'][] {
+  const made: [Posting, ...Posting[]][] = [];
   let bytes = 0;
   for (const posting of postings) {
     const size = answerBytes(posting.answer);
-    const before = made.at(-1)?.[0];
-    const same =
-      before !== undefined &&
-      before.number === posting.number &&
-      before.phase === posting.phase &&
-      before.parameterDigest === posting.parameterDigest;
-    if (!same || bytes + size > batchBytesMax) {
-      made.push([]);
-      bytes = 0;
+    const begun = made.at(-1);
+    if (begun !== undefined && isOne(begun[0], posting) && bytes + size <= batchBytesMax) {
+      begun.push(posting);
+      bytes += size;
+      continue;
     }
-    made.at(-1)?.push(posting);
-    bytes += size;
+    made.push([posting]);
+    bytes = size;
   }
   return made;
+}
+
+/** Whether two postings are to one question. */
+function isOne(a: Posting, b: Posting): boolean {
+  return a.number === b.number && a.phase === b.phase && a.parameterDigest === b.parameterDigest;
 }

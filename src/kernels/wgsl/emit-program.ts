@@ -79,7 +79,7 @@ export const runWords = 3;
  * Partials of neighbours become one, in the order of the tree (`partition/tree.ts`): left and right of every pair, then
  * pairs of pairs. `records` name the first partial of a run, how many there are, and which of `totals` their sum is.
  */
-function reduceShader(): Shader {
+export function reduceShader(): Shader {
   return shader(
     'reduce',
     'Sums of runs of partials, in the order of the tree.',

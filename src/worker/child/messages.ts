@@ -5,7 +5,7 @@
  * Both are of one version and one machine; the schema is there so that a slip is an error at the door and not a wrong number.
  */
 import { z } from 'zod';
-import { ErrorReport, LeafName, RowsWanted } from '../../protocol.ts';
+import { ErrorReport, LeafName, Numerics, RowsWanted } from '../../protocol.ts';
 import { type Frame, Layout, type Message, messagesOf } from './frames.ts';
 
 /** Numbers every question; answers carry it. */
@@ -105,7 +105,7 @@ export const FromChild = z.discriminatedUnion('kind', [
     request: Request,
     name: z.enum(['reference', 'wasm', 'webgpu']),
     precision: Precision,
-    numerics: z.string(),
+    numerics: Numerics,
   }),
   z.strictObject({ kind: z.literal('done'), request: Request }),
   /** Numbers: sums, winners, gradient, then seeds and source states where there are any. */

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { isSkewflowError } from '../../../src/errors.ts';
 import { decodeIteration, encodeIteration } from '../../../src/exchange/frames/iteration.ts';
 import { answerBytesMax, iterationBytesMax } from '../../../src/exchange/frames/limits.ts';
-import { decodePostings, encodePostings } from '../../../src/exchange/frames/postings.ts';
-import type { Posting } from '../../../src/protocol.ts';
+import { authorsMax, decodePostings, encodePostings } from '../../../src/exchange/frames/postings.ts';
+import { Numerics, type Posting, SeatId, WorkerId } from '../../../src/protocol.ts';
 import { anyIteration, anyPostings, jobDigest } from './messages.ts';
 
 const [iteration] = fc.sample(anyIteration, { seed: 3, numRuns: 1 });
@@ -28,6 +28,18 @@ describe('a frame', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it('has room for the longest names of as many seats as share one', () => {
+    const [first] = postings;
+    // Of two bytes a letter.
+    const sent = Array.from({ length: authorsMax }, (_, n) => ({
+      ...(first as Posting),
+      seat: SeatId.parse(String(n + 10).padEnd(33, 'é')),
+      worker: WorkerId.parse(String(n + 10).padEnd(65, 'é')),
+      numerics: Numerics.parse(String(n + 10).padEnd(129, 'é')),
+    }));
+    expect(decodePostings(encodePostings(sent, jobDigest), jobDigest)).toEqual(sent);
   });
 
   it('is read from bytes that lie at an odd address and are reused afterwards', () => {

@@ -80,14 +80,16 @@ export const anyPostings: fc.Arbitrary<readonly Posting[]> = fc
     phase,
     parameterDigest: digest,
     leaves: fc.array(posted, { minLength: 1, maxLength: 5 }),
+    tookMs: fc.double({ min: 0, max: 1e9, noNaN: true }),
   })
   .map(({ leaves, ...question }) =>
-    leaves.map((each) => ({
+    leaves.map((each, n) => ({
       protocolVersion,
       run: RunId.parse('run-1'),
-      seat: SeatId.parse('seat-7'),
-      worker: WorkerId.parse('host:7'),
-      numerics: 'wasm/f32',
+      // The answers of a seat follow one another.
+      seat: SeatId.parse(`seat-${Math.floor(n / 2)}`),
+      worker: WorkerId.parse(`host:${Math.floor(n / 4)}`),
+      numerics: n < 4 ? 'wasm/f32' : 'reference/f64',
       ...question,
       ...each,
     })),

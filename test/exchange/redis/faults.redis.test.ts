@@ -10,7 +10,6 @@ import { Keys } from '../../../src/exchange/redis/keys.ts';
 import { Link } from '../../../src/exchange/redis/link.ts';
 import { logTo } from '../../../src/log.ts';
 import {
-  Iteration,
   type LeafName,
   ParameterDigest,
   type Posting,
@@ -19,7 +18,7 @@ import {
 } from '../../../src/protocol.ts';
 import { describeWithRedis } from '../../setup/describe-with.ts';
 import type { RedisServer } from '../../setup/redis-server.ts';
-import { connect, patience, server, sleep, until } from './fleet.ts';
+import { connect, iterationOf, patience, server, sleep, until } from './fleet.ts';
 
 const digest = ParameterDigest.parse('a'.repeat(64));
 
@@ -31,27 +30,6 @@ function sheetOf(run: string, fields: Partial<RunSheet> = {}): RunSheet {
     seats: { min: 1, max: 2 },
     priority: 0,
     ...fields,
-  });
-}
-
-function iterationOf(desk: Desk, number: number): Iteration {
-  return Iteration.parse({
-    protocolVersion,
-    run: desk.run,
-    epoch: desk.epoch,
-    number,
-    phase: 'gradient',
-    parameterDigest: digest,
-    times: null,
-    fields: new Map([['p', Float64Array.of(0.1, number / 3)]]),
-    sums: null,
-    seeds: null,
-    rows: {
-      gradient: [],
-      final: false,
-      trajectory: [],
-      values: false,
-    },
   });
 }
 
@@ -68,6 +46,7 @@ function postingOf(seat: Seat, number: number, leaf: LeafName, length = 2): Post
     leaf,
     count: 1,
     copy: 0,
+    tookMs: 1 / 3,
     answer: {
       kind: 'partial',
       sums: Float64Array.of(1 / 3),

@@ -3,8 +3,10 @@
  * their own.
  */
 import { onTestFinished } from 'vitest';
+import type { Desk } from '../../../src/exchange/exchange.ts';
 import { type Connected, type ConnectOptions, connectRedis } from '../../../src/exchange/redis/connect.ts';
 import { logTo } from '../../../src/log.ts';
+import { Iteration, protocolVersion } from '../../../src/protocol.ts';
 import { type RedisOptions, type RedisServer, startRedis } from '../../setup/redis-server.ts';
 
 /** A server that ends with the test. */
@@ -33,6 +35,23 @@ export async function connect(redis: RedisServer, options: Partial<ConnectOption
   });
   onTestFinished(() => connected[Symbol.asyncDispose]());
   return connected;
+}
+
+/** An iteration of a run as its coordinator publishes it, with so many parameters. */
+export function iterationOf(desk: Desk, number: number, parameters = 2): Iteration {
+  return Iteration.parse({
+    protocolVersion,
+    run: desk.run,
+    epoch: desk.epoch,
+    number,
+    phase: 'gradient',
+    parameterDigest: 'a'.repeat(64),
+    times: null,
+    fields: new Map([['p', Float64Array.from({ length: parameters }, (_, k) => 0.1 + number + k / 3)]]),
+    sums: null,
+    seeds: null,
+    rows: { gradient: [], final: false, trajectory: [], values: false },
+  });
 }
 
 /** A limit no test should come near. */

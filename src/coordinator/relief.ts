@@ -1,0 +1,33 @@
+/**
+ * What becomes of the leaves of a seat that is heard of and answers none? Others take them: its disk is full, or its storage
+ * hangs, and it may be at the first of them for ever.
+ */
+import { deal, type Leaf } from '../partition/seats.ts';
+import type { SeatId } from '../protocol.ts';
+import { give, isOpen, type Load, queueOf, replace } from './load.ts';
+
+/** How long a seat has begun nothing that is known. It begins a leaf when it is given one, or has answered another. */
+export function stuckMs(load: Load, seat: SeatId, now: number): number {
+  const begun = queueOf(load, seat)?.started ?? [];
+  return now - Math.max(...begun.map(({ at }) => at));
+}
+
+/** What a seat has and is not known to be at; leaves that are with another, too, are left out. */
+export function restOf(load: Load, seat: SeatId): readonly Leaf[] {
+  const queue = queueOf(load, seat);
+  if (queue === null || queue.next === queue.leaves.length) return [];
+  return queue.leaves.slice(queue.next).filter((leaf) => isOpen(load, leaf) && !load.copied.has(leaf));
+}
+
+/**
+ * What a seat has and is not known to be at goes to `others`, in consecutive runs; null: there is nothing, or nobody. Also what it
+ * has likely begun: an answer that it keeps back is as far away as one that it never makes.
+ */
+export function relieve(load: Load, seat: SeatId, others: readonly SeatId[], now: number): Load | null {
+  const queue = queueOf(load, seat);
+  const rest = restOf(load, seat);
+  if (queue === null || rest.length === 0 || others.length === 0) return null;
+  const moved = new Set(rest);
+  const kept = replace(load, { ...queue, leaves: queue.leaves.filter((leaf) => !moved.has(leaf)) });
+  return [...deal(rest, others)].reduce((before, [other, leaves]) => give(before, other, leaves, now), kept);
+}
