@@ -60,7 +60,8 @@ export type Notice =
       readonly leaf: Leaf;
       readonly from: Who;
       readonly to: Who;
-      readonly ratio: number;
+      /** To the average; null: too few have finished for one. */
+      readonly ratio: number | null;
       readonly ms: number;
     }
   | { readonly code: 'STATE_LOST'; readonly number: number; readonly answers: number }
@@ -151,7 +152,7 @@ export function textOf(notice: Notice, rowsOf: (leaf: number) => string): string
     case 'RESUMING':
       return `resuming from iteration ${notice.number + 1}, ${count(notice.answers, 'leaf', 'leaves')} of it answered`;
     case 'SPECULATING':
-      return `straggler: ${named(notice.leaf)} takes ${notice.ratio.toFixed(1)} times the average at ${notice.from.worker} (${seconds(notice.ms)}); copied to ${notice.to.worker}`;
+      return `straggler: ${named(notice.leaf)} takes ${long(notice.ratio)} at ${notice.from.worker} (${seconds(notice.ms)}); copied to ${notice.to.worker}`;
     case 'STATE_LOST':
       return `state lost, rebuilding from iteration ${notice.number + 1}, ${count(notice.answers, 'leaf', 'leaves')} of it answered`;
     case 'UNREACHABLE':
@@ -181,6 +182,10 @@ function noWorkers({ forMs, seats, seatsMin, numerics }: Extract<Notice, { code:
   const missing = seatsMin > 1 ? `${seats} of at least ${seatsMin} seats taken` : 'no seat is taken';
   const needed = numerics === null ? 'any worker of this version' : `workers of class ${numerics}`;
   return `NO_WORKERS for ${seconds(forMs)}: ${missing}; queue seats waits for ${needed}`;
+}
+
+function long(ratio: number | null): string {
+  return ratio === null ? 'long' : `${ratio.toFixed(1)} times the average`;
 }
 
 function count(n: number, one: string, many = `${one}s`): string {

@@ -38,8 +38,9 @@ export interface Rules {
   /** A leaf is copied when it takes longer than this, and than so many times the average. */
   readonly stragglerMs: number;
   readonly stragglerFactor: number;
-  /** Leaves of the run that must have finished before any is copied. */
+  /** Leaves of the run that must have finished for an average; before, a leaf is copied when it takes longer than `stragglerBlindMs`. */
   readonly stragglerAfter: number;
+  readonly stragglerBlindMs: number;
   /** Work that is worth moving to an idle seat. */
   readonly stealMs: number;
   /** Between two checkpoints of a run whose checkpoints are large, or whose iterations are long. */
@@ -78,6 +79,7 @@ export const patient: Rules = Object.freeze({
   stragglerMs: Infinity,
   stragglerFactor: 4,
   stragglerAfter: 3,
+  stragglerBlindMs: Infinity,
   stealMs: 50,
   checkpointMs: 30_000,
   tickMs: Infinity,
@@ -100,5 +102,6 @@ export const watchful: Rules = Object.freeze({
   livelyMs: 1_200,
   noWorkersMs: 30_000,
   stragglerMs: 1000,
+  stragglerBlindMs: 30_000,
   tickMs: 100,
 });

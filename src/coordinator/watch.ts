@@ -112,8 +112,9 @@ function waiters(shape: RunShape, turn: Turn): Turn {
 function stragglers(shape: RunShape, turn: Turn): Turn {
   const { rules } = shape;
   const average = averageOf(turn.state, rules.stragglerAfter);
-  if (average === null) return turn;
-  const limit = Math.max(rules.stragglerMs, rules.stragglerFactor * average);
+  const limit =
+    average === null ? rules.stragglerBlindMs : Math.max(rules.stragglerMs, rules.stragglerFactor * average);
+  if (limit === Infinity) return turn;
   const { crew, now } = turn.state;
   return hands(crew).reduce((before, member) => {
     const late = startedOf(before.state.load, member.seat).filter(({ at }) => now - at > limit);
@@ -135,7 +136,14 @@ function relieved(shape: RunShape, turn: Turn, { seat }: Member): Turn {
   return after === null ? turn : move(turn, after);
 }
 
-function copyLeaf(shape: RunShape, turn: Turn, from: Member, leaf: Leaf, ms: number, average: number): Turn {
+function copyLeaf(
+  shape: RunShape,
+  turn: Turn,
+  from: Member,
+  leaf: Leaf,
+  ms: number,
+  average: number | null,
+): Turn {
   const { load, now } = turn.state;
   if (!isOpen(load, leaf) || holders(load, leaf) >= holdersMax) return turn;
   const idle = ready(shape, turn.state).find(
@@ -144,7 +152,13 @@ function copyLeaf(shape: RunShape, turn: Turn, from: Member, leaf: Leaf, ms: num
   );
   if (idle === undefined) return turn;
   const who = { from: whoOf(from), to: whoOf(idle) };
-  const notice = { code: 'SPECULATING', leaf, ...who, ratio: ms / average, ms } as const;
+  const notice = {
+    code: 'SPECULATING',
+    leaf,
+    ...who,
+    ratio: average === null ? null : ms / average,
+    ms,
+  } as const;
   return move(also(turn, { kind: 'say', notice }), copyTo(load, leaf, idle.seat, now));
 }
 

@@ -199,6 +199,16 @@ describe('a straggler', () => {
     );
   });
 
+  it('has its leaf copied also before, where that takes very long and somebody is idle', () => {
+    const two = { ...still, shards: 2 };
+    const alive = Array.from({ length: 30 }, (_, second) => beats(1000 * (second + 1))).flat();
+    const early = having(two, ...slow, tick(100), posted(0), ...alive);
+    expect(early.effects).toEqual([]);
+    const { effects } = from(two, early.state, tick(30_100));
+    expect(effects[0]).toMatchObject({ notice: { code: 'SPECULATING', leaf: 1, ratio: null } });
+    expect(holding(effects)).toEqual({ a: [1], b: [1] });
+  });
+
   it('and its copy count once, whichever is first', () => {
     const copied = having(still, ...slow, ...three, ...beats(1300), tick(1400));
     const done = from(still, copied.state, posted(3));
