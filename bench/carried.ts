@@ -1,42 +1,31 @@
 /**
- * What does a coordinator cost beside the exchange? The one of production, with its rules for workers that come, go and fail,
- * audits included, carries a run whose workers answer at once.
+ * What does a run cost with the coordinator of production, its rules for workers that come, go and fail, audits included? It
+ * carries one whose sources move a little from one evaluation to the next.
  */
 import { coordinate, inOneProcess } from '../src/coordinator/coordinator.ts';
 import type { Course, Leg } from '../src/coordinator/course.ts';
 import { watchful } from '../src/coordinator/rules.ts';
 import type { Desk } from '../src/exchange/exchange.ts';
-import { loadJob } from '../src/job/load.ts';
-import type { JobObject } from '../src/job/schema.ts';
 import { logTo } from '../src/log.ts';
-import { prepare } from '../src/prepare.ts';
+import type { Prepared } from '../src/prepare.ts';
 import { version } from '../src/version.ts';
 
 export interface Carried {
-  readonly shards: number;
-  /** Doubles of one answer's gradient; even. */
-  readonly length: number;
+  /** One: a worker of the same process, with the rules for one. */
   readonly seats: number;
+  /** Evaluations that are left out, and those that are measured. */
   readonly warmUp: number;
   readonly iterations: number;
-  /** Called when the warm-up is over. */
-  readonly onWarm: () => Promise<void>;
+  /** Called when the warm-up is over. Default: nobody. */
+  readonly onWarm?: () => Promise<void>;
 }
 
 /** Milliseconds each iteration took, from commit to commit. */
 export async function carried(
   desk: Desk,
-  { shards: count, length, seats, warmUp, iterations, onWarm }: Carried,
+  { program, grid, times, shards, fields }: Prepared,
+  { seats, warmUp, iterations, onWarm = async (): Promise<void> => {} }: Carried,
 ): Promise<number[]> {
-  const object: JobObject = {
-    name: 'crowd',
-    sources: { q: { uniform: [-1, 1], dim: 2, seed: 1 }, rows: length / 2 },
-    tracers: { x: { uniform: [-1, 1], dim: 2, seed: 2 }, rows: count },
-    loss: 'mean(i, sum(j, exp(-sqdist(x, q[j]))))',
-    gradient: ['q'],
-    shards: count,
-  };
-  const { program, grid, times, shards, fields } = await prepare(await loadJob({ object }));
   const last = warmUp + iterations - 1;
   const legAt = (number: number): Leg => {
     const moved = [...fields].map(
@@ -64,8 +53,7 @@ export async function carried(
     course,
     shards,
     rows: { gradient: [], final: false, trajectory: [], values: false },
-    rules: { ...watchful, version, seatsMin: seats },
-    retain: true,
+    ...(seats > 1 ? { rules: { ...watchful, version, seatsMin: seats }, retain: true } : {}),
     log: logTo('error'),
     onProgress: () => {},
     onCommit: () => commits.push(performance.now()),

@@ -12,7 +12,10 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import type { Desk, Seat } from '../src/exchange/exchange.ts';
 import { type Connected, connectRedis } from '../src/exchange/redis/connect.ts';
+import { loadJob } from '../src/job/load.ts';
+import type { JobObject } from '../src/job/schema.ts';
 import { logTo } from '../src/log.ts';
+import { type Prepared, prepare } from '../src/prepare.ts';
 import {
   type Again,
   type LeafName,
@@ -197,6 +200,19 @@ async function ended(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
+/** A job of so many shards whose gradient is an answer's length. */
+async function crowdJob({ shards, length }: Case): Promise<Prepared> {
+  const object: JobObject = {
+    name: 'crowd',
+    sources: { q: { uniform: [-1, 1], dim: 2, seed: 1 }, rows: length / 2 },
+    tracers: { x: { uniform: [-1, 1], dim: 2, seed: 2 }, rows: shards },
+    loss: 'mean(i, sum(j, exp(-sqdist(x, q[j]))))',
+    gradient: ['q'],
+    shards,
+  };
+  return prepare(await loadJob({ object }));
+}
+
 interface Measured extends Case {
   readonly p50: number;
   readonly p99: number;
@@ -244,7 +260,7 @@ async function measure(it: Case): Promise<Measured> {
       cpuBefore = await cpu();
     };
     const took = it.carried
-      ? await carried(desk, { ...it, seats: count, warmUp, onWarm })
+      ? await carried(desk, await crowdJob(it), { ...it, seats: count, warmUp, onWarm })
       : await askedFor(desk, sitting, it, warmUp, onWarm);
     const cpuAfter = await cpu();
     const used = (who: keyof Measured['cpuMs']): number =>

@@ -8,9 +8,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { coordinate, inOneProcess } from '../src/coordinator/coordinator.ts';
-import type { Course, Leg } from '../src/coordinator/course.ts';
-import { watchful } from '../src/coordinator/rules.ts';
 import type { Exchange } from '../src/exchange/exchange.ts';
 import { inProcessExchange } from '../src/exchange/in-process.ts';
 import { type Connected, connectRedis } from '../src/exchange/redis/connect.ts';
@@ -18,11 +15,11 @@ import { loadJob } from '../src/job/load.ts';
 import { logTo } from '../src/log.ts';
 import { type Prepared, prepare } from '../src/prepare.ts';
 import { protocolVersion, RunSheet, WorkerId } from '../src/protocol.ts';
-import { version } from '../src/version.ts';
 import { assignmentOf } from '../src/worker/assignment.ts';
 import { chooseStations } from '../src/worker/engine/discover.ts';
 import { serveOneRun } from '../src/worker/worker.ts';
 import { startRedis } from '../test/setup/redis-server.ts';
+import { carried } from './carried.ts';
 import { lddmm } from './jobs.ts';
 import { median } from './machine.ts';
 
@@ -43,43 +40,11 @@ async function prepared(): Promise<Prepared> {
   return prepare(await loadJob({ object: lddmm(100_000, 100, 10) }));
 }
 
-/** The sources move a little from one evaluation to the next. */
-function courseOf(fields: Prepared['fields']): Course {
-  const legAt = (number: number): Leg => ({
-    number,
-    fields: new Map([...fields].map(([name, array]) => [name, array.map((x) => x * (1 + number * 1e-3))])),
-    last: number + 1 === evaluations,
-  });
-  let number = 0;
-  return {
-    begin: legAt(0),
-    next: async () => (number + 1 === evaluations ? null : legAt(++number)),
-    record: () => null,
-  };
-}
-
 /** Milliseconds an evaluation, the middle one. */
 async function timed(exchange: Exchange, run: string, job: Prepared, seats: number): Promise<number> {
   const sheet = { protocolVersion, run, jobDigest: job.job.digest, seats: { min: seats, max: seats } };
   const desk = await exchange.open(RunSheet.parse({ ...sheet, priority: 0 }));
-  const { program, grid, times, shards, fields } = job;
-  const commits: number[] = [];
-  await coordinate({
-    ...inOneProcess,
-    desk,
-    program,
-    grid,
-    times,
-    course: courseOf(fields),
-    shards,
-    rows: { gradient: [], final: false, trajectory: [], values: false },
-    ...(seats > 1 ? { rules: { ...watchful, version, seatsMin: seats }, retain: true } : {}),
-    log,
-    onProgress: () => {},
-    onCommit: () => commits.push(performance.now()),
-    signal: new AbortController().signal,
-  });
-  return median(commits.slice(warmUp).map((at, n) => at - (commits[warmUp - 1 + n] ?? at)));
+  return median(await carried(desk, job, { seats, warmUp, iterations: evaluations - warmUp }));
 }
 
 async function serve(exchange: Exchange, job: Prepared, threads: number, isolated: boolean): Promise<void> {
