@@ -93,6 +93,11 @@ export function isSkewflowError(e: unknown, tag?: ErrorTag): e is SkewflowError 
   return tag === undefined || e.tag === tag;
 }
 
+/** Whether this code of the system says that a disk is full, or somebody's share of it. */
+export function isCodeOfFull(code: unknown): boolean {
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
 /** For what cannot happen; the message says why it cannot. */
 export function invariant(condition: boolean, why: string): asserts condition {
   if (!condition) throw new Error(`invariant broken: ${why}`);

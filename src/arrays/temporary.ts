@@ -1,6 +1,6 @@
 /** Where does what cannot be read in place lie while it is read? In this machine's temporary folder, if there is room. */
 import { tmpdir } from 'node:os';
-import { SkewflowError } from '../errors.ts';
+import { isCodeOfFull, SkewflowError } from '../errors.ts';
 
 /**
  * Why something is not in the temporary folder, as the user reads it: nothing is wrong with the input, and another machine may
@@ -10,8 +10,7 @@ import { SkewflowError } from '../errors.ts';
  */
 export function noRoomFor(label: string, cause: unknown): SkewflowError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null;
-  const isFull = code === 'ENOSPC' || code === 'EDQUOT';
-  const why = isFull ? 'it is full' : cause instanceof Error ? cause.message : String(cause);
+  const why = isCodeOfFull(code) ? 'it is full' : cause instanceof Error ? cause.message : String(cause);
   return new SkewflowError(
     'OutOfReachError',
     `${label}: it is read from the temporary folder ${tmpdir()}, and cannot be put there: ${why}; make room, or set TMPDIR to a folder that has some`,

@@ -275,6 +275,11 @@ export function openCount(load: Load, seat: SeatId): number {
   return count;
 }
 
+/** Leaves of a queue from a place on that may move to another seat: without an answer, and with nobody else. */
+export function movable(load: Load, { leaves }: Queue, from: number): readonly Leaf[] {
+  return leaves.slice(from).filter((leaf) => isOpen(load, leaf) && !load.copied.has(leaf));
+}
+
 /** The leaves without an answer that a seat is at. */
 export function startedOf(load: Load, seat: SeatId): readonly Started[] {
   return (queueOf(load, seat)?.started ?? []).filter(({ leaf }) => isOpen(load, leaf));

@@ -8,6 +8,7 @@
  * when it had been silent for a while never was at it. And as a worker may be at several
  * leaves, one under suspicion is computed alone: the next loss is about no other.
  */
+import { isCodeOfFull } from '../errors.ts';
 import type { Leaf } from '../partition/seats.ts';
 import type { ErrorReport, WorkerId } from '../protocol.ts';
 import type { Member } from './crew.ts';
@@ -41,8 +42,9 @@ export const noBlame: Blame = Object.freeze({ lost: new Set<WorkerId>(), victims
 /** What is to be made of a worker that says why it cannot go on; null: that has nothing to do with what it computed. */
 export function fateOf({ tag, details }: ErrorReport): Fate | null {
   // Over a network a disk is found to be full when rows are flushed: too late to write them once more, and no fault of theirs.
-  const isFull = details['code'] === 'ENOSPC' || details['code'] === 'EDQUOT';
-  return isFull || tag === 'AbortedError' || tag === 'OutOfReachError' ? null : 'broken';
+  return isCodeOfFull(details['code']) || tag === 'AbortedError' || tag === 'OutOfReachError'
+    ? null
+    : 'broken';
 }
 
 /** Leaves that a worker was at when it was heard of last, or was given while it was lively. */

@@ -4,7 +4,7 @@
  */
 import { deal, type Leaf } from '../partition/seats.ts';
 import type { SeatId } from '../protocol.ts';
-import { give, isOpen, type Load, queueOf, replace } from './load.ts';
+import { give, type Load, movable, queueOf, replace } from './load.ts';
 
 /** How long a seat has begun nothing that is known. It begins a leaf when it is given one, or has answered another. */
 export function stuckMs(load: Load, seat: SeatId, now: number): number {
@@ -16,16 +16,22 @@ export function stuckMs(load: Load, seat: SeatId, now: number): number {
 export function restOf(load: Load, seat: SeatId): readonly Leaf[] {
   const queue = queueOf(load, seat);
   if (queue === null || queue.next === queue.leaves.length) return [];
-  return queue.leaves.slice(queue.next).filter((leaf) => isOpen(load, leaf) && !load.copied.has(leaf));
+  return movable(load, queue, queue.next);
 }
 
 /**
- * What a seat has and is not known to be at goes to `others`, in consecutive runs; null: there is nothing, or nobody. Also what it
- * has likely begun: an answer that it keeps back is as far away as one that it never makes.
+ * The rest of what a seat has goes to `others`, in consecutive runs; null: there is nothing, or nobody. Also what it has likely begun:
+ * an answer that it keeps back is as far away as one that it never makes.
+ *
+ * @param rest - as `restOf` says
  */
-export function relieve(load: Load, seat: SeatId, others: readonly SeatId[], now: number): Load | null {
+export function relieve(
+  load: Load,
+  seat: SeatId,
+  { rest, others }: { readonly rest: readonly Leaf[]; readonly others: readonly SeatId[] },
+  now: number,
+): Load | null {
   const queue = queueOf(load, seat);
-  const rest = restOf(load, seat);
   if (queue === null || rest.length === 0 || others.length === 0) return null;
   const moved = new Set(rest);
   const kept = replace(load, { ...queue, leaves: queue.leaves.filter((leaf) => !moved.has(leaf)) });

@@ -4,7 +4,7 @@
  */
 import type { Leaf } from '../partition/seats.ts';
 import { answersMs, type SeatId } from '../protocol.ts';
-import { give, isOpen, type Load, type Queue, queueOf, replace } from './load.ts';
+import { give, type Load, movable, type Queue, queueOf, replace } from './load.ts';
 import { placeOf } from './stage.ts';
 
 /**
@@ -29,9 +29,7 @@ export function steal(
     if (queue.member.seat === thief || queue.leaves.length - queue.next < enough) continue;
     const begun = queue.next + untold(queue, now, averageMs);
     if (queue.leaves.length - begun < enough) continue;
-    const unstarted = queue.leaves
-      .slice(begun)
-      .filter((leaf) => isOpen(load, leaf) && !load.copied.has(leaf));
+    const unstarted = movable(load, queue, begun);
     if (unstarted.length < enough) continue;
     fullest = queue;
     spare = unstarted;

@@ -53,11 +53,13 @@ export function lively({ rules }: RunShape, { crew, now }: Pick<Asking, 'crew' |
 /**
  * What no seat holds goes to whoever is there, unless fewer are there than there should be; a leaf under suspicion waits until
  * it can be alone.
+ *
+ * @param only - who is there; null: whoever has missed no beat
  */
-export function giveOut(shape: RunShape, turn: Turn): Turn {
+export function giveOut(shape: RunShape, turn: Turn, only: readonly Member[] | null = null): Turn {
   const { crew, load, blame, now } = turn.state;
   if (load.orphans.length === 0 || !isEnough(shape.rules, crew)) return turn;
-  const able = lively(shape, turn.state);
+  const able = only ?? lively(shape, turn.state);
   if (able.length === 0) return turn;
   const suspects = load.orphans.filter((leaf) => isOpen(load, leaf) && isSuspect(shape.rules, blame, leaf));
   const seats = able.map(({ seat }) => seat);

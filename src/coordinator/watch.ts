@@ -5,18 +5,8 @@
 import type { Leaf } from '../partition/seats.ts';
 import type { SeatId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
-import {
-  adopt,
-  clear,
-  copyTo,
-  holders,
-  isOpen,
-  type Latency,
-  openCount,
-  queueOf,
-  startedOf,
-} from './load.ts';
-import { isSuspect, lastAt, tryAlone } from './poison.ts';
+import { clear, copyTo, holders, isOpen, type Latency, openCount, queueOf, startedOf } from './load.ts';
+import { lastAt } from './poison.ts';
 import { relieve, restOf, stuckMs } from './relief.ts';
 import { queueMs } from './rules.ts';
 import type { Asking, Decision, Going, RunEffect } from './run-events.ts';
@@ -93,17 +83,12 @@ function ready(shape: RunShape, state: Asking): readonly Member[] {
 
 /** What a seat has whose work waits for somebody goes to those that wait for nobody, if there are any. */
 function waiters(shape: RunShape, turn: Turn): Turn {
-  const { crew, load, blame, now } = turn.state;
+  const { crew, load } = turn.state;
   const waiting = hands(crew).filter(({ seat, waits }) => waits !== null && openCount(load, seat) > 0);
   const able = ready(shape, turn.state);
   if (waiting.length === 0 || able.length === 0 || !isEnough(shape.rules, crew)) return turn;
   const cleared = waiting.reduce((before, { seat }) => clear(before, seat), load);
-  const suspects = cleared.orphans.filter(
-    (leaf) => isOpen(load, leaf) && isSuspect(shape.rules, blame, leaf),
-  );
-  const order = { last: new Set(blame.victims.keys()), not: new Set(suspects) };
-  const seats = able.map(({ seat }) => seat);
-  return move(turn, tryAlone(adopt(cleared, seats, order, now), blame, suspects, able, now));
+  return giveOut(shape, move(turn, cleared), able);
 }
 
 // --- slowness ---------------------------------------------------------------------------------------------
@@ -129,10 +114,11 @@ function stragglers(shape: RunShape, turn: Turn): Turn {
 function relieved(shape: RunShape, turn: Turn, { seat }: Member): Turn {
   const { load, now } = turn.state;
   // Mostly there is nothing, and who has nothing to do need not be looked for.
-  if (restOf(load, seat).length === 0) return turn;
+  const rest = restOf(load, seat);
+  if (rest.length === 0) return turn;
   const able = ready(shape, turn.state).map((other) => other.seat);
   const idle = able.filter((other) => openCount(load, other) === 0);
-  const after = relieve(load, seat, idle, now);
+  const after = relieve(load, seat, { rest, others: idle }, now);
   return after === null ? turn : move(turn, after);
 }
 

@@ -3,7 +3,7 @@
  * when there is room, or an answer.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isSkewflowError } from '../errors.ts';
+import { isCodeOfFull, isSkewflowError } from '../errors.ts';
 import { unreachableCode } from '../objects/object-store.ts';
 
 /** Between two tries; the disk of somebody who frees space by hand. */
@@ -15,7 +15,7 @@ export type OnFull = (error: Error | null) => void;
 /** Whether a write failed because there is no room; it may be taken up again when there is. */
 export function isFull(error: unknown): boolean {
   for (let at = error; at instanceof Error; at = at.cause) {
-    if ('code' in at && (at.code === 'ENOSPC' || at.code === 'EDQUOT')) return true;
+    if ('code' in at && isCodeOfFull(at.code)) return true;
   }
   return false;
 }

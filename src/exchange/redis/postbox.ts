@@ -145,10 +145,10 @@ export class Postbox {
 
 /** Whether all that a letter says goes with the command that posts it. */
 export function isSmall(postings: readonly Posting[]): boolean {
-  return postings.reduce((bytes, posting) => bytes + postingBytes(posting), 0) <= inlineBytesMax;
+  return bytesOf({ postings }) <= inlineBytesMax;
 }
 
-function bytesOf({ postings }: Letter): number {
+function bytesOf({ postings }: { readonly postings: readonly Posting[] }): number {
   return postings.reduce((bytes, posting) => bytes + postingBytes(posting), 0);
 }
 
