@@ -132,6 +132,7 @@ export function amend(crew: Crew, seat: SeatId, change: Partial<Member>): Crew {
 
 /** Another question is asked: what silent seats were at is of the one before, whatever becomes of them. */
 export function unsuspected(crew: Crew): Crew {
+  if (crew.members.values().every(({ suspects }) => suspects.length === 0)) return crew;
   return { ...crew, members: crew.members.map((member) => ({ ...member, suspects: [] })) };
 }
 

@@ -18,13 +18,14 @@ export function foresee(
   leaves: readonly Leaf[],
 ): { readonly load: Load; readonly checks: readonly Check[] } {
   if (leaves.length === 0) return { load, checks: [] };
+  const wanted = new Set(leaves);
   const owners = new Map<Leaf, Member>();
   const counts = new Map<SeatId, number>();
   for (const { member, leaves: own } of load.queues.values()) {
     const owner = crew.members.get(member.seat);
     if (owner === undefined) continue;
     counts.set(owner.seat, own.length);
-    for (const leaf of own) owners.set(leaf, owner);
+    for (const leaf of own) if (wanted.has(leaf)) owners.set(leaf, owner);
   }
   const byCount = sorted(crew, counts);
   const checks: Check[] = [];

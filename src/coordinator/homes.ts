@@ -37,7 +37,13 @@ export function settle(
   const shares = members.map((member): Share => ({ member, leaves: atHome.get(member.serial) ?? [] }));
   house(shares, homeless, leaves.length);
   balance(shares);
-  return new Map(shares.map((share) => [share.member.seat, share.leaves.toSorted(inOrder)]));
+  return new Map(shares.map((share) => [share.member.seat, ordered(share.leaves)]));
+}
+
+/** Mostly they are. */
+function ordered(leaves: readonly Leaf[]): readonly Leaf[] {
+  const are = leaves.every((leaf, n) => n === 0 || inOrder(leaves[n - 1] as Leaf, leaf) < 0);
+  return are ? leaves : leaves.toSorted(inOrder);
 }
 
 /** Shards by number, the run's own leaf after them. */

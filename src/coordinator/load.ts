@@ -70,27 +70,27 @@ export function newLoad(
 ): Load {
   const places = leaves.map((leaf) => placeOf({ shards }, leaf));
   const editions = pagesOf(shards + 1, edition);
-  const empty: Load = {
+  const open = changed(pagesOf(shards + 1, 0), places, () => 1);
+  const queues = members.map((member) => {
+    const queue = queueFor(member, shares.get(member.seat) ?? []);
+    return [member.seat, refill({ shards, open }, queue, now)] as const;
+  });
+  return {
     shards,
-    open: changed(pagesOf(shards + 1, 0), places, () => 1),
+    open,
     remaining: leaves.length,
     copies: editions,
     asked: editions,
     authors: pagesOf(shards + 1, 0),
-    queues: Roll.of<Queue>([]),
-    longest: Math.max(0, ...[...shares.values()].map((its) => its.length)),
+    queues: Roll.of(queues),
+    longest: Math.max(0, ...queues.map(([, queue]) => queue.leaves.length)),
     copied: new Set(),
     orphans: shares.size === 0 ? leaves : [],
   };
-  const queues = members.map((member) => {
-    const leaves = shares.get(member.seat) ?? [];
-    return [member.seat, refill(empty, { ...newQueue(member), leaves }, now)] as const;
-  });
-  return { ...empty, queues: Roll.of(queues) };
 }
 
-function newQueue(member: Member): Queue {
-  return { member, leaves: [], next: 0, started: [], done: nothingDone };
+function queueFor(member: Member, leaves: readonly Leaf[]): Queue {
+  return { member, leaves, next: 0, started: [], done: nothingDone };
 }
 
 const nothingDone: Latency = Object.freeze({ count: 0, totalMs: 0 });
@@ -100,7 +100,10 @@ export function plus(a: Latency, b: Latency): Latency {
   return { count: a.count + b.count, totalMs: a.totalMs + b.totalMs };
 }
 
-export function isOpen(load: Load, leaf: Leaf): boolean {
+/** What tells which leaves have no answer yet. */
+type Opening = Pick<Load, 'open' | 'shards'>;
+
+export function isOpen(load: Opening, leaf: Leaf): boolean {
   return numberAt(load.open, placeOf(load, leaf)) === 1;
 }
 
@@ -114,7 +117,7 @@ export function copyOf(load: Load, leaf: Leaf): number {
 /** A seat comes, with nothing to do. */
 export function enter(load: Load, member: Member): Load {
   if (load.queues.has(member.seat)) return load;
-  return { ...load, queues: load.queues.with(member.seat, newQueue(member)) };
+  return { ...load, queues: load.queues.with(member.seat, queueFor(member, [])) };
 }
 
 /** A seat's queue is emptied; its leaves are orphans but for those that others have, too. */
@@ -198,10 +201,11 @@ export function answer(
   const places = leaves.map((leaf) => placeOf(load, leaf));
   const open = changed(load.open, places, () => 0);
   const authors = changed(load.authors, places, () => serial);
-  const after = { ...load, open, authors, remaining: load.remaining - leaves.length };
-  if (queue === null) return after;
+  const remaining = load.remaining - leaves.length;
+  if (queue === null) return { ...load, open, authors, remaining };
   const counted = took === null ? queue : { ...queue, done: plus(queue.done, took) };
-  return replace(after, refill(after, counted, now));
+  const refilled = refill({ shards: load.shards, open }, counted, now);
+  return { ...load, open, authors, remaining, queues: load.queues.with(seat, refilled) };
 }
 
 /** The answer that counts is this seat’s. */
@@ -293,15 +297,16 @@ export function planOf(load: Load): {
   const again = new Map<SeatId, readonly Again[]>();
   const leaves = new Map<SeatId, readonly Leaf[]>();
   for (const queue of load.queues.values()) {
-    const open = openOf(load, queue);
-    leaves.set(
-      queue.member.seat,
-      open.filter((leaf) => copyOf(load, leaf) === 0),
-    );
-    const replaced = open.filter((leaf) => copyOf(load, leaf) > 0);
-    if (replaced.length === 0) continue;
-    const asked = replaced.map((leaf) => ({ leaf, copy: copyOf(load, leaf), rows: true }));
-    again.set(queue.member.seat, asked);
+    const first: Leaf[] = [];
+    const replaced: Again[] = [];
+    for (const leaf of queue.leaves) {
+      if (!isOpen(load, leaf)) continue;
+      const copy = copyOf(load, leaf);
+      if (copy === 0) first.push(leaf);
+      else replaced.push({ leaf, copy, rows: true });
+    }
+    leaves.set(queue.member.seat, first);
+    if (replaced.length > 0) again.set(queue.member.seat, replaced);
   }
   return { leaves, again };
 }
@@ -313,11 +318,12 @@ function openOf(load: Load, queue: Queue): readonly Leaf[] {
 }
 
 /** Take the next leaves as started, until as many are as the seat has threads. */
-function refill(load: Load, queue: Queue, now: number): Queue {
+function refill(load: Opening, queue: Queue, now: number): Queue {
+  const { leaves, member } = queue;
   const started = queue.started.filter(({ leaf }) => isOpen(load, leaf));
   let { next } = queue;
-  while (started.length < queue.member.threads && next < queue.leaves.length) {
-    const leaf = queue.leaves[next] as Leaf;
+  while (started.length < member.threads && next < leaves.length) {
+    const leaf = leaves[next] as Leaf;
     next += 1;
     if (isOpen(load, leaf)) started.push({ leaf, at: now });
   }

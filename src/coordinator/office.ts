@@ -110,7 +110,10 @@ export class Office {
     }
     this.#standing = standing;
     const unkept = await this.#secure();
-    if (unkept !== undefined) return this.#feed(unkept);
+    if (unkept !== undefined) {
+      await this.#feed(unkept);
+      return;
+    }
     await this.tick();
     await this.#greet(standing.joins);
     const { resume } = this.#run;
@@ -143,11 +146,15 @@ export class Office {
 
   /** What happened, in order; seats are told of the plan that comes of all of it. */
   async receive(events: readonly DeskEvent[]): Promise<void> {
-    for (const event of events) await this.#receive(event);
+    for (const event of events) {
+      const more = this.#receive(event);
+      // A turn of the microtask queue for each of hundreds of answers would take as long as to add them.
+      if (more !== null) await more;
+    }
     await this.#tellPlan();
   }
 
-  async #receive(event: DeskEvent): Promise<void> {
+  #receive(event: DeskEvent): Promise<void> | null {
     switch (event.kind) {
       case 'beat':
         if (this.#ledger.beat(event.beat)) this.#run.onProgress(this.#ledger.progress());
@@ -155,24 +162,26 @@ export class Office {
       case 'broke':
         return this.#feed({ ...event, final: isFinal(event.error) });
       case 'emptied':
-        await this.#feed(event);
-        return this.#catchUp();
+        return this.#emptied(event);
       case 'left':
       case 'unreachable':
         return this.#feed(event);
       case 'fenced':
         return this.#feed({ kind: 'fenced', epoch: null });
       case 'joined':
-        await this.#feed(event);
-        if (this.#crew.members.has(event.join.seat)) this.#ledger.joined(event.join);
-        return;
+        return this.#joined(event.join);
       case 'posted':
         return this.#post(event.posting);
     }
   }
 
+  async #joined(join: Join): Promise<void> {
+    await this.#feed({ kind: 'joined', join });
+    if (this.#crew.members.has(join.seat)) this.#ledger.joined(join);
+  }
+
   async #greet(joins: readonly Join[]): Promise<void> {
-    for (const join of joins) await this.#receive({ kind: 'joined', join });
+    for (const join of joins) await this.#joined(join);
   }
 
   /** What the run came to; throws what it failed for. */
@@ -220,7 +229,8 @@ export class Office {
   }
 
   /** Somebody else may have been sooner to open the run again: seats may have been taken since, and leaves answered. */
-  async #catchUp(): Promise<void> {
+  async #emptied(event: Extract<DeskEvent, { kind: 'emptied' }>): Promise<void> {
+    await this.#feed(event);
     const standing = this.#standing;
     this.#standing = null;
     if (standing === null || !this.going) return;
@@ -230,23 +240,40 @@ export class Office {
 
   // --- events ---------------------------------------------------------------------------------------------
 
-  #post(posting: Posting): Promise<void> {
+  #post(posting: Posting): Promise<void> | null {
     const { seat, worker, numerics, leaf, count, copy, answer, number, phase, parameterDigest } = posting;
     const tookMs = seat === before ? null : posting.tookMs;
     const fault = answer.kind === 'non-finite' ? answer : null;
-    const place = { number, phase, leaf, count, copy };
-    const print = isCompared(this.#shape, place) ? printOf(answer) : null;
+    const print = isCompared(this.#shape, posting) ? printOf(answer) : null;
+    const digest = parameterDigest;
     return this.#feed(
-      { kind: 'posted', seat, worker, numerics, ...place, tookMs, digest: parameterDigest, fault, print },
-      () => {
-        if (answer.kind === 'non-finite') return;
-        this.#ledger.answered(partialBytes(answer));
-        this.#sheet.put({ leaf, count, answer, worker, numerics });
-        const shards = leavesFrom(leaf, count).join(' ');
-        const facts = { run: this.desk.run, seat, iteration: number + 1, phase, doing: 'answer', shards };
-        this.#run.log.debug(facts, `took the answer of ${shards}`);
+      {
+        kind: 'posted',
+        seat,
+        worker,
+        numerics,
+        number,
+        phase,
+        digest,
+        leaf,
+        count,
+        copy,
+        tookMs,
+        fault,
+        print,
       },
+      posting,
     );
+  }
+
+  #keep(posting: Posting | null): undefined {
+    if (posting === null || posting.answer.kind === 'non-finite') return;
+    const { seat, worker, numerics, leaf, count, answer, number, phase } = posting;
+    this.#ledger.answered(partialBytes(answer));
+    this.#sheet.put({ leaf, count, answer, worker, numerics });
+    const shards = leaf === 'sources' || count === 1 ? String(leaf) : `${leaf}-${leaf + count - 1}`;
+    const facts = { run: this.desk.run, seat, iteration: number + 1, phase, doing: 'answer', shards };
+    this.#run.log.debug(facts, `took the answer of ${shards}`);
   }
 
   #say(notice: Notice): void {
@@ -263,13 +290,24 @@ export class Office {
 
   // --- decisions and effects ------------------------------------------------------------------------------
 
-  /** Feed one event and everything that follows from its effects; `keep` keeps the answer the event brought. */
-  async #feed(event: RunEvent, keep: () => void = () => {}): Promise<void> {
+  /**
+   * Feed one event and everything that follows from its effects; null: there is nothing to wait for.
+   *
+   * @param brought - the answer the event brought, if it brought one
+   */
+  #feed(event: RunEvent, brought: Posting | null = null): Promise<void> | null {
     const { state, effects } = this.#parts.decide(this.#shape, this.#state, event);
     this.#state = state;
     if (state.kind !== 'ended' && state.kind !== 'dropped') this.#crew = state.crew;
-    for (const effect of inOneTrip(effects)) {
-      const next = effect.kind === 'keep' ? keep() : await this.#perform(effect);
+    const acts = inOneTrip(effects);
+    const rest = acts[0]?.kind === 'keep' ? acts.slice(1) : acts;
+    if (rest !== acts) this.#keep(brought);
+    return rest.length === 0 ? null : this.#performAll(rest, brought);
+  }
+
+  async #performAll(acts: readonly Act[], brought: Posting | null): Promise<void> {
+    for (const effect of acts) {
+      const next = effect.kind === 'keep' ? this.#keep(brought) : await this.#perform(effect);
       if (next === undefined) continue;
       await this.#feed(next);
       // Whatever else was decided was decided for a run that goes on.

@@ -59,9 +59,9 @@ import {
 import { broke, emptied, heardAgain, joined, left } from './seating.ts';
 import {
   audit,
+  auditedIn,
   checkFor,
   doubt,
-  isAudited,
   isDoubtful,
   opine,
   replaceCopies,
@@ -159,7 +159,7 @@ function ask(
   const shares = settle(stage.leaves, able, (leaf) => homes[placeOf(shape, leaf)] ?? 0);
   const load = newLoad(shape.shards, stage.leaves, crew.members.values(), shares, state.edition, now);
   const generation = state.generation + 1;
-  const alone = stage.leaves.filter((leaf) => isAudited(shape, number, stage.phase, leaf));
+  const alone = stage.leaves.filter(auditedIn(shape, number, stage.phase));
   // Of what a coordinator before this one asked, the store tells later.
   const audited = state.kind === 'planned' ? { load, checks: [] } : foresee(crew, load, alone);
   const due = now - state.keptAt >= shape.rules.checkpointMs;
@@ -199,10 +199,11 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
   const { number, asked, digest } = state;
   if (event.number !== number || event.phase !== asked.phase || event.digest !== digest)
     return unchanged(state);
+  const { copy } = event;
   const leaves = leavesFrom(event.leaf, event.count);
-  const load = counted(state.load, leaves, event.copy);
+  const load = counted(state.load, leaves, copy);
   const turn = turnOf(load === state.load ? state : { ...state, load });
-  const first = leaves.filter((leaf) => event.copy === copyOf(load, leaf) && isOpen(load, leaf));
+  const first = leaves.filter((leaf) => isOpen(load, leaf) && copy === copyOf(load, leaf));
   const { crew } = state;
   const counts = !crew.dismissed.has(event.seat) && !crew.quarantined.has(event.worker);
   if (!counts || (first.length > 0 && first.length < leaves.length)) {
@@ -238,17 +239,16 @@ function answered(shape: RunShape, turn: Turn, event: PostedEvent, leaves: reado
   const { crew, serial } = serialOf(state.crew, seat, worker);
   const took = event.tookMs === null ? null : { count: leaves.length, totalMs: event.tookMs };
   const load = answer(state.load, leaves, { seat, serial }, took, state.now);
-  const known: Partial<Asking> = {
-    crew,
-    load,
-    latencies: took === null ? state.latencies : learnt(state, took),
-    answeredAt: load.remaining === 0 ? state.now : null,
+  const latencies = took === null ? state.latencies : learnt(state, took);
+  const answeredAt = load.remaining === 0 ? state.now : null;
+  const after: Turn = {
+    state: { ...state, crew, load, latencies, answeredAt },
+    effects: turn.effects,
+    moved: state.load.copied.size > 0 && leaves.some((each) => state.load.copied.has(each)),
   };
-  const copied = leaves.some((each) => state.load.copied.has(each));
-  const after: Turn = { ...change(turn, known), moved: copied };
   if (fault === null) {
     const kept = also(after, { kind: 'keep' });
-    const audited = event.count === 1 && isAudited(shape, state.number, state.asked.phase, leaf);
+    const audited = event.count === 1 && auditedIn(shape, state.number, state.asked.phase)(leaf);
     return audited ? audit(shape, kept, event) : kept;
   }
   const unaudited = withoutForesight(after, leaf);

@@ -117,12 +117,17 @@ function finish({ state, effects }: Turn): Decision {
 /** Workers whose answers are in this stage. */
 function authorsOf({ crew, load }: Asking): readonly WorkerId[] {
   const serials = new Set(valuesOf(load.authors));
-  return [...crew.workers].filter(([serial]) => serials.has(serial)).map(([, worker]) => worker);
+  const authors: WorkerId[] = [];
+  for (const [serial, worker] of crew.workers) if (serials.has(serial)) authors.push(worker);
+  return authors;
 }
 
 function homesAfter({ homes, load }: Asking): Uint32Array {
-  const authors = valuesOf(load.authors);
-  return new Uint32Array(authors.map((serial, place) => (serial === 0 ? (homes[place] ?? 0) : serial)));
+  const after = new Uint32Array(valuesOf(load.authors));
+  homes.forEach((serial, place) => {
+    if (after[place] === 0) after[place] = serial;
+  });
+  return after;
 }
 
 /** How fast seats were in this stage, each against all, unless it was over as soon as their answers could be. */

@@ -75,9 +75,9 @@ export class Worksheet {
     this.#answers = this.#answersOf(leaves, this.#entries, this.#run.retain);
   }
 
-  put({ leaf, count, answer, ...author }: KeptAnswer): void {
+  put({ leaf, count, answer, worker, numerics }: KeptAnswer): void {
     this.#answers?.put(leaf, answer, count);
-    this.#authors.set(leaf, author);
+    this.#authors.set(leaf, { worker, numerics });
   }
 
   withdraw(leaves: readonly Leaf[]): void {

@@ -76,13 +76,16 @@ function addSums(entries: readonly Entry[], left: Added, right: Added): Pick<Add
   if (right.sums.length === 0) return left;
   const sums = new Float64Array(entries.length);
   const winners = new Float64Array(entries.length).fill(-1);
-  for (const [k, { by }] of entries.entries()) {
-    const [a, b] = [left.sums[k] as number, right.sums[k] as number];
+  for (let k = 0; k < entries.length; k++) {
+    const { by } = entries[k] as Entry; // within
+    const a = left.sums[k] as number;
+    const b = right.sums[k] as number;
     if (by === 'sum') {
       sums[k] = a + b;
       continue;
     }
-    const [rowA, rowB] = [left.winners[k] as number, right.winners[k] as number];
+    const rowA = left.winners[k] as number;
+    const rowB = right.winners[k] as number;
     const leftWins =
       rowB < 0 || (rowA >= 0 && (by === 'min' ? a < b : a > b)) || (rowA >= 0 && a === b && rowA <= rowB);
     sums[k] = leftWins ? a : b;

@@ -8,7 +8,10 @@ export type Leaf = number | 'sources';
 
 /** `count` leaves from one on: shards in a row, or one leaf of either kind. */
 export function leavesFrom(leaf: Leaf, count: number): readonly Leaf[] {
-  return leaf === 'sources' ? [leaf] : Array.from({ length: count }, (_, n) => leaf + n);
+  if (leaf === 'sources' || count === 1) return [leaf];
+  const leaves: Leaf[] = [];
+  for (let n = 0; n < count; n++) leaves.push(leaf + n);
+  return leaves;
 }
 
 /** Seat ↦ the leaves it has yet to answer, in the order it should take them. */

@@ -2,6 +2,7 @@
  * What did a fault hit, and what came of it? A fault counts when it hit work, and that is looked at twice: where the process
  * was to its last line, and from the coordinators' log whose answer of that shard was taken afterwards.
  */
+import { leavesOfText } from '../../src/exchange/redis/plan-text.ts';
 import type { Line, Phase, WorkerPosition } from './position.ts';
 import { phaseOf } from './position.ts';
 
@@ -115,7 +116,7 @@ export class Strikes {
 
   /** A coordinator took the answer of these shards. */
   answered({ run, iteration = 0, shards = '', seat = '', time }: Line): void {
-    for (const shard of shards.split(' ')) {
+    for (const shard of leavesOfText(shards)) {
       const key = keyOf(run, iteration, Number(shard));
       if (!this.#answers.has(key)) this.#answers.set(key, { time, seat });
     }
