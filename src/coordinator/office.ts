@@ -7,9 +7,8 @@
 import { randomUUID } from 'node:crypto';
 import { SkewflowError } from '../errors.ts';
 import { isFinal, reportOf } from '../exchange/error-report.ts';
-import type { Desk, DeskEvent, Standing } from '../exchange/exchange.ts';
+import type { Desk, DeskEvent } from '../exchange/exchange.ts';
 import { blocksOf } from '../partition/plan.ts';
-import { leavesFrom } from '../partition/seats.ts';
 import type { Join, ParameterDigest, Posting, RowsWanted } from '../protocol.ts';
 import {
   type Checkpoint,
@@ -29,12 +28,20 @@ import { Keeper } from './keeper.ts';
 import { Lap } from './lap.ts';
 import { Ledger } from './ledger.ts';
 import { factsOf, levelOf, type Notice, textOf } from './notice.ts';
-import { printOf } from './prints.ts';
+import { postedOf } from './posted.ts';
 import { plannedFrom, type RunEvent, type RunState } from './run-events.ts';
 import { decide } from './run-state.ts';
-import { isCompared } from './second-opinions.ts';
 import type { RunShape, Stage } from './stage.ts';
-import { adoptable, before, copiesOf, crewOf, questionOf, remembered, resumable } from './takeover.ts';
+import {
+  before,
+  copiesOf,
+  crewOf,
+  Legacy,
+  leavesAnswered,
+  questionOf,
+  remembered,
+  resumable,
+} from './takeover.ts';
 import { type Act, inOneTrip, type Publication } from './trips.ts';
 import { type AnswersOf, answersOf, Worksheet } from './worksheet.ts';
 
@@ -61,10 +68,7 @@ export class Office {
   /** The crew as it last was, for what is asked about it when the run is over. */
   #crew: Crew;
   /** What is there to be adopted when the first question is the one that was asked before. */
-  #standing: Standing | null = null;
-  #adopted: readonly Posting[] = [];
-  /** What is there of that question and is not believed. */
-  #refused: readonly Posting[] = [];
+  readonly #legacy = new Legacy();
   /** The question that leaves are asked, or are about to be. */
   #asked: { readonly number: number; readonly stage: number; readonly digest: ParameterDigest };
 
@@ -108,7 +112,7 @@ export class Office {
     if (standing.end !== null) {
       throw new SkewflowError('ProtocolError', `the run has ended already: ${standing.end.kind}`);
     }
-    this.#standing = standing;
+    this.#legacy.found(standing);
     const unkept = await this.#secure();
     if (unkept !== undefined) {
       await this.#feed(unkept);
@@ -118,11 +122,10 @@ export class Office {
     await this.#greet(standing.joins);
     const { resume } = this.#run;
     await this.#feed({ kind: 'inputs', digest: digestOf(this.#sheet.given) });
-    this.#standing = null;
+    this.#legacy.close();
     const kept = resumable(resume, this.#asked);
     if (resume !== null || standing.iteration !== null) {
-      const answered = [...kept, ...this.#adopted].flatMap(({ leaf, count }) => leavesFrom(leaf, count));
-      const answers = new Set(answered).size;
+      const answers = leavesAnswered([...kept, ...this.#legacy.postings]);
       this.#say({ code: 'RESUMING', number: this.#sheet.leg.number, answers });
     }
     await this.#adopt(kept);
@@ -205,9 +208,7 @@ export class Office {
 
   /** Take what was answered before as if it came now. */
   async #adopt(kept: readonly KeptAnswer[]): Promise<void> {
-    const [postings, refused] = [this.#adopted, this.#refused];
-    this.#adopted = [];
-    this.#refused = [];
+    const { postings, refused } = this.#legacy.take();
     if (kept.length === 0 && postings.length === 0 && refused.length === 0) return;
     const copies = copiesOf([...postings, ...refused]);
     await this.#feed({ kind: 'adopted', copies, refused: [] });
@@ -224,15 +225,14 @@ export class Office {
   async #reopen(): Promise<RunEvent | undefined> {
     const next = await this.#dispatch.reopen();
     if (next !== undefined) return next;
-    this.#standing = await this.desk.standing();
+    this.#legacy.found(await this.desk.standing());
     return this.#secure();
   }
 
   /** Somebody else may have been sooner to open the run again: seats may have been taken since, and leaves answered. */
   async #emptied(event: Extract<DeskEvent, { kind: 'emptied' }>): Promise<void> {
     await this.#feed(event);
-    const standing = this.#standing;
-    this.#standing = null;
+    const standing = this.#legacy.close();
     if (standing === null || !this.going) return;
     await this.#greet(standing.joins);
     await this.#adopt([]);
@@ -241,29 +241,7 @@ export class Office {
   // --- events ---------------------------------------------------------------------------------------------
 
   #post(posting: Posting): Promise<void> | null {
-    const { seat, worker, numerics, leaf, count, copy, answer, number, phase, parameterDigest } = posting;
-    const tookMs = seat === before ? null : posting.tookMs;
-    const fault = answer.kind === 'non-finite' ? answer : null;
-    const print = isCompared(this.#shape, posting) ? printOf(answer) : null;
-    const digest = parameterDigest;
-    return this.#feed(
-      {
-        kind: 'posted',
-        seat,
-        worker,
-        numerics,
-        number,
-        phase,
-        digest,
-        leaf,
-        count,
-        copy,
-        tookMs,
-        fault,
-        print,
-      },
-      posting,
-    );
+    return this.#feed(postedOf(this.#shape, posting), posting);
   }
 
   #keep(posting: Posting | null): undefined {
@@ -365,10 +343,7 @@ export class Office {
       this.#sheet.ask(stage);
       this.#ledger.published(number, stage.phase, bytesOf(this.#sheet.given));
     }
-    const { postings, agree } = adoptable(this.#standing, question);
-    this.#adopted = agree ? postings : [];
-    this.#refused = agree ? [] : postings;
-    if (this.#adopted.length > 0) {
+    if (this.#legacy.claim(question)) {
       this.#lap.published();
       return plan === null ? undefined : this.#dispatch.assign(plan);
     }

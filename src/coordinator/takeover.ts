@@ -53,31 +53,70 @@ export function resumable(
   return same ? checkpoint.answers : [];
 }
 
+/** Postings of a question that is asked: those that are taken as they stand, and those that are there and not believed. */
+interface Claim {
+  readonly postings: readonly Posting[];
+  readonly refused: readonly Posting[];
+}
+
+const nothing: Claim = Object.freeze({ postings: [], refused: [] });
+
+/** What the store had of a run when this coordinator came to it, until the first question is asked. */
+export class Legacy {
+  #standing: Standing | null = null;
+  #claim: Claim = nothing;
+
+  found(standing: Standing): void {
+    this.#standing = standing;
+  }
+
+  /** What was found, for the last time. */
+  close(): Standing | null {
+    const standing = this.#standing;
+    this.#standing = null;
+    return standing;
+  }
+
+  /** A question is asked: whether there are answers to it that are taken as they stand. */
+  claim(question: Question): boolean {
+    this.#claim = claimOf(this.#standing, question);
+    return this.#claim.postings.length > 0;
+  }
+
+  get postings(): readonly Posting[] {
+    return this.#claim.postings;
+  }
+
+  /** What there is of the question that was asked last, once. */
+  take(): Claim {
+    const claim = this.#claim;
+    this.#claim = nothing;
+    return claim;
+  }
+}
+
+type Question = Pick<Posting, 'number' | 'parameterDigest' | 'phase'>;
+
 /**
  * The postings of this very question that the store has. They may be taken as they stand only if no two answers of one leaf
  * differ, because then one worker lied and it is not known which.
  */
-export function adoptable(
-  standing: Standing | null,
-  { number, phase, parameterDigest }: Pick<Posting, 'number' | 'parameterDigest' | 'phase'>,
-): { readonly postings: readonly Posting[]; readonly agree: boolean } {
+function claimOf(standing: Standing | null, { number, phase, parameterDigest }: Question): Claim {
   const asked = standing?.iteration ?? null;
-  if (standing === null || asked === null) return noPostings;
+  if (standing === null || asked === null) return nothing;
   if (asked.number !== number || asked.phase !== phase || asked.parameterDigest !== parameterDigest)
-    return noPostings;
+    return nothing;
   const { postings } = standing;
   const prints = new Map<Leaf, string>();
   for (const { leaf, count, answer } of postings) {
     // Leaves that were answered together are never compared; whose answer was not believed is in the checkpoint.
     if (count > 1) continue;
     const print = printOf(answer);
-    if ((prints.get(leaf) ?? print) !== print) return { postings, agree: false };
+    if ((prints.get(leaf) ?? print) !== print) return { postings: [], refused: postings };
     prints.set(leaf, print);
   }
-  return { postings, agree: true };
+  return { postings, refused: [] };
 }
-
-const noPostings = { postings: [], agree: true } as const;
 
 /** How often each leaf was asked, as far as its postings tell. */
 export function copiesOf(postings: readonly Posting[]): ReadonlyMap<Leaf, number> {
@@ -86,4 +125,9 @@ export function copiesOf(postings: readonly Posting[]): ReadonlyMap<Leaf, number
     for (const leaf of leavesFrom(first, count)) copies.set(leaf, Math.max(copies.get(leaf) ?? 0, copy));
   }
   return copies;
+}
+
+/** How many leaves these answer. */
+export function leavesAnswered(answers: readonly Pick<Posting, 'count' | 'leaf'>[]): number {
+  return new Set(answers.flatMap(({ leaf, count }) => leavesFrom(leaf, count))).size;
 }

@@ -2,6 +2,7 @@
  * How do the seats of one process post? What they have to say in one turn of the event loop goes as one command, and answers to one
  * question as one frame: where hundreds of seats answer at once, commands and frames cost more than the answers in them.
  */
+import { Packr } from 'msgpackr';
 import { invariant } from '../../errors.ts';
 import type { Posting, RunId, SeatId } from '../../protocol.ts';
 import type { Receipt } from '../exchange.ts';
@@ -10,7 +11,7 @@ import { answerBit, authorsMax, encodePostings, postingBytes } from '../frames/p
 import * as frequent from './frequent-scripts.ts';
 import { lifeMs } from './keys.ts';
 import type { Link } from './link.ts';
-import { type Argument, listOf, type Reply, textOf } from './script.ts';
+import { listOf, type Reply, textOf } from './script.ts';
 
 /** What one seat has to say to one question. */
 export interface Letter {
@@ -92,8 +93,8 @@ export class Postbox {
     // One connection keeps the order, also when both are sent again after an outage.
     const [only] = pieces;
     const set = pieces.length === 1 && only !== undefined ? this.#setPiece(place, 0, only) : null;
-    const args = frameArgs([letter], frame.length, '', place, pieces.length);
-    const posted = this.#link.run(frequent.post, this.#keys.post, [args.length, ...args]);
+    const heading = headingOf([letter], frame.length, place, pieces.length);
+    const posted = this.#link.run(frequent.post, this.#keys.post, [heading, '', ...beatsOf([letter])]);
     const [replies] = await Promise.all([posted, set]);
     return outcomesOf([letter], listOf(replies)[0], frame.length)[0] ?? 'torn';
   }
@@ -128,10 +129,11 @@ export class Postbox {
         const postings = letters.flatMap((letter): readonly Posting[] => letter.postings);
         return { waiting, letters, frame: encodePostings(postings, this.#jobDigest) };
       });
-      const args = sent.flatMap(({ letters, frame }) => {
-        const own = frameArgs(letters, frame.length, frame, '', 0);
-        return [own.length, ...own];
-      });
+      const args = sent.flatMap(({ letters, frame }) => [
+        headingOf(letters, frame.length),
+        frame,
+        ...beatsOf(letters),
+      ]);
       const replies = listOf(await this.#link.run(frequent.post, this.#keys.post, args));
       for (const [n, { waiting, letters, frame }] of sent.entries()) {
         const outcomes = outcomesOf(letters, replies[n], frame.length);
@@ -180,22 +182,66 @@ function questionOf({ postings }: Letter): string {
   return `${number} ${phase} ${parameterDigest}`;
 }
 
-/** A frame and what is in it, as the script `post` takes them. */
-function frameArgs(
-  letters: readonly [Letter, ...Letter[]],
-  bytes: number,
-  frame: Buffer | '',
-  place: string,
-  pieces: number,
-): readonly Argument[] {
+const packr = new Packr({ useRecords: false });
+
+/**
+ * What the script `post` is told of a frame.
+ *
+ * @param place - where it lies, in so many pieces; nowhere: it comes with the command
+ */
+function headingOf(letters: readonly [Letter, ...Letter[]], bytes: number, place = '', pieces = 0): Buffer {
   const { number, phase, parameterDigest } = letters[0].postings[0];
-  const args: Argument[] = [number, phase, parameterDigest, unreadBytesMax, bytes, frame, place, pieces];
-  args.push(letters.length);
-  for (const { seat, heartbeat, isSign, beat, postings } of letters) {
-    args.push(seat, heartbeat, isSign ? lifeMs.heartbeat : '', beat ?? '', postings.length);
-    for (const posting of postings) args.push(answerBit(posting), posting.count);
+  const counts: number[] = [];
+  const bits: number[] = [];
+  const leaves: number[] = [];
+  const signs: (number | string)[] = [];
+  const told: number[] = [];
+  for (const [n, { heartbeat, isSign, beat, postings }] of letters.entries()) {
+    counts.push(postings.length);
+    for (const posting of postings) {
+      bits.push(answerBit(posting));
+      leaves.push(posting.count);
+    }
+    if (isSign) signs.push(n + 1, heartbeat);
+    if (beat !== null) told.push(n + 1);
   }
-  return args;
+  const noted = bits.map((bit, n) => `${n}:${bit}+${leaves[n]}`).join(' ');
+  const ids = letters.map(({ seat }) => seat);
+  const question = [String(number), phase, parameterDigest] as const;
+  const where = [unreadBytesMax, bytes, place, pieces] as const;
+  const runs = runsOf(bits, leaves);
+  return packr.pack([
+    ...question,
+    ...where,
+    ids,
+    counts,
+    bits,
+    leaves,
+    runs,
+    noted,
+    lifeMs.heartbeat,
+    signs,
+    told,
+  ]);
+}
+
+/** What goes behind a frame. */
+function beatsOf(letters: readonly Letter[]): readonly Buffer[] {
+  return letters.flatMap(({ beat }) => beat ?? []);
+}
+
+/** Neighbouring bits together: of each run its first and how many. */
+function runsOf(bits: readonly number[], counts: readonly number[]): readonly number[] {
+  const runs: number[] = [];
+  let [length, end] = [0, -1];
+  for (const [n, bit] of bits.entries()) {
+    const count = counts[n] as number; // as many as bits
+    length = bit === end ? length + count : count;
+    end = bit + count;
+    if (length === count) runs.push(bit, count);
+    else runs[runs.length - 1] = length;
+  }
+  return runs;
 }
 
 /** What the store says of a frame, letter by letter. */

@@ -130,11 +130,8 @@ export class RunWatch {
     if (bytes !== null) this.#iteration = decodeIteration(bytes, this.#sheet.jobDigest);
     this.#fetched = { asked: textOf(askedNow), planned: textOf(plannedNow) };
     const end = bytesOrNull(over);
-    const run = {
-      stamp: numberOf(stamp),
-      iteration: this.#iteration,
-      end: end && decodeControl(end, RunEnd),
-    };
+    const shownAt = numberOf(stamp);
+    const ended = end && decodeControl(end, RunEnd);
     const dismissals = dismissalsOf(listOf(sent));
     const [head, ...parts] = listOf(plans);
     const headText = bytesOrNull(head)?.toString() ?? null;
@@ -148,7 +145,13 @@ export class RunWatch {
       const part = bytesOrNull(parts[n]);
       if (isNewPlan) shown.plan = planHead && planOf(shown, planHead, part);
       receivedBytes += part?.length ?? 0;
-      const view = { plan: shown.plan ?? null, dismissed: dismissals.get(n) ?? null, ...run };
+      const view: RunView = {
+        stamp: shownAt,
+        iteration: this.#iteration,
+        plan: shown.plan ?? null,
+        end: ended,
+        dismissed: dismissals.get(n) ?? null,
+      };
       viewer.show(view, each + (part?.length ?? 0));
     }
     this.#link.carried({ receivedBytes });
