@@ -3,7 +3,7 @@
  *
  * Compiled, as what users run is: a loader for TypeScript makes closures several times as dear.
  * A redis-server of its own, coordinator and workers in processes of their own, on loopback; workers answer at once with
- * arrays of the size asked for, added up as a worker adds its shards' before it posts. The coordinator asks and gathers, or
+ * arrays of the size asked for, one for each subtree that a worker adds its shards' to before it posts. The coordinator asks and gathers, or
  * (`carried`) is the one of production. Prints a table and writes JSON with the machine in it (default: bench-exchange.json).
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -68,6 +68,9 @@ async function serve(seat: Seat, length: number): Promise<void> {
     seeds: null,
     sourceStates: null,
   } as const;
+  // Nothing is computed here, adding included.
+  const nothing = new Float64Array(0);
+  const hollow = { ...answer, sums: nothing, winners: nothing, gradient: nothing };
   const sitting = { protocolVersion, seat: seat.id } as const;
   const who = { ...sitting, worker: WorkerId.parse(seat.id), numerics: 'reference/f64' } as const;
   await seat.join({ ...who, version, engine: 'reference', threads: 1 });
@@ -75,8 +78,8 @@ async function serve(seat: Seat, length: number): Promise<void> {
   let question = '';
   let answered: readonly LeafName[] = [];
   let copied: readonly Again[] = [];
-  // Mostly the same leaves are asked as before: nothing is computed here, adding included.
-  let [given, added]: [readonly LeafName[], readonly Combined[]] = [[], []];
+  // Mostly the same leaves are asked as before, and go together as before.
+  let [given, together]: [readonly LeafName[], readonly Combined[]] = [[], []];
   for (let stamp = -1; ; ) {
     const { iteration, plan, end, stamp: now } = await seat.watch(stamp, never);
     stamp = now;
@@ -97,13 +100,13 @@ async function serve(seat: Seat, length: number): Promise<void> {
     answered = answered.length === 0 ? leaves : [...answered, ...leaves];
     copied = [...copied, ...again];
     if (leaves !== given || plan.alone.length > 0) {
-      const each = leaves.map((leaf) => ({ leaf, ...answer }));
-      added = combine([{ by: 'sum', linear: true }], each, (leaf) => plan.alone.includes(leaf));
+      const each = leaves.map((leaf) => ({ leaf, ...hollow }));
+      together = combine([], each, (leaf) => plan.alone.includes(leaf));
       given = plan.alone.length > 0 ? [] : leaves;
     }
     const envelope = { run, number, phase, parameterDigest, tookMs: 0, ...who } as const;
     await seat.post([
-      ...added.map(({ leaf, count, answer: sum }) => ({ leaf, count, copy: 0, answer: sum, ...envelope })),
+      ...together.map(({ leaf, count }) => ({ leaf, count, copy: 0, answer, ...envelope })),
       ...again.map(({ leaf, copy }) => ({ leaf, count: 1, copy, answer, ...envelope })),
     ]);
   }
