@@ -56,6 +56,7 @@ async function fetchBatch(
   const runs = await client.list({ batch: batch as NonNullable<RunStatus['batch']>, limit: 100_000 });
   if (runs.length === 0) throw new SkewflowError('UsageError', `batch ${batch} is not known`);
   await mkdir(out, { recursive: true });
+  const paths = [...new Set(runs.flatMap(({ set }) => [...changedPaths(set).keys()]))];
   const rows: (readonly string[])[] = [];
   for (const status of runs.toReversed()) {
     const folder = `${await nameOf(client, status.run)}-${status.run}`;
@@ -63,6 +64,7 @@ async function fetchBatch(
     rows.push([
       status.run,
       status.name,
+      ...paths.map((path) => changedPaths(status.set).get(path) ?? ''),
       status.state,
       `${lossOf(status) ?? ''}`,
       `${status.summary?.['iterations'] ?? ''}`,
@@ -71,7 +73,7 @@ async function fetchBatch(
       status.error?.message ?? '',
     ]);
   }
-  const head = ['run', 'name', 'state', 'loss', 'iterations', 'seconds', 'folder', 'error'];
+  const head = ['run', 'name', ...paths, 'state', 'loss', 'iterations', 'seconds', 'folder', 'error'];
   const index = join(out, 'index.csv');
   await writeFile(index, [head, ...rows].map((row) => `${row.map(field).join(',')}\n`).join(''));
   process.stdout.write(
@@ -80,6 +82,16 @@ async function fetchBatch(
       : `${index}\n`,
   );
   finish(runs.every(({ state }) => state === 'done') ? exitCodes.done : exitCodes.jobFailed);
+}
+
+/** Path ↦ value of each change, the last where one is changed twice: a column a path, as tables want it. */
+function changedPaths(set: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    set.map((change): [string, string] => {
+      const [path = '', ...value] = change.split('=');
+      return [path.trim(), value.join('=').trim()];
+    }),
+  );
 }
 
 /** RFC 4180. */

@@ -39,6 +39,8 @@ export class RunHandle {
     readonly name: string;
     /** Whether it was there already: queued, going on or done. */
     readonly known: boolean;
+    /** What was changed in the job for it, by this submission: `params.sigma=0.3`. */
+    readonly set: readonly string[];
   } | null;
   readonly #run: RunId;
   readonly #parts: Parts;

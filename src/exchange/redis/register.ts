@@ -57,7 +57,8 @@ export function redisRegister(link: Link, hints: Hints): Register {
         error: null,
         summary: null,
       } satisfies RunNews);
-      const args = [run, headOf(order), JSON.stringify(order), Buffer.from(inputs ?? []), news];
+      const changes = String(order.folder['set'] ?? '');
+      const args = [run, headOf(order), JSON.stringify(order), Buffer.from(inputs ?? []), news, changes];
       const [outcome, attempt, state] = listOf(
         await link.run(scripts.submit, [...recordOf(run), ...own], args),
       );
