@@ -18,13 +18,14 @@ import type { Exchange } from './exchange/exchange.ts';
 import { inProcessExchange } from './exchange/in-process.ts';
 import type { Job } from './job/job.ts';
 import { closeJob, loadJob } from './job/load.ts';
+import { withOwnRowAdvice } from './job/own-row.ts';
 import type { JobObject } from './job/schema.ts';
 import { type Log, logTo } from './log.ts';
 import { opening } from './opening.ts';
 import { type Optimization, openOptimization } from './optimization.ts';
 import { isOwnLeaf, type Part } from './partition/parts.ts';
 import { type Prepared, prepare } from './prepare.ts';
-import { type LeafName, protocolVersion, type RowsWanted, RunId, WorkerId } from './protocol.ts';
+import { type LeafName, protocolVersion, type RowsWanted, RunId, workerIdOf } from './protocol.ts';
 import { type MeetingPlace, type OutputFolder, openPartPlace, openPlace } from './results.ts';
 import { assignmentOf, roomForRows } from './worker/assignment.ts';
 import { chooseStations, type EngineChoice, type Station } from './worker/engine/discover.ts';
@@ -167,7 +168,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const open = opening(optimization.numericsBefore, classes, settings.allowMixed);
   const work = { prepared, wanted, course, rows: place.rows, meeting, open };
   const evaluated = await evaluate(work, settings, tell).catch((error: unknown) => {
-    throw optimization.explain(error);
+    throw withOwnRowAdvice(optimization.explain(error), job.system);
   });
   const evaluateSeconds = clock.lap();
 
@@ -234,7 +235,7 @@ async function evaluate(
       exchange,
       engine: () => open(station),
       open: async () => assignment,
-      worker: WorkerId.parse(`${hostname()}:${process.pid}`),
+      worker: workerIdOf(hostname(), process.pid),
       threads,
       log,
       signal: AbortSignal.any([signal, stop.signal]),

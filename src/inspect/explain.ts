@@ -2,6 +2,7 @@
 import { shapeOf } from '../coordinator/coordinator.ts';
 import { rowsWanted } from '../coordinator/result.ts';
 import type { Job } from '../job/job.ts';
+import { ownRowAdvice, singularOwnRows } from '../job/own-row.ts';
 import { blockRows } from '../kernels/block.ts';
 import type { Kernel, Step } from '../kernels/ir/kernel.ts';
 import { lower } from '../kernels/lower/lower.ts';
@@ -234,5 +235,5 @@ function warningsOf({ program, shards }: Planned, work: readonly WorkLine[]): re
       `the gradient of ${pair.name} is M² × ${pair.width} = ${m * m * pair.width} numbers, from every shard`,
     );
   }
-  return warnings;
+  return [...warnings, ...singularOwnRows(program.system).map(ownRowAdvice)];
 }
