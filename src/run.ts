@@ -16,6 +16,7 @@ import { rowsWanted, type Tensors } from './coordinator/result.ts';
 import { SkewflowError } from './errors.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import { inProcessExchange } from './exchange/in-process.ts';
+import { admissionOf, defaultAdmission, refuseBeyond } from './job/admission.ts';
 import type { Job } from './job/job.ts';
 import { closeJob, loadJob } from './job/load.ts';
 import { withOwnRowAdvice } from './job/own-row.ts';
@@ -27,6 +28,7 @@ import { isOwnLeaf, type Part } from './partition/parts.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { type LeafName, protocolVersion, type RowsWanted, RunId, workerIdOf } from './protocol.ts';
 import { type MeetingPlace, type OutputFolder, openPartPlace, openPlace } from './results.ts';
+import { refuseWithoutRoom } from './room-for-results.ts';
 import { assignmentOf, roomForRows } from './worker/assignment.ts';
 import { chooseStations, type EngineChoice, type Station } from './worker/engine/discover.ts';
 import type { Engine } from './worker/engine/engine.ts';
@@ -144,9 +146,12 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const prepared = await prepare(job);
   const wanted = rowsWanted(job.system, job.output, prepared.grid);
   refuseAborted(settings.signal);
+  const admission = admissionOf(job, prepared.grid.times.length - 1);
+  refuseBeyond(admission, defaultAdmission);
   roomForRows(prepared, prepared.grid, settings);
   const { part } = settings;
   const out = folderOf(job, settings);
+  await refuseWithoutRoom(job, admission.resultBytes, out, settings.memoryBytes);
   const meeting = part === null ? null : meetingOf(prepared, part);
   await using place =
     meeting === null ? await openPlace(job, wanted, out) : await openPartPlace(job, wanted, meeting, out);

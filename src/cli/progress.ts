@@ -1,6 +1,6 @@
 /** How is progress shown? One line rewritten in place on a terminal, a plain line every few seconds otherwise. */
 import type { ProgressEvent } from '../index.ts';
-import { significant } from './numbers.ts';
+import { durationText, significant } from './numbers.ts';
 
 /** Between two plain lines. */
 const plainEveryMs = 5000;
@@ -47,8 +47,14 @@ function line(event: ProgressEvent, seconds: number): string {
   const share = total === 0 ? 0 : done / total;
   if (step !== null) {
     const figures = `loss ${significant(step.loss, 9)}, |gradient| ${significant(step.gradientNorm, 3)}`;
-    return `iteration ${step.iteration}: ${figures}, ${event.iteration} evaluations, ${seconds.toFixed(0)} s`;
+    return `iteration ${step.iteration}: ${figures}, ${event.iteration} evaluations, ${durationText(seconds)}`;
   }
-  const left = share > 0 ? `, ${((seconds * (1 - share)) / share).toFixed(0)} s left` : '';
-  return `${event.phase}: ${(100 * share).toFixed(0)} % of ${total} blocks, ${seconds.toFixed(0)} s${left}`;
+  const left = share > 0 ? `, ${durationText((seconds * (1 - share)) / share)} left` : '';
+  return `${event.phase}: ${percent(share)} of ${total} blocks, ${durationText(seconds)}${left}`;
+}
+
+/** Of a job that takes days the first hours are not 0 %. */
+function percent(share: number): string {
+  const value = 100 * share;
+  return `${share === 0 || value >= 1 ? value.toFixed(0) : significant(value, 2)} %`;
 }

@@ -24,8 +24,9 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   } catch (error) {
     const aborted = isSkewflowError(error, 'AbortedError') || controller.signal.aborted;
     if (!aborted) throw error;
-    // Work that can be gone on with says so itself.
-    const resumable = isSkewflowError(error, 'AbortedError') && error.details['iteration'] !== undefined;
+    // Work that can be gone on with says so itself; a run that was told to end only says why.
+    const { iteration, why } = isSkewflowError(error, 'AbortedError') ? error.details : {};
+    const resumable = iteration !== undefined && why === undefined && error instanceof SkewflowError;
     throw new SkewflowError(
       'AbortedError',
       resumable ? error.message : 'stopped; nothing was written',
