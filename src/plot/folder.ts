@@ -1,8 +1,7 @@
 /** What can be drawn of a folder of results? Whatever it holds: convergence, final states, trajectories, gradient norms. */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { openNpy } from '../arrays/npy.ts';
-import { elementCount } from '../arrays/source.ts';
+import { type ResultArray, resultArrays } from '../arrays/result-arrays.ts';
 import { SkewflowError } from '../errors.ts';
 import { convergencePlot } from './convergence.ts';
 import { readHistory } from './history.ts';
@@ -73,10 +72,12 @@ interface Summary {
 /** States at the end time as clouds; in grey where they were at the first saved time. */
 async function finalPlot(name: string, folder: string): Promise<string | null> {
   const panels: Panel[] = [];
-  for (const field of await fieldsIn(folder, 'final')) {
-    const end = await openRows(join(folder, 'final', `${field}.npy`));
+  const trajectories = await resultArrays(folder, 'trajectory');
+  for (const { field, open } of await resultArrays(folder, 'final')) {
+    const end = await openRows(open);
     if (end === null) continue;
-    const start = await openRows(join(folder, 'trajectory', `${field}.npy`));
+    const saved = trajectories.find((trajectory) => trajectory.field === field);
+    const start = saved === undefined ? null : await openRows(saved.open, dotsMax, 1);
     const view = viewOf(end.rows);
     const cloud = (rows: readonly Row[], colour: string): Mark => ({
       kind: 'dots',
@@ -95,8 +96,8 @@ async function finalPlot(name: string, folder: string): Promise<string | null> {
 /** The way of some rows, from the first saved time to the last. */
 async function trajectoryPlot(name: string, folder: string): Promise<string | null> {
   const panels: Panel[] = [];
-  for (const field of await fieldsIn(folder, 'trajectory')) {
-    const saved = await openRows(join(folder, 'trajectory', `${field}.npy`), pathsMax);
+  for (const { field, open } of await resultArrays(folder, 'trajectory')) {
+    const saved = await openRows(open, pathsMax);
     if (saved === null || saved.times.length < 2) continue;
     const view = viewOf(saved.times.flat());
     const paths = saved.rows.map(
@@ -171,15 +172,6 @@ function cloudPanel(field: string, { across, up }: View, marks: readonly Mark[])
   };
 }
 
-/** Fields of a kind that have an array in the folder. */
-async function fieldsIn(folder: string, kind: 'final' | 'trajectory'): Promise<readonly string[]> {
-  const names = await readdir(join(folder, kind)).catch(() => []);
-  return names
-    .filter((file) => file.endsWith('.npy') && file !== 't.npy')
-    .map((file) => file.slice(0, -'.npy'.length))
-    .sort();
-}
-
 interface Rows {
   /** N, of which `rows` are some. */
   readonly count: number;
@@ -188,25 +180,38 @@ interface Rows {
   readonly times: readonly (readonly Row[])[];
 }
 
-/** Evenly spread rows of an array N × d or times × N × d with d from 2; null for another shape, or no file. */
-async function openRows(path: string, rowsMax = dotsMax): Promise<Rows | null> {
-  const array = await openNpy(path).catch(() => null);
+/** One row of so many, or more of them, is drawn: those between are read with it, so many numbers at once. */
+const strideMax = 16;
+const readMax = 2 ** 20;
+
+/**
+ * Evenly spread rows of an array N × d or times × N × d with d from 2, at the first so many times; null for another shape, and
+ * for an array that cannot be read.
+ */
+async function openRows(
+  open: ResultArray['open'],
+  rowsMax = dotsMax,
+  timesMax = Number.POSITIVE_INFINITY,
+): Promise<Rows | null> {
+  const array = await open().catch(() => null);
   if (array === null) return null;
   try {
     const [times, count, width] = array.shape.length === 2 ? [1, ...array.shape] : array.shape;
     const drawn = array.shape.length < 4 && (width ?? 0) >= 2 && (count ?? 0) > 0;
     if (!drawn || times === undefined || count === undefined || width === undefined) return null;
     const stride = Math.ceil(count / rowsMax);
+    const rowsAtOnce = stride > strideMax ? 1 : Math.max(1, Math.floor(readMax / (stride * width))) * stride;
     const slices: Row[][] = [];
-    for (let t = 0; t < times; t++) {
+    for (let t = 0; t < Math.min(times, timesMax); t++) {
       const slice: Row[] = [];
-      for (let n = 0; n < count; n += stride) {
-        const at = (t * count + n) * width;
-        slice.push([...(await array.elements(at, at + width))]);
+      for (let first = 0; first < count; first += Math.max(rowsAtOnce, stride)) {
+        const at = t * count + first;
+        const read = await array.elements(at * width, Math.min(at + rowsAtOnce, (t + 1) * count) * width);
+        for (let n = 0; n < read.length; n += stride * width) slice.push([...read.subarray(n, n + width)]);
       }
       slices.push(slice);
     }
-    return elementCount(array.shape) === 0 ? null : { count, rows: slices[0] ?? [], times: slices };
+    return slices.length === 0 ? null : { count, rows: slices[0] ?? [], times: slices };
   } finally {
     await array.close();
   }

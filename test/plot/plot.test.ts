@@ -64,6 +64,21 @@ describe('plot', () => {
     }
   });
 
+  it('draws the same clouds and paths of a zarr group', async () => {
+    const folder = await temporaryFolder();
+    const many = { ...job, tracers: { ...job.tracers, rows: 23_000 }, shards: 3 } as JobObject;
+    const clouds = async (format: 'npy' | 'zarr'): Promise<readonly string[]> => {
+      const out = join(folder, format);
+      await run({ ...many, output: { save: ['final', 'trajectory'], every: 2, format } }, { out });
+      await plot(out);
+      return Promise.all(['final', 'trajectory'].map((name) => readFile(join(out, `${name}.svg`), 'utf8')));
+    };
+    const [npy, zarr] = [await clouds('npy'), await clouds('zarr')];
+    expect(zarr).toEqual(npy);
+    // Every second of x, before and after, and q.
+    expect(count(npy[0] as string, /<circle/gu)).toBe(2 * (11_500 + 2));
+  });
+
   it.skipIf(fontless !== null)(
     `draws each picture as PNG, too, where that is wanted${fontless ?? ''}`,
     async () => {
