@@ -71,6 +71,10 @@ describeWithRedis('the commands of a fleet', () => {
     expect(table[1]).toMatch(/ small +params\.sigma=1\.1 +done/);
     const both = await fleet.run('ls', '--batch', (line ?? '').replace('batch ', ''));
     expect(both.stdout).toMatch(/sigma=1\.1[\s\S]*sigma=0\.9/);
+
+    // The same three jobs by other changes: each batch knows them by its own.
+    await fleet.run('submit', 'job.yaml', '--sweep', 'params.sigma=0.50,0.70,0.90', '--wait');
+    expect((await fleet.run('ls', '--batch', batch)).stdout).not.toMatch(/0\.[579]0/);
   });
 
   test('a batch of which one fails exits 1 and says why', limits, async () => {

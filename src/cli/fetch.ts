@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { exitCodes, SkewflowError } from '../errors.ts';
+import { exitCodes, SkewflowError, unwritable } from '../errors.ts';
 import type { Client, RunStatus } from '../index.ts';
 import { type FleetOptions, withClient, withStorage } from './fleet.ts';
 import { lossOf } from './table.ts';
@@ -55,7 +55,10 @@ async function fetchBatch(
   const { out = batch, force = false } = options;
   const runs = await client.list({ batch: batch as NonNullable<RunStatus['batch']>, limit: 100_000 });
   if (runs.length === 0) throw new SkewflowError('UsageError', `batch ${batch} is not known`);
-  await mkdir(out, { recursive: true });
+  const refuse = (cause: unknown): never => {
+    throw unwritable(out, cause);
+  };
+  await mkdir(out, { recursive: true }).catch(refuse);
   const paths = [...new Set(runs.flatMap(({ set }) => [...changedPaths(set).keys()]))];
   const rows: (readonly string[])[] = [];
   for (const status of runs.toReversed()) {
@@ -75,7 +78,9 @@ async function fetchBatch(
   }
   const head = ['run', 'name', ...paths, 'state', 'loss', 'iterations', 'seconds', 'folder', 'error'];
   const index = join(out, 'index.csv');
-  await writeFile(index, [head, ...rows].map((row) => `${row.map(field).join(',')}\n`).join(''));
+  await writeFile(index, [head, ...rows].map((row) => `${row.map(field).join(',')}\n`).join('')).catch(
+    refuse,
+  );
   process.stdout.write(
     options.json === true
       ? `${JSON.stringify({ batch, out, runs: runs.map(({ run }) => run) }, null, 2)}\n`

@@ -239,8 +239,10 @@ async function ended(
       await failed(error, charge, story, spool, leave);
     }
   } catch (cause) {
-    // The lease lapses, and whoever takes the run goes on from its checkpoint.
+    // Whoever takes the run goes on from its checkpoint; if its end could not be kept, it may be kept later.
     log.warn(facts, `the run is left to the next coordinator: ${String(cause)}`);
+    await sleep(pauseMs, undefined, { signal: leave }).catch(() => {});
+    await Promise.race([charge.release('again'), means.away()]).catch(() => {});
   }
 }
 

@@ -33,7 +33,7 @@ export function singularOwnRows({ flow, sources, terms }: Formulas): readonly Ow
 
 /** What to do about such a formula. */
 export function ownRowAdvice({ formula }: OwnRow): string {
-  return `${formula} sums over pairs of sources, each with itself, too, where its term is not finite: leave that one out, as in \`sum(k != j, …)\``;
+  return `${formula} sums over all sources, a source itself among them, where the term is not finite: leave it out, as in \`sum(k != j, …)\``;
 }
 
 /** A run's error with what to do, where a source that meets itself explains it. */

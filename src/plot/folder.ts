@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { type ResultArray, resultArrays } from '../arrays/result-arrays.ts';
-import { SkewflowError } from '../errors.ts';
+import { SkewflowError, unwritable } from '../errors.ts';
 import { convergencePlot } from './convergence.ts';
 import { readHistory } from './history.ts';
 import { pngDrawing } from './png.ts';
@@ -22,7 +22,8 @@ export interface PlotOptions {
  * Draw what a folder of results holds, into SVG files in it.
  *
  * @returns the paths written
- * @throws InputError when it is no folder of results, or has nothing that can be drawn; UsageError when PNGs cannot be drawn
+ * @throws InputError when it is no folder of results, or has nothing that can be drawn; UsageError when PNGs cannot be drawn; JobFailedError
+ * where nothing can be written
  */
 export async function plotFolder(
   folder: string,
@@ -48,11 +49,11 @@ export async function plotFolder(
   const written: string[] = [];
   for (const [file, svg] of pictures) {
     if (svg === null) continue;
-    await writeFile(join(folder, file), svg);
+    await save(join(folder, file), svg);
     written.push(join(folder, file));
     if (draw === null) continue;
     const picture = join(folder, file.replace(/svg$/u, 'png'));
-    await writeFile(picture, await draw(svg));
+    await save(picture, await draw(svg));
     written.push(picture);
   }
   if (written.length > 0) return written;
@@ -60,6 +61,12 @@ export async function plotFolder(
     'InputError',
     `${folder} holds nothing to draw: add \`gradient\`, \`optimize\` or \`output: { save: [final] }\` to the job`,
   );
+}
+
+async function save(path: string, data: Buffer | string): Promise<void> {
+  await writeFile(path, data).catch((cause: unknown) => {
+    throw unwritable(path, cause);
+  });
 }
 
 interface Summary {
@@ -82,7 +89,7 @@ async function finalPlot(name: string, folder: string): Promise<string | null> {
     const cloud = (rows: readonly Row[], colour: string): Mark => ({
       kind: 'dots',
       points: rows.map((row) => seen(row, view)),
-      radius: end.count > 2000 ? 0.8 : 1.8,
+      radius: end.count > 2000 ? 0.8 : end.count > 200 ? 1.8 : 3,
       colour,
       opacity: 0.7,
     });
