@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { exitCodes, SkewflowError, unwritable } from '../errors.ts';
 import type { Client, RunStatus } from '../index.ts';
 import { type FleetOptions, withClient, withStorage } from './fleet.ts';
+import { interruptible } from './signals.ts';
 import { lossOf } from './table.ts';
 
 interface Options extends Partial<FleetOptions> {
@@ -34,7 +35,7 @@ export function fetchCommand(finish: (code: number) => void): Command {
 
 async function fetchOne(client: Client, id: string, options: Options): Promise<void> {
   const { out = `${await nameOf(client, id)}-out`, force = false } = options;
-  const { folder, summary } = await client.run(id).fetch({ out, force });
+  const { folder, summary } = await interruptible((signal) => client.run(id).fetch({ out, force, signal }));
   process.stdout.write(
     options.json === true ? `${JSON.stringify({ id, folder, ...summary }, null, 2)}\n` : `${folder}\n`,
   );
@@ -63,7 +64,12 @@ async function fetchBatch(
   const rows: (readonly string[])[] = [];
   for (const status of runs.toReversed()) {
     const folder = `${await nameOf(client, status.run)}-${status.run}`;
-    if (status.state === 'done') await client.run(status.run).fetch({ out: join(out, folder), force });
+    if (status.state === 'done') {
+      await interruptible(
+        (signal) => client.run(status.run).fetch({ out: join(out, folder), force, signal }),
+        `the folders in ${out} are complete, others are not there yet`,
+      );
+    }
     rows.push([
       status.run,
       status.name,

@@ -4,9 +4,13 @@ import { exitCodes, isSkewflowError, SkewflowError } from '../errors.ts';
 /**
  * Do `work` under a signal that SIGINT and SIGTERM abort.
  *
+ * @param left - what a user should know of what was done until then
  * @throws AbortedError, `details.signal` naming the signal, when one ended the work
  */
-export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function interruptible<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  left = 'nothing was written',
+): Promise<T> {
   const controller = new AbortController();
   let received: 'SIGINT' | 'SIGTERM' | null = null;
   const interrupt = (signal: 'SIGINT' | 'SIGTERM') => (): void => {
@@ -29,7 +33,7 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
     const resumable = iteration !== undefined && why === undefined && error instanceof SkewflowError;
     throw new SkewflowError(
       'AbortedError',
-      resumable ? error.message : 'stopped; nothing was written',
+      resumable ? error.message : `stopped; ${left}`,
       { signal: received },
       { cause: error },
     );
