@@ -142,10 +142,7 @@ interface View {
 function viewOf(rows: readonly Row[]): View {
   const width = rows[0]?.length ?? 0;
   const spreads = Array.from({ length: width }, (_, c) => {
-    const [low, high] = rangeOf(
-      rows.map((row) => row[c] as number),
-      'linear',
-    );
+    const [low, high] = bulkOf(rows.map((row) => row[c] as number)).range;
     return { c, spread: high - low };
   });
   const [a, b] = [...spreads].sort((one, other) => other.spread - one.spread);
@@ -159,11 +156,10 @@ function seen(row: Row, { across, up }: View): Point {
 
 function cloudPanel(field: string, { across, up }: View, marks: readonly Mark[]): Panel {
   const points = marks.flatMap((mark) => (mark.kind === 'bars' ? [] : mark.points));
-  const axis = (label: string, values: readonly number[]): Axis => ({
-    label,
-    range: rangeOf(values, 'linear'),
-    scale: 'linear',
-  });
+  const axis = (label: string, values: readonly number[]): Axis => {
+    const { range, isWhole } = bulkOf(values);
+    return { label: isWhole ? label : `${label} (some lie farther out)`, range, scale: 'linear' };
+  };
   return {
     x: axis(
       `${field}[${across}]`,
@@ -177,6 +173,22 @@ function cloudPanel(field: string, { across, up }: View, marks: readonly Mark[])
     equal: true,
     height: 520,
   };
+}
+
+/** Fewer numbers than this are all shown. */
+const bulkMin = 100;
+/** How many times as far as the middle 98 % the others may reach before they are left out. */
+const stretchMax = 4;
+
+/** Where nearly all of some numbers are: one asteroid that is thrown out of its system must not make a dot of the others. */
+function bulkOf(values: readonly number[]): { readonly range: Axis['range']; readonly isWhole: boolean } {
+  const range = rangeOf(values, 'linear');
+  const sorted = Float64Array.from(values.filter(Number.isFinite)).sort();
+  const at = (share: number): number => sorted[Math.round(share * (sorted.length - 1))] ?? 0;
+  const [low, high] = [at(0.01), at(0.99)];
+  const spread = high - low;
+  const isWhole = sorted.length < bulkMin || spread === 0 || range[1] - range[0] <= stretchMax * spread;
+  return { range: isWhole ? range : [low - spread / 2, high + spread / 2], isWhole };
 }
 
 interface Rows {

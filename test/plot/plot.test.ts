@@ -64,6 +64,24 @@ describe('plot', () => {
     }
   });
 
+  it('shows where nearly all rows are, and says so, where a few are thrown far out', async () => {
+    const out = join(await temporaryFolder(), 'out');
+    await run(
+      {
+        name: 'thrown',
+        tracers: { x: { uniform: [-1, 1], dim: 2, seed: 3 }, far: { linspace: [0, 1] }, rows: 500 },
+        flow: { x: 'select(far > 0.997, 1e4, 0) * x' },
+        integrate: { scheme: 'euler', from: 0, to: 1, steps: 1 },
+        output: { save: ['final'] },
+      },
+      { out, engine: 'reference' },
+    );
+    await plot(out);
+    const svg = await readFile(join(out, 'final.svg'), 'utf8');
+    expect(svg).toContain('x[1] (some lie farther out)');
+    expect(count(svg, />-?1<\/text>/gu)).toBeGreaterThanOrEqual(4);
+  });
+
   it('draws the same clouds and paths of a zarr group', async () => {
     const folder = await temporaryFolder();
     const many = { ...job, tracers: { ...job.tracers, rows: 23_000 }, shards: 3 } as JobObject;
