@@ -74,7 +74,10 @@ function summary(result: RunResult): string {
   }
   if (facts.optimization !== null) {
     const { iterations, evaluations, reason } = facts.optimization;
-    rows.push(['iterations', `${iterations} (${evaluations} evaluations): ${reasons[reason]}`]);
+    rows.push([
+      'iterations',
+      `${iterations} (${evaluations} ${evaluations === 1 ? 'evaluation' : 'evaluations'}): ${reasons[reason]}`,
+    ]);
   }
   rows.push(
     ['engine', `${facts.engine} (${facts.numerics})`],
