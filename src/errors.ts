@@ -102,3 +102,21 @@ export function isCodeOfFull(code: unknown): boolean {
 export function invariant(condition: boolean, why: string): asserts condition {
   if (!condition) throw new Error(`invariant broken: ${why}`);
 }
+
+/** What the operating system refuses a write with, in words. */
+const refusals: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EDQUOT: 'the disk quota is used up',
+  EEXIST: 'a file is in its way',
+  ENOSPC: 'no space is left on the disk',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+};
+
+/** The error for a file or folder that could not be written. */
+export function unwritable(path: string, cause: unknown): SkewflowError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const why = refusals[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  return new SkewflowError('JobFailedError', `${path}: could not be written: ${why}`, {}, { cause });
+}

@@ -2,7 +2,7 @@
 import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { SkewflowError } from './errors.ts';
+import { SkewflowError, unwritable } from './errors.ts';
 
 /** An example that comes with the package. */
 export interface Example {
@@ -69,7 +69,7 @@ function titleOf(yaml: string): string {
  *
  * The folder appears when it is complete, or not at all.
  *
- * @throws UsageError for a name that is no example, and for a folder that exists
+ * @throws UsageError for a name that is no example, and for a folder that exists; JobFailedError where nothing can be written
  */
 export async function createExample(name: string, folder: string): Promise<CreatedExample> {
   const known = await listExamples();
@@ -81,10 +81,13 @@ export async function createExample(name: string, folder: string): Promise<Creat
   if (await exists(target)) {
     throw new SkewflowError('UsageError', `${folder} exists: choose another folder`);
   }
-  await mkdir(dirname(target), { recursive: true });
+  const refuse = (cause: unknown): never => {
+    throw unwritable(folder, cause);
+  };
+  await mkdir(dirname(target), { recursive: true }).catch(refuse);
   const draft = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
   try {
-    await mkdir(draft);
+    await mkdir(draft).catch(refuse);
     for (const file of texts) await cp(join(shelf, name, file), join(draft, file));
     await copyScripts(name, draft);
     await makeData(draft);

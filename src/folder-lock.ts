@@ -8,7 +8,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { SkewflowError } from './errors.ts';
+import { SkewflowError, unwritable } from './errors.ts';
 
 /** Who holds a lock. */
 interface Holder {
@@ -77,8 +77,7 @@ async function made(path: string, text: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
-    const why = error instanceof Error ? error.message : String(error);
-    throw new SkewflowError('JobFailedError', `${path}: could not be written: ${why}`, {}, { cause: error });
+    throw unwritable(path, error);
   } finally {
     await rm(temporary, { force: true });
   }

@@ -1,6 +1,9 @@
 /**
  * What is settled about a job before anything is computed? The program, the shards, the shared inputs and the grid.
  */
+import { totalmem } from 'node:os';
+import { SkewflowError } from './errors.ts';
+import { bytesText } from './job/bytes.ts';
 import type { Job } from './job/job.ts';
 import { readField } from './job/values.ts';
 import { acceptedTimes } from './kernels/sweep/adaptive.ts';
@@ -51,6 +54,7 @@ export async function prepare(
   settled: (question: Question, fields: Fields) => Promise<Settled<ProgramOutline>> = async (...of) =>
     settle(...of),
 ): Promise<Prepared<ProgramOutline>> {
+  refuseBeyondMachine(job.system);
   const fields = new Map<string, Float64Array>();
   for (const part of sharedArrays(job.system)) {
     const read = await readPart(part, 0, part.rows, (name, begin, end) => readField(job, name, begin, end));
@@ -63,6 +67,26 @@ export async function prepare(
     fields,
     ...(await settled({ system, integrate, precision, memoryBytes }, fields)),
   };
+}
+
+/**
+ * What every machine holds whole has to fit into this one, or nothing can be read to tell more.
+ *
+ * @throws MemoryError with the largest array and both figures
+ */
+function refuseBeyondMachine(system: System): void {
+  const parts = sharedArrays(system).map(({ name, rows, width, slices }) => ({
+    name,
+    bytes: Float64Array.BYTES_PER_ELEMENT * rows * width * slices,
+  }));
+  const [needed, available] = [parts.reduce((sum, { bytes }) => sum + bytes, 0), totalmem()];
+  if (needed <= available) return;
+  const [largest] = parts.sort((a, b) => b.bytes - a.bytes);
+  throw new SkewflowError(
+    'MemoryError',
+    `sources, sets and parameters are held whole by every machine: they have ${bytesText(needed)}, most of it \`${largest?.name}\`, and this machine has ${bytesText(available)} of memory; what is many is for \`tracers\``,
+    { needed, available },
+  );
 }
 
 /** The long part of `prepare`. */

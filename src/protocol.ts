@@ -45,6 +45,16 @@ export type SeatId = z.infer<typeof SeatId>;
 export const WorkerId = nameOf(128).brand<'WorkerId'>();
 export type WorkerId = z.infer<typeof WorkerId>;
 
+/** Bytes of a worker's name that its host takes at most. */
+const hostBytesMax = 80;
+
+/** What a worker is called: its host, cut to what a name has room for, its process, and what tells it from others there. */
+export function workerIdOf(host: string, ...rest: readonly (number | string)[]): WorkerId {
+  // As a stream, so that a character that was cut in two is left out.
+  const shown = new TextDecoder().decode(Buffer.from(host).subarray(0, hostBytesMax), { stream: true });
+  return WorkerId.parse([shown, ...rest].join(':'));
+}
+
 /** Engines with equal numerics classes give equal bits for equal jobs. */
 export const Numerics = nameOf(256);
 

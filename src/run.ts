@@ -16,16 +16,19 @@ import { rowsWanted, type Tensors } from './coordinator/result.ts';
 import { SkewflowError } from './errors.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import { inProcessExchange } from './exchange/in-process.ts';
+import { admissionOf, defaultAdmission, refuseBeyond } from './job/admission.ts';
 import type { Job } from './job/job.ts';
 import { closeJob, loadJob } from './job/load.ts';
+import { withOwnRowAdvice } from './job/own-row.ts';
 import type { JobObject } from './job/schema.ts';
 import { type Log, logTo } from './log.ts';
 import { opening } from './opening.ts';
 import { type Optimization, openOptimization } from './optimization.ts';
 import { isOwnLeaf, type Part } from './partition/parts.ts';
 import { type Prepared, prepare } from './prepare.ts';
-import { type LeafName, protocolVersion, type RowsWanted, RunId, WorkerId } from './protocol.ts';
+import { type LeafName, protocolVersion, type RowsWanted, RunId, workerIdOf } from './protocol.ts';
 import { type MeetingPlace, type OutputFolder, openPartPlace, openPlace } from './results.ts';
+import { refuseWithoutRoom } from './room-for-results.ts';
 import { assignmentOf, roomForRows } from './worker/assignment.ts';
 import { chooseStations, type EngineChoice, type Station } from './worker/engine/discover.ts';
 import type { Engine } from './worker/engine/engine.ts';
@@ -143,9 +146,12 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const prepared = await prepare(job);
   const wanted = rowsWanted(job.system, job.output, prepared.grid);
   refuseAborted(settings.signal);
+  const admission = admissionOf(job, prepared.grid.times.length - 1);
+  refuseBeyond(admission, defaultAdmission);
   roomForRows(prepared, prepared.grid, settings);
   const { part } = settings;
   const out = folderOf(job, settings);
+  await refuseWithoutRoom(job, admission.resultBytes, out, settings.memoryBytes);
   const meeting = part === null ? null : meetingOf(prepared, part);
   await using place =
     meeting === null ? await openPlace(job, wanted, out) : await openPartPlace(job, wanted, meeting, out);
@@ -167,7 +173,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const open = opening(optimization.numericsBefore, classes, settings.allowMixed);
   const work = { prepared, wanted, course, rows: place.rows, meeting, open };
   const evaluated = await evaluate(work, settings, tell).catch((error: unknown) => {
-    throw optimization.explain(error);
+    throw withOwnRowAdvice(optimization.explain(error), job.system);
   });
   const evaluateSeconds = clock.lap();
 
@@ -234,7 +240,7 @@ async function evaluate(
       exchange,
       engine: () => open(station),
       open: async () => assignment,
-      worker: WorkerId.parse(`${hostname()}:${process.pid}`),
+      worker: workerIdOf(hostname(), process.pid),
       threads,
       log,
       signal: AbortSignal.any([signal, stop.signal]),

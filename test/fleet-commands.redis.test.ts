@@ -36,19 +36,23 @@ describeWithRedis('the commands of a fleet', () => {
     const args = ['submit', 'job.yaml', '--sweep', 'params.sigma=0.5,0.7,0.9', '--wait', '--json'];
     const sent = await fleet.run(...args);
     expect(sent.code, sent.stderr).toBe(0);
-    const { batch, ids, runs } = JSON.parse(sent.stdout) as {
+    const { batch, ids, sets, runs } = JSON.parse(sent.stdout) as {
       batch: string;
       ids: string[];
-      runs: { id: string; state: string; loss: number }[];
+      sets: string[][];
+      runs: { id: string; state: string; loss: number; set: string[] }[];
     };
     expect(runs.map(({ id, state }) => [id, state])).toEqual(ids.map((id) => [id, 'done']));
+    expect(sets).toEqual([['params.sigma=0.5'], ['params.sigma=0.7'], ['params.sigma=0.9']]);
+    expect(runs.map(({ set }) => set)).toEqual(sets);
     expect(new Set(runs.map(({ loss }) => loss)).size).toBe(3);
 
     const fetched = await fleet.run('fetch', '--batch', batch, '--out', 'all');
     expect(fetched.code, fetched.stderr).toBe(0);
     const index = (await fleet.file('all', 'index.csv')).toString().trim().split('\n');
-    expect(index[0]).toBe('run,name,state,loss,iterations,seconds,folder,error');
-    expect(index).toHaveLength(4);
+    expect(index[0]).toBe('run,name,params.sigma,state,loss,iterations,seconds,folder,error');
+    const losses = new Map(index.slice(1).map((line) => [line.split(',')[2], line.split(',')[4]]));
+    expect(losses).toEqual(new Map(['0.5', '0.7', '0.9'].map((sigma, n) => [sigma, String(runs[n]?.loss)])));
     expect((await readdir(join(fleet.folder, 'all'))).length).toBe(4);
     for (const id of ids) expect(await fleet.file('all', `small-${id}`, 'gradient.npz')).toBeTruthy();
 
@@ -59,6 +63,18 @@ describeWithRedis('the commands of a fleet', () => {
     const again = await fleet.run('submit', 'job.yaml', '--set', 'params.sigma=0.7');
     expect(again.stdout.trim()).toBe(ids[1]);
     expect(again.stderr).toMatch(/was submitted before/);
+
+    const wider = await fleet.run('submit', 'job.yaml', '--sweep', 'params.sigma=0.9,1.1', '--wait');
+    const [line, head, ...table] = wider.stdout.trim().split('\n');
+    expect(head).toMatch(/^RUN +NAME +SET +STATE/);
+    expect(table[0]).toMatch(new RegExp(`^${ids[2]} +small +params\\.sigma=0\\.9 +done`));
+    expect(table[1]).toMatch(/ small +params\.sigma=1\.1 +done/);
+    const both = await fleet.run('ls', '--batch', (line ?? '').replace('batch ', ''));
+    expect(both.stdout).toMatch(/sigma=1\.1[\s\S]*sigma=0\.9/);
+
+    // The same three jobs by other changes: each batch knows them by its own.
+    await fleet.run('submit', 'job.yaml', '--sweep', 'params.sigma=0.50,0.70,0.90', '--wait');
+    expect((await fleet.run('ls', '--batch', batch)).stdout).not.toMatch(/0\.[579]0/);
   });
 
   test('a batch of which one fails exits 1 and says why', limits, async () => {

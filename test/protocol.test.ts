@@ -7,6 +7,7 @@ import {
   protocolVersion,
   RunId,
   SeatId,
+  workerIdOf,
 } from '../src/protocol.ts';
 
 /** A posting as version 1 wrote it, before leaves could be answered together. */
@@ -112,4 +113,11 @@ describe('the protocol', () => {
   it('tells ids apart from empty text', () => {
     expect(SeatId.safeParse('').success).toBe(false);
   });
+});
+
+it('names a worker by as much of its host as a name has room for, in whole characters', () => {
+  expect(workerIdOf('node-7', 4031, '1b9d6bcd')).toBe('node-7:4031:1b9d6bcd');
+  const long = workerIdOf(`計算機${'算'.repeat(60)}`, 4_194_304, '1b9d6bcd');
+  expect(long).toBe(`計算機${'算'.repeat(23)}:4194304:1b9d6bcd`);
+  expect(Buffer.byteLength(long)).toBeLessThanOrEqual(128);
 });

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { SkewflowError } from '../errors.ts';
+import { SkewflowError, unwritable } from '../errors.ts';
 import { copyOver, resultFile } from './publish.ts';
 import { syncFolder } from './whole-file.ts';
 
@@ -150,6 +150,5 @@ async function swapIn(temporary: string, full: string, renameFolder: RenameFolde
 }
 
 function failed(target: string, cause: unknown): never {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  throw new SkewflowError('JobFailedError', `${target}: results could not be written: ${why}`, {}, { cause });
+  throw unwritable(target, cause);
 }

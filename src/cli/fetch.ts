@@ -2,9 +2,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { exitCodes, SkewflowError } from '../errors.ts';
+import { exitCodes, SkewflowError, unwritable } from '../errors.ts';
 import type { Client, RunStatus } from '../index.ts';
 import { type FleetOptions, withClient, withStorage } from './fleet.ts';
+import { interruptible } from './signals.ts';
 import { lossOf } from './table.ts';
 
 interface Options extends Partial<FleetOptions> {
@@ -34,7 +35,7 @@ export function fetchCommand(finish: (code: number) => void): Command {
 
 async function fetchOne(client: Client, id: string, options: Options): Promise<void> {
   const { out = `${await nameOf(client, id)}-out`, force = false } = options;
-  const { folder, summary } = await client.run(id).fetch({ out, force });
+  const { folder, summary } = await interruptible((signal) => client.run(id).fetch({ out, force, signal }));
   process.stdout.write(
     options.json === true ? `${JSON.stringify({ id, folder, ...summary }, null, 2)}\n` : `${folder}\n`,
   );
@@ -55,14 +56,24 @@ async function fetchBatch(
   const { out = batch, force = false } = options;
   const runs = await client.list({ batch: batch as NonNullable<RunStatus['batch']>, limit: 100_000 });
   if (runs.length === 0) throw new SkewflowError('UsageError', `batch ${batch} is not known`);
-  await mkdir(out, { recursive: true });
+  const refuse = (cause: unknown): never => {
+    throw unwritable(out, cause);
+  };
+  await mkdir(out, { recursive: true }).catch(refuse);
+  const paths = [...new Set(runs.flatMap(({ set }) => [...changedPaths(set).keys()]))];
   const rows: (readonly string[])[] = [];
   for (const status of runs.toReversed()) {
     const folder = `${await nameOf(client, status.run)}-${status.run}`;
-    if (status.state === 'done') await client.run(status.run).fetch({ out: join(out, folder), force });
+    if (status.state === 'done') {
+      await interruptible(
+        (signal) => client.run(status.run).fetch({ out: join(out, folder), force, signal }),
+        `the folders in ${out} are complete, others are not there yet`,
+      );
+    }
     rows.push([
       status.run,
       status.name,
+      ...paths.map((path) => changedPaths(status.set).get(path) ?? ''),
       status.state,
       `${lossOf(status) ?? ''}`,
       `${status.summary?.['iterations'] ?? ''}`,
@@ -71,15 +82,27 @@ async function fetchBatch(
       status.error?.message ?? '',
     ]);
   }
-  const head = ['run', 'name', 'state', 'loss', 'iterations', 'seconds', 'folder', 'error'];
+  const head = ['run', 'name', ...paths, 'state', 'loss', 'iterations', 'seconds', 'folder', 'error'];
   const index = join(out, 'index.csv');
-  await writeFile(index, [head, ...rows].map((row) => `${row.map(field).join(',')}\n`).join(''));
+  await writeFile(index, [head, ...rows].map((row) => `${row.map(field).join(',')}\n`).join('')).catch(
+    refuse,
+  );
   process.stdout.write(
     options.json === true
       ? `${JSON.stringify({ batch, out, runs: runs.map(({ run }) => run) }, null, 2)}\n`
       : `${index}\n`,
   );
   finish(runs.every(({ state }) => state === 'done') ? exitCodes.done : exitCodes.jobFailed);
+}
+
+/** Path ↦ value of each change, the last where one is changed twice: a column a path, as tables want it. */
+function changedPaths(set: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    set.map((change): [string, string] => {
+      const [path = '', ...value] = change.split('=');
+      return [path.trim(), value.join('=').trim()];
+    }),
+  );
 }
 
 /** RFC 4180. */

@@ -6,6 +6,7 @@ import { type FleetOptions, withClient, withRedis } from './fleet.ts';
 import { statusOf } from './list.ts';
 import { significant } from './numbers.ts';
 import { interruptible } from './signals.ts';
+import { changesText } from './table.ts';
 
 interface Options extends Partial<FleetOptions> {
   readonly cursor?: string;
@@ -30,13 +31,14 @@ export function followCommand(finish: (code: number) => void): Command {
 export async function follow(
   client: Client,
   id: string,
-  { cursor, json }: Pick<Options, 'cursor' | 'json'>,
+  { cursor, json, set = [] }: Pick<Options, 'cursor' | 'json'> & { readonly set?: readonly string[] },
   signal: AbortSignal,
 ): Promise<RunStatus> {
+  const name = [id, changesText(set)].join(' ').trim();
   const from = cursor === undefined ? { signal } : { signal, cursor };
   for await (const event of client.run(id).events(from)) {
     if (json === true) process.stdout.write(`${JSON.stringify({ run: id, ...event })}\n`);
-    else process.stderr.write(`${id} ${line(event)}\n`);
+    else process.stderr.write(`${name}: ${line(event)}\n`);
   }
   signal.throwIfAborted();
   return statusOf(client, id);
@@ -48,10 +50,13 @@ export function exitCodeOf({ state }: RunStatus): number {
 }
 
 /** Interrupting a command that watches does not touch what it watches. */
-export function goesOn(id: string): (error: unknown) => never {
+export function goesOn(id: string, batch: string | null = null): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof SkewflowError) || error.tag !== 'AbortedError') throw error;
-    const text = `the run goes on: \`skewflow follow ${id}\` takes it up again, \`skewflow cancel ${id}\` ends it`;
+    const text =
+      batch === null
+        ? `the run goes on: \`skewflow follow ${id}\` takes it up again, \`skewflow cancel ${id}\` ends it`
+        : `the runs go on: \`skewflow ls --batch ${batch}\` lists them, \`skewflow cancel ID\` ends one`;
     throw new SkewflowError('AbortedError', text, error.details, { cause: error });
   };
 }

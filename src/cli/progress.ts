@@ -1,11 +1,13 @@
 /** How is progress shown? One line rewritten in place on a terminal, a plain line every few seconds otherwise. */
 import type { ProgressEvent } from '../index.ts';
-import { significant } from './numbers.ts';
+import { durationText, significant } from './numbers.ts';
 
 /** Between two plain lines. */
 const plainEveryMs = 5000;
 /** Between two rewrites of the line of a terminal. */
 const redrawEveryMs = 100;
+/** Of a terminal that does not say how wide it is. */
+const columnsUnknown = 80;
 /** Nothing is shown of work that is over sooner. */
 const silentMs = 300;
 
@@ -32,7 +34,7 @@ export function progressLine(stream: NodeJS.WriteStream, clock: () => number = D
       const text = line(event, (now - begin) / 1000);
       if (stream.isTTY) {
         visible = true;
-        stream.write(`\r\u001b[K${text.slice(0, Math.max(stream.columns - 1, 20))}`);
+        stream.write(`\r\u001b[K${text.slice(0, (stream.columns || columnsUnknown) - 1)}`);
       } else stream.write(`${text}\n`);
     },
     clear: () => {
@@ -44,11 +46,19 @@ export function progressLine(stream: NodeJS.WriteStream, clock: () => number = D
 
 function line(event: ProgressEvent, seconds: number): string {
   const { blocksDone: done, blocksTotal: total, step } = event;
-  const share = total === 0 ? 0 : done / total;
   if (step !== null) {
     const figures = `loss ${significant(step.loss, 9)}, |gradient| ${significant(step.gradientNorm, 3)}`;
-    return `iteration ${step.iteration}: ${figures}, ${event.iteration} evaluations, ${seconds.toFixed(0)} s`;
+    return `iteration ${step.iteration}: ${figures}, ${event.iteration} evaluations, ${durationText(seconds)}`;
   }
-  const left = share > 0 ? `, ${((seconds * (1 - share)) / share).toFixed(0)} s left` : '';
-  return `${event.phase}: ${(100 * share).toFixed(0)} % of ${total} blocks, ${seconds.toFixed(0)} s${left}`;
+  // Reading and writing are not counted in blocks.
+  if (total === 0) return `${event.phase}, ${durationText(seconds)}`;
+  const share = done / total;
+  const left = share > 0 ? `, ${durationText((seconds * (1 - share)) / share)} left` : '';
+  return `${event.phase}: ${percent(share)} of ${total} blocks, ${durationText(seconds)}${left}`;
+}
+
+/** Of a job that takes days the first hours are not 0 %. */
+function percent(share: number): string {
+  const value = 100 * share;
+  return `${share === 0 || value >= 1 ? value.toFixed(0) : significant(value, 2)} %`;
 }

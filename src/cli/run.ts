@@ -67,14 +67,17 @@ function summary(result: RunResult): string {
   const { summary: facts } = result;
   const rows: [string, string][] = facts.loss === null ? [] : [['loss', significant(facts.loss, 9)]];
   for (const [name, array] of Object.entries(result.gradient)) {
-    rows.push([
-      `|dL/d${name}|`,
-      `${significant(norm(array.data), 6)}   ${array.shape.join('×') || 'scalar'}`,
-    ]);
+    const [size, shape] = [norm(array.data), array.shape.join('×') || 'scalar'];
+    // At an optimum a gradient may well be 0; anywhere else it cancels (`c - c`) or is dead (`relu` of negative numbers).
+    const note = size > 0 || (facts.optimization?.iterations ?? 0) > 0 ? '' : `   ${zeroEverywhere}`;
+    rows.push([`|dL/d${name}|`, `${significant(size, 6)}   ${shape}${note}`]);
   }
   if (facts.optimization !== null) {
     const { iterations, evaluations, reason } = facts.optimization;
-    rows.push(['iterations', `${iterations} (${evaluations} evaluations): ${reasons[reason]}`]);
+    rows.push([
+      'iterations',
+      `${iterations} (${evaluations} ${evaluations === 1 ? 'evaluation' : 'evaluations'}): ${reasons[reason]}`,
+    ]);
   }
   rows.push(
     ['engine', `${facts.engine} (${facts.numerics})`],
@@ -85,6 +88,8 @@ function summary(result: RunResult): string {
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, text]) => `${name.padEnd(width)}  ${text}\n`).join('');
 }
+
+const zeroEverywhere = '0 everywhere: at these numbers nothing of it reaches the loss';
 
 /** Why an optimisation is over, for people. */
 const reasons: Readonly<Record<NonNullable<RunResult['optimization']>['reason'], string>> = {

@@ -4,9 +4,13 @@ import { exitCodes, isSkewflowError, SkewflowError } from '../errors.ts';
 /**
  * Do `work` under a signal that SIGINT and SIGTERM abort.
  *
+ * @param left - what a user should know of what was done until then
  * @throws AbortedError, `details.signal` naming the signal, when one ended the work
  */
-export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function interruptible<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  left = 'nothing was written',
+): Promise<T> {
   const controller = new AbortController();
   let received: 'SIGINT' | 'SIGTERM' | null = null;
   const interrupt = (signal: 'SIGINT' | 'SIGTERM') => (): void => {
@@ -24,11 +28,12 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   } catch (error) {
     const aborted = isSkewflowError(error, 'AbortedError') || controller.signal.aborted;
     if (!aborted) throw error;
-    // Work that can be gone on with says so itself.
-    const resumable = isSkewflowError(error, 'AbortedError') && error.details['iteration'] !== undefined;
+    // Work that can be gone on with says so itself; a run that was told to end only says why.
+    const { iteration, why } = isSkewflowError(error, 'AbortedError') ? error.details : {};
+    const resumable = iteration !== undefined && why === undefined && error instanceof SkewflowError;
     throw new SkewflowError(
       'AbortedError',
-      resumable ? error.message : 'stopped; nothing was written',
+      resumable ? error.message : `stopped; ${left}`,
       { signal: received },
       { cause: error },
     );

@@ -15,7 +15,7 @@ import { exitCodeOf, follow, goesOn } from './follow.ts';
 import { statusOf } from './list.ts';
 import { collect } from './options.ts';
 import { interruptible } from './signals.ts';
-import { plainStatus, runsTable } from './table.ts';
+import { changesText, plainStatus, runsTable, table } from './table.ts';
 
 interface Options extends FleetOptions {
   readonly set: readonly string[];
@@ -82,10 +82,10 @@ async function submitted(
     return;
   }
   const followed = (signal: AbortSignal): Promise<readonly RunStatus[]> =>
-    Promise.all(runs.map(({ id }) => ended(client, id, options, signal)));
-  const ends = await interruptible(followed).catch(goesOn(runs[0]?.id ?? ''));
+    Promise.all(runs.map((run) => ended(client, run, options, signal)));
+  const ends = await interruptible(followed).catch(goesOn(runs[0]?.id ?? '', batch));
   const document = { ...idsOf(batch, runs), runs: ends.map(plainStatus) };
-  process.stdout.write(options.json === true ? json(document) : runsTable(ends));
+  process.stdout.write(options.json === true ? json(document) : `${batchLine(batch)}${runsTable(ends)}`);
   finish(
     ends.every((status) => exitCodeOf(status) === exitCodes.done) ? exitCodes.done : exitCodes.jobFailed,
   );
@@ -110,15 +110,25 @@ async function send(
   return client.submitBatch(jobs, wanted);
 }
 
-async function ended(client: Client, id: string, options: Options, signal: AbortSignal): Promise<RunStatus> {
-  if (options.follow === true) return follow(client, id, {}, signal);
+/** How a run ended, with the changes of this submission: it may have been there before under others that come to the same. */
+async function ended(
+  client: Client,
+  { id, submitted }: RunHandle,
+  options: Options,
+  signal: AbortSignal,
+): Promise<RunStatus> {
+  const set = submitted?.set ?? [];
+  if (options.follow === true) return { ...(await follow(client, id, { set }, signal)), set };
   for await (const _ of client.run(id).events({ signal })) signal.throwIfAborted();
   signal.throwIfAborted();
-  return statusOf(client, id);
+  return { ...(await statusOf(client, id)), set };
 }
 
+/** With --json: the run, or the batch, its runs and what was changed for each. */
 function idsOf(batch: string | null, runs: readonly RunHandle[]): Readonly<Record<string, unknown>> {
-  return batch === null ? { id: runs[0]?.id } : { batch, ids: runs.map(({ id }) => id) };
+  const ids = runs.map(({ id }) => id);
+  const sets = runs.map(({ submitted }) => submitted?.set ?? []);
+  return batch === null ? { id: ids[0] } : { batch, ids, sets };
 }
 
 function idLines(batch: string | null, runs: readonly RunHandle[]): string {
@@ -126,8 +136,17 @@ function idLines(batch: string | null, runs: readonly RunHandle[]): string {
     if (was?.known === true)
       process.stderr.write(`${id}: this job was submitted before; --key makes another run\n`);
   }
-  const lines = runs.map(({ id }) => `${id}\n`).join('');
-  return batch === null ? lines : `batch ${batch}\n${lines}`;
+  if (batch === null) return runs.map(({ id }) => `${id}\n`).join('');
+  const rows = runs.map(({ id, submitted }) => [
+    id,
+    submitted?.name ?? '',
+    changesText(submitted?.set ?? []),
+  ]);
+  return `${batchLine(batch)}${table(rows)}`;
+}
+
+function batchLine(batch: string | null): string {
+  return batch === null ? '' : `batch ${batch}\n`;
 }
 
 function json(document: unknown): string {

@@ -18,12 +18,32 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join('');
 }
 
-/** A table of runs. */
+/** Most characters of what was changed for a run: a formula need not be shown whole to be told from another. */
+const changesMax = 60;
+
+/** What was changed for a run, on one line. */
+export function changesText(set: readonly string[]): string {
+  const text = set.join(' ');
+  return text.length <= changesMax ? text : `${text.slice(0, changesMax - 1)}…`;
+}
+
+/** A table of runs; what was changed for them has a column where anything was. */
 export function runsTable(runs: readonly RunStatus[]): string {
-  const head = ['RUN', 'NAME', 'STATE', 'ITERATION', 'LOSS', 'SEATS', 'SUBMITTED'];
+  const changed = runs.some(({ set }) => set.length > 0);
+  const head = [
+    'RUN',
+    'NAME',
+    ...(changed ? ['SET'] : []),
+    'STATE',
+    'ITERATION',
+    'LOSS',
+    'SEATS',
+    'SUBMITTED',
+  ];
   const rows = runs.map((run) => [
     run.run,
     run.name,
+    ...(changed ? [changesText(run.set) || '-'] : []),
     run.state,
     `${run.progress?.iteration ?? '-'}`,
     lossText(run),

@@ -197,14 +197,16 @@ export class Client implements AsyncDisposable {
       s3: readConfig(process.env).s3,
     };
     const drafts = [];
-    for (const { job, set = [] } of jobs)
-      drafts.push(await draft(job, { ...wanted, set: [...everywhere, ...set] }));
+    for (const { job, set: own = [] } of jobs) {
+      const set = [...everywhere, ...own];
+      drafts.push({ ...(await draft(job, { ...wanted, set })), set });
+    }
     const { register } = await this.#connect();
     const handles: RunHandle[] = [];
-    for (const { order, inputs } of drafts) {
+    for (const { order, inputs, set } of drafts) {
       const known = await register.submit(order, inputs);
       const parts = { register: async () => register, root: () => this.#storage() };
-      handles.push(new RunHandle(order.run, { name: order.name, known: known === 'known' }, parts));
+      handles.push(new RunHandle(order.run, { name: order.name, known: known === 'known', set }, parts));
     }
     return handles;
   }

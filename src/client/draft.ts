@@ -9,6 +9,7 @@ import { npyBytes } from '../arrays/npy-writer.ts';
 import { SkewflowError } from '../errors.ts';
 import {
   type BatchId,
+  changesText,
   documentBytesMax,
   inputsBytesMax,
   type RunOrder,
@@ -88,7 +89,7 @@ export async function draft(what: JobObject | string, options: DraftOptions): Pr
       engine: options.engine,
       allowMixed: options.allowMixed,
       document: written.document,
-      folder: { set: options.set.join(' ').slice(0, 4096) },
+      folder: { set: changesText(options.set) },
       files: Object.fromEntries(packed.files),
       submittedAt: Date.now(),
     };

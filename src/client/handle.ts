@@ -16,7 +16,7 @@ export interface ResultOptions {
   readonly out?: string;
   /** Replace `out` if it exists. Default: false. */
   readonly force?: boolean;
-  /** Aborting stops waiting; the run goes on. */
+  /** Aborting stops waiting and copying, and leaves no folder; the run goes on. */
   readonly signal?: AbortSignal;
 }
 
@@ -39,6 +39,8 @@ export class RunHandle {
     readonly name: string;
     /** Whether it was there already: queued, going on or done. */
     readonly known: boolean;
+    /** What was changed in the job for it, by this submission: `params.sigma=0.3`. */
+    readonly set: readonly string[];
   } | null;
   readonly #run: RunId;
   readonly #parts: Parts;
@@ -99,7 +101,7 @@ export class RunHandle {
    *
    * @throws UsageError when there are none, or no storage root is known
    */
-  async fetch({ out, force = false }: ResultOptions = {}): Promise<FetchedResult> {
+  async fetch({ out, force = false, signal }: ResultOptions = {}): Promise<FetchedResult> {
     const { fetchResult, withResult } = await import('../storage/results.ts');
     const { readResult } = await import('./stored-result.ts');
     const { runKeys } = await import('../storage/keys.ts');
@@ -107,7 +109,8 @@ export class RunHandle {
     if (root === null) throw noStorage('results');
     const { resultFile } = runKeys(this.id);
     if (!(await root.has(resultFile))) throw noResults(this.id, await this.status(), root);
-    const folder = out === undefined ? null : await fetchResult(root, this.id, out, force);
+    const unlessAborted = (): void => signal?.throwIfAborted();
+    const folder = out === undefined ? null : await fetchResult(root, this.id, out, force, unlessAborted);
     const { summary, ...read } =
       folder === null
         ? await withResult(root, this.id, (there) => readResult(there, true))

@@ -1,8 +1,8 @@
 /** How is a folder of results read back into what `run` returns? */
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openNpy } from '../arrays/npy.ts';
 import { npzNames, openNpz } from '../arrays/npz.ts';
+import { type ResultKind, resultArrays } from '../arrays/result-arrays.ts';
 import { elementCount, type RawArray } from '../arrays/source.ts';
 import type { RunSummary } from '../coordinator/outcome.ts';
 import type { Tensor, Tensors } from '../coordinator/result.ts';
@@ -25,8 +25,8 @@ export interface StoredResult {
  */
 export async function readResult(folder: string, nSized: boolean): Promise<StoredResult> {
   const summary = JSON.parse(await readFile(join(folder, 'result.json'), 'utf8')) as RunSummary;
-  const under = (kind: string): Promise<Tensors> =>
-    nSized ? npyFolder(join(folder, kind)) : Promise.resolve({});
+  const under = (kind: ResultKind): Promise<Tensors> =>
+    nSized ? arraysOf(folder, kind) : Promise.resolve({});
   return {
     summary,
     gradient: { ...(await npzFile(join(folder, 'gradient.npz'))), ...(await under('gradient')) },
@@ -44,12 +44,10 @@ async function npzFile(path: string): Promise<Tensors> {
   return tensors;
 }
 
-async function npyFolder(folder: string): Promise<Tensors> {
+async function arraysOf(folder: string, kind: ResultKind): Promise<Tensors> {
   const tensors: Record<string, Tensor> = {};
-  for (const file of await readdir(folder).catch(() => [])) {
-    if (file.endsWith('.npy'))
-      tensors[file.slice(0, -'.npy'.length)] = await tensorOf(await openNpy(join(folder, file), file));
-  }
+  for (const { field, open } of await resultArrays(folder, kind))
+    tensors[field] = await tensorOf(await open());
   return tensors;
 }
 

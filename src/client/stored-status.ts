@@ -1,7 +1,7 @@
 /** How does a run stand that Redis has forgotten? As the storage root tells: what was ordered, and how it ended. */
 import { readFigures } from '../coordinator/outcome.ts';
 import { Spool } from '../coordinator/spool.ts';
-import type { RunStatus } from '../exchange/register.ts';
+import { changesIn, type RunStatus } from '../exchange/register.ts';
 import type { RunId } from '../protocol.ts';
 import { isRunKey } from '../storage/keys.ts';
 import type { Root } from '../storage/root.ts';
@@ -11,7 +11,7 @@ export async function storedStatus(root: Root, run: RunId): Promise<RunStatus | 
   const spool = new Spool(root);
   const order = isRunKey(run) ? await spool.order(run) : null;
   if (order === null) return null;
-  const { jobDigest, name, key, batch, priority, submittedAt } = order;
+  const { jobDigest, name, key, batch, priority, submittedAt, folder } = order;
   const end = await spool.end(run);
   return {
     run,
@@ -19,6 +19,7 @@ export async function storedStatus(root: Root, run: RunId): Promise<RunStatus | 
     name,
     key,
     batch,
+    set: changesIn(folder['set']),
     priority,
     state: end?.state ?? 'accepted',
     epoch: 0,

@@ -14,6 +14,7 @@ import { type Charge, type Register, sheetOf } from '../exchange/register.ts';
 import { type AdmissionLimits, admissionOf, refuseBeyond } from '../job/admission.ts';
 import type { Job } from '../job/job.ts';
 import { closeJob } from '../job/load.ts';
+import { withOwnRowAdvice } from '../job/own-row.ts';
 import type { ProgramOutline } from '../kernels/sweep/program.ts';
 import type { Log } from '../log.ts';
 import { openOptimization } from '../optimization.ts';
@@ -179,6 +180,8 @@ async function carried(
     now: () => performance.now(),
     signal: cancelled,
     handOver: leave,
+  }).catch((error: unknown) => {
+    throw withOwnRowAdvice(error, job.system);
   });
 }
 
@@ -236,8 +239,10 @@ async function ended(
       await failed(error, charge, story, spool, leave);
     }
   } catch (cause) {
-    // The lease lapses, and whoever takes the run goes on from its checkpoint.
+    // Whoever takes the run goes on from its checkpoint; if its end could not be kept, it may be kept later.
     log.warn(facts, `the run is left to the next coordinator: ${String(cause)}`);
+    await sleep(pauseMs, undefined, { signal: leave }).catch(() => {});
+    await Promise.race([charge.release('again'), means.away()]).catch(() => {});
   }
 }
 

@@ -43,7 +43,7 @@ export function inTime(report: ErrorReport, times: Float64Array): ErrorReport {
   if (report.tag !== 'NonFiniteError' || typeof step !== 'number') return report;
   const place = `${group === 'sources' ? 'source' : 'tracer'} row ${row}`;
   if (what === 'gradient') {
-    const message = `the gradient is not finite where the loss is: first ${place}; a derivative is infinite there, as that of sqrt or norm at 0`;
+    const message = `the gradient is not finite where the loss is: first ${place}; a derivative is infinite there, as that of x^0.5 at 0`;
     return { ...report, message, details: { ...report.details, step: null, time: null } };
   }
   const time = times[step] ?? null;

@@ -71,6 +71,22 @@ export function runIdOf(jobDigest: string, key: string): RunId {
   return RunId.parse(createHash('sha256').update(text).digest('hex').slice(0, 20));
 }
 
+/** Longest list of changes that is kept, in characters. */
+const changesMax = 4096;
+
+/** `--set` changes as one fact of an order, a line each: for people, never for decisions. */
+export function changesText(set: readonly string[]): string {
+  return set
+    .map((change) => change.replace(/\s+/gu, ' ').trim())
+    .join('\n')
+    .slice(0, changesMax);
+}
+
+/** The changes in that text. */
+export function changesIn(text: unknown): readonly string[] {
+  return typeof text === 'string' && text !== '' ? text.split('\n') : [];
+}
+
 /** What a desk of this order is opened with. */
 export function sheetOf({ run, jobDigest, seats, priority }: RunOrder): RunSheet {
   return { protocolVersion, run, jobDigest, seats, priority };
@@ -151,6 +167,8 @@ export interface RunStatus {
   readonly key: string;
   /** The batch it was submitted with; null: none. */
   readonly batch: BatchId | null;
+  /** What was changed in the job for it, as `--set` and `--sweep`: `params.sigma=0.3`. */
+  readonly set: readonly string[];
   /** 0 to 1000. */
   readonly priority: number;
   /** Where it stands. */

@@ -37,11 +37,15 @@ export function checkText(report: CheckReport): string {
       ]),
     ]),
     '',
+    ...gradients.flatMap((g) => (g.norm === 0 ? [`∂L/∂${g.field} ${zeroEverywhere}`] : [])),
     ...orderText(order),
     passed ? 'passed' : 'failed',
     '',
   ].join('\n');
 }
+
+/** What a gradient that is exactly 0 says: nobody asks for one that cancels (`c - c`) or is dead (`relu` of negative numbers). */
+const zeroEverywhere = 'is 0 everywhere: at these numbers nothing of it reaches the loss';
 
 function oracleNote({ oracleError }: CheckReport): string {
   if (oracleError === null) return '';

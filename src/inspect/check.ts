@@ -4,6 +4,7 @@ import { readConfig } from '../config.ts';
 import { SkewflowError } from '../errors.ts';
 import type { Job } from '../job/job.ts';
 import { closeJob, loadJob } from '../job/load.ts';
+import { withOwnRowAdvice } from '../job/own-row.ts';
 import type { JobObject } from '../job/schema.ts';
 import { memoryNeed, refuseBeyondMemory } from '../partition/memory.ts';
 import { type EngineChoice, openEngine } from '../worker/engine/discover.ts';
@@ -98,7 +99,9 @@ export async function check(what: JobObject | string, options: CheckOptions = {}
     reach,
   });
   try {
-    return await checked(job, options);
+    return await checked(job, options).catch((error: unknown) => {
+      throw withOwnRowAdvice(error, job.system);
+    });
   } finally {
     await closeJob(job);
   }

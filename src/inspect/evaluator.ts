@@ -112,6 +112,7 @@ async function answer(
         throw new SkewflowError(
           'NonFiniteError',
           `${what} of ${group} row ${row} at step ${step} is not finite`,
+          { group, row, step, what },
         );
       }
       adder.put(partial.leaf, partial);

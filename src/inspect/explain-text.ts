@@ -1,8 +1,9 @@
 /** How an explanation reads on a terminal. */
+import { bytesText } from '../job/bytes.ts';
 import type { Explanation } from './explain.ts';
 import type { FormulaSection } from './formulas.ts';
 import type { BlockKind, Jacobian } from './jacobian.ts';
-import { aligned, bytesText, columns, counted, grouped, wrapped } from './text.ts';
+import { aligned, columns, counted, grouped, wrapped } from './text.ts';
 
 /** What an explanation can say, in the order it is said. */
 export type ExplanationPart =
@@ -170,7 +171,20 @@ function workText({ work, totals }: Explanation): readonly string[] {
     `pairs: ${grouped(forwardPairs)} forward, ${grouped(backwardPairs)} backward${
       forwardPairs > 0 ? ` (${(backwardPairs / forwardPairs).toFixed(2)} × forward)` : ''
     }`,
+    ...(forwardPairs + backwardPairs < longPairs
+      ? []
+      : [
+          `at 1 Gpair/s, about what two cores do: ${hours(forwardPairs + backwardPairs, 1e9)}; at 500, about a large GPU: ${hours(forwardPairs + backwardPairs, 5e11)}`,
+        ]),
   ];
+}
+
+/** Pairs from which on a gradient is no matter of seconds on two cores. */
+const longPairs = 1e11;
+
+function hours(pairs: number, pairsPerSecond: number): string {
+  const count = Number((pairs / pairsPerSecond / 3600).toPrecision(2));
+  return `${count < 1000 ? count : grouped(count)} h`;
 }
 
 function memoryText({ memory, traffic, size }: Explanation): readonly string[] {
@@ -199,6 +213,15 @@ function memoryText({ memory, traffic, size }: Explanation): readonly string[] {
           ],
         ]),
     ['traffic in all', bytesText(traffic.totalBytes), 'for one gradient'],
+    ...(memory.resultBytes === 0
+      ? []
+      : [
+          ['results', bytesText(memory.resultBytes), "the tracers' arrays that are written"] as [
+            string,
+            string,
+            string,
+          ],
+        ]),
   ];
   return aligned(rows);
 }

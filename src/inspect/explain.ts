@@ -1,7 +1,9 @@
 /** What would a job do, and what does its structure save? The answer to KeOps issue 301 for the user's own job. */
 import { shapeOf } from '../coordinator/coordinator.ts';
 import { rowsWanted } from '../coordinator/result.ts';
+import { admissionOf } from '../job/admission.ts';
 import type { Job } from '../job/job.ts';
+import { ownRowAdvice, singularOwnRows } from '../job/own-row.ts';
 import { blockRows } from '../kernels/block.ts';
 import type { Kernel, Step } from '../kernels/ir/kernel.ts';
 import { lower } from '../kernels/lower/lower.ts';
@@ -83,6 +85,8 @@ export interface MemoryLines extends MemoryNeed {
   readonly threads: number;
   /** Steps whose states a thread holds at once; fewer than all: the others are computed again on the way back. */
   readonly segmentSteps: number;
+  /** Of the size of the tracers, on the disk: gradients, final and saved states, values. */
+  readonly resultBytes: number;
 }
 
 /** What crosses between coordinator and workers for one gradient, bytes. */
@@ -151,7 +155,8 @@ function memoryOf({ job, program, grid, shards, segmentSteps }: Planned, threads
   const rows = shards.map(({ begin, end }) => end - begin);
   const shardRows = rows.length === 0 ? [] : [Math.max(...rows)];
   const need = memoryNeed({ program, grid, precision: job.precision, segmentSteps, threads, shardRows });
-  return { ...need, threads, segmentSteps };
+  const { resultBytes } = admissionOf(job, grid.times.length - 1);
+  return { ...need, threads, segmentSteps, resultBytes: Number(resultBytes) };
 }
 
 function trafficOf(
@@ -234,5 +239,5 @@ function warningsOf({ program, shards }: Planned, work: readonly WorkLine[]): re
       `the gradient of ${pair.name} is M² × ${pair.width} = ${m * m * pair.width} numbers, from every shard`,
     );
   }
-  return warnings;
+  return [...warnings, ...singularOwnRows(program.system).map(ownRowAdvice)];
 }

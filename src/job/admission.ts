@@ -59,8 +59,8 @@ export interface AdmissionLimits {
   readonly bytes: bigint;
 }
 
-/** What a coordinator takes on unless it is told otherwise: more than any machine park computes in years. */
-export const defaultAdmission: AdmissionLimits = Object.freeze({ pairs: 10n ** 18n, bytes: 2n ** 50n });
+/** What is taken on unless something else is wanted: 10¹⁴ pairs a second, a hundred large GPUs, would take three years. */
+export const defaultAdmission: AdmissionLimits = Object.freeze({ pairs: 10n ** 22n, bytes: 2n ** 50n });
 
 /**
  * Refuses a job beyond the limits, before any work.

@@ -1,4 +1,4 @@
-/** How many bytes `2GiB` are. */
+/** How is an amount of bytes written, and read? */
 import { SkewflowError } from '../errors.ts';
 
 const powers: Readonly<Record<string, number>> = { '': 0, K: 1, M: 2, G: 3, T: 4 };
@@ -22,4 +22,15 @@ export function parseBytes(amount: number | string): number {
     'UsageError',
     `\`${amount}\` is no amount of memory: expected bytes, or a text such as 512MiB, 2GiB`,
   );
+}
+
+/** Bytes for people, with a binary unit: 13.1 TiB. */
+export function bytesText(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
+  let [value, unit] = [bytes, 0];
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit] ?? ''}`;
 }

@@ -54,7 +54,11 @@ function weight(issues: readonly Issue[]): number {
 }
 
 function issueError(document: JobDocument, { issue, path }: Placed): Error {
-  const [message = issue.message, hint] = issue.message.split('\n');
+  const [said = issue.message, hint] = issue.message.split('\n');
+  const key = path.findLast((step) => typeof step === 'string');
+  // What was expected is told of a key: on a line of many the caret alone does not say whose value it is. An object's path does.
+  const named = document.path !== null && key !== undefined && said.startsWith('expected ');
+  const message = named ? `\`${key}\`: ${said}` : said;
   const about = hint === undefined || hint === '' ? {} : { hint };
   if (issue.code === 'unrecognized_keys') {
     const at = [...path, issue.keys[0]!];
@@ -65,7 +69,7 @@ function issueError(document: JobDocument, { issue, path }: Placed): Error {
   if (document.isEmpty(path)) {
     // `flow: { x: sum(j, q) }` is a map of `x: sum(j` and `q)`.
     const notes = /[()[\]]/u.test(last) ? [quoteTheFormula] : [];
-    return document.error(path, { message: `\`${last}\` has no value: ${message}`, ...about, notes }, 'key');
+    return document.error(path, { message: `\`${last}\` has no value: ${said}`, ...about, notes }, 'key');
   }
   return document.error(path, { message, ...about });
 }

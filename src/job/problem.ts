@@ -16,9 +16,9 @@ export function spotError(spot: Spot, problem: Problem): SkewflowError {
   return new SkewflowError('JobFileError', shown.message, shown.details);
 }
 
-/** The error for a mistake in a job that is no file: its path stands for line and column. */
-export function pathError(path: Path, problem: Problem): SkewflowError {
-  const where = path.length === 0 ? 'the job' : pathText(path);
+/** The error for a mistake in a job that is no file, or in a `--set`: its path stands for line and column. */
+export function pathError(path: Path, problem: Problem, given: '' | '--set ' = ''): SkewflowError {
+  const where = path.length === 0 ? 'the job' : `${given}${pathText(path)}`;
   const hint = problem.hint === undefined ? '' : ` (${problem.hint})`;
   const lines = [`${where}: ${problem.message}${hint}`, ...(problem.notes ?? []).map((note) => `  ${note}`)];
   return new SkewflowError('JobFileError', lines.join('\n'), { path: pathText(path) });

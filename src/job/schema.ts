@@ -33,7 +33,10 @@ function names<V extends z.ZodType>(what: string, value: V): z.ZodRecord<z.ZodSt
 
 const finite = z.number({ error: 'expected a finite number' });
 const positive = finite.positive({ error: 'expected a number above 0' });
-const count = z.int({ error: 'expected a whole number' });
+const count = z.int({
+  error: ({ input }) =>
+    Number.isInteger(input) ? 'expected a whole number below 2^53' : 'expected a whole number',
+});
 const atLeastOne = count.min(1, { error: 'expected a whole number of 1 or more' });
 
 const formula = z

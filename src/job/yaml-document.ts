@@ -74,14 +74,19 @@ export function parseJobText(text: string, path: string, overrides: readonly Ove
     key: (steps) => textOf(file, at(steps).key, steps),
     error: (steps, problem, part = 'value') => {
       const { key, node } = at(steps);
-      const spot = spotOf(file, part === 'key' ? key : (node ?? key));
-      return spot === null ? pathError(['--set', ...steps], problem) : spotError(spot, problem);
+      const spot = isOverridden(steps, overrides) ? null : spotOf(file, part === 'key' ? key : (node ?? key));
+      return spot === null ? pathError(steps, problem, '--set ') : spotError(spot, problem);
     },
     isEmpty: (steps) => {
       const { key, node } = at(steps);
       return key !== null && (node === null || (isScalar(node) && node.value === null));
     },
   };
+}
+
+/** Whether what stands at a path, or around it, came from a `--set` whole: the file says nothing of it. */
+function isOverridden(steps: Path, overrides: readonly Override[]): boolean {
+  return overrides.some(({ path }) => path.every((step, n) => String(step) === String(steps[n])));
 }
 
 interface File {

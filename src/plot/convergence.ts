@@ -20,7 +20,7 @@ export function convergencePlot(name: string, history: readonly HistoryRow[]): s
         '#303e97',
       ),
       panelOf(
-        'gradient norm',
+        'gradient, max norm',
         history.map((row): Point => [row.iteration, row.gradientNorm]),
         200,
         '#ca382b',

@@ -1,9 +1,8 @@
 /** What can be drawn of a folder of results? Whatever it holds: convergence, final states, trajectories, gradient norms. */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { openNpy } from '../arrays/npy.ts';
-import { elementCount } from '../arrays/source.ts';
-import { SkewflowError } from '../errors.ts';
+import { type ResultArray, resultArrays } from '../arrays/result-arrays.ts';
+import { SkewflowError, unwritable } from '../errors.ts';
 import { convergencePlot } from './convergence.ts';
 import { readHistory } from './history.ts';
 import { pngDrawing } from './png.ts';
@@ -23,7 +22,8 @@ export interface PlotOptions {
  * Draw what a folder of results holds, into SVG files in it.
  *
  * @returns the paths written
- * @throws InputError when it is no folder of results, or has nothing that can be drawn; UsageError when PNGs cannot be drawn
+ * @throws InputError when it is no folder of results, or has nothing that can be drawn; UsageError when PNGs cannot be drawn; JobFailedError
+ * where nothing can be written
  */
 export async function plotFolder(
   folder: string,
@@ -49,11 +49,11 @@ export async function plotFolder(
   const written: string[] = [];
   for (const [file, svg] of pictures) {
     if (svg === null) continue;
-    await writeFile(join(folder, file), svg);
+    await save(join(folder, file), svg);
     written.push(join(folder, file));
     if (draw === null) continue;
     const picture = join(folder, file.replace(/svg$/u, 'png'));
-    await writeFile(picture, await draw(svg));
+    await save(picture, await draw(svg));
     written.push(picture);
   }
   if (written.length > 0) return written;
@@ -61,6 +61,12 @@ export async function plotFolder(
     'InputError',
     `${folder} holds nothing to draw: add \`gradient\`, \`optimize\` or \`output: { save: [final] }\` to the job`,
   );
+}
+
+async function save(path: string, data: Buffer | string): Promise<void> {
+  await writeFile(path, data).catch((cause: unknown) => {
+    throw unwritable(path, cause);
+  });
 }
 
 interface Summary {
@@ -73,15 +79,17 @@ interface Summary {
 /** States at the end time as clouds; in grey where they were at the first saved time. */
 async function finalPlot(name: string, folder: string): Promise<string | null> {
   const panels: Panel[] = [];
-  for (const field of await fieldsIn(folder, 'final')) {
-    const end = await openRows(join(folder, 'final', `${field}.npy`));
+  const trajectories = await resultArrays(folder, 'trajectory');
+  for (const { field, open } of await resultArrays(folder, 'final')) {
+    const end = await openRows(open);
     if (end === null) continue;
-    const start = await openRows(join(folder, 'trajectory', `${field}.npy`));
+    const saved = trajectories.find((trajectory) => trajectory.field === field);
+    const start = saved === undefined ? null : await openRows(saved.open, dotsMax, 1);
     const view = viewOf(end.rows);
     const cloud = (rows: readonly Row[], colour: string): Mark => ({
       kind: 'dots',
       points: rows.map((row) => seen(row, view)),
-      radius: end.count > 2000 ? 0.8 : 1.8,
+      radius: end.count > 2000 ? 0.8 : end.count > 200 ? 1.8 : 3,
       colour,
       opacity: 0.7,
     });
@@ -95,8 +103,8 @@ async function finalPlot(name: string, folder: string): Promise<string | null> {
 /** The way of some rows, from the first saved time to the last. */
 async function trajectoryPlot(name: string, folder: string): Promise<string | null> {
   const panels: Panel[] = [];
-  for (const field of await fieldsIn(folder, 'trajectory')) {
-    const saved = await openRows(join(folder, 'trajectory', `${field}.npy`), pathsMax);
+  for (const { field, open } of await resultArrays(folder, 'trajectory')) {
+    const saved = await openRows(open, pathsMax);
     if (saved === null || saved.times.length < 2) continue;
     const view = viewOf(saved.times.flat());
     const paths = saved.rows.map(
@@ -134,10 +142,7 @@ interface View {
 function viewOf(rows: readonly Row[]): View {
   const width = rows[0]?.length ?? 0;
   const spreads = Array.from({ length: width }, (_, c) => {
-    const [low, high] = rangeOf(
-      rows.map((row) => row[c] as number),
-      'linear',
-    );
+    const [low, high] = bulkOf(rows.map((row) => row[c] as number)).range;
     return { c, spread: high - low };
   });
   const [a, b] = [...spreads].sort((one, other) => other.spread - one.spread);
@@ -151,11 +156,10 @@ function seen(row: Row, { across, up }: View): Point {
 
 function cloudPanel(field: string, { across, up }: View, marks: readonly Mark[]): Panel {
   const points = marks.flatMap((mark) => (mark.kind === 'bars' ? [] : mark.points));
-  const axis = (label: string, values: readonly number[]): Axis => ({
-    label,
-    range: rangeOf(values, 'linear'),
-    scale: 'linear',
-  });
+  const axis = (label: string, values: readonly number[]): Axis => {
+    const { range, isWhole } = bulkOf(values);
+    return { label: isWhole ? label : `${label} (some lie farther out)`, range, scale: 'linear' };
+  };
   return {
     x: axis(
       `${field}[${across}]`,
@@ -171,13 +175,20 @@ function cloudPanel(field: string, { across, up }: View, marks: readonly Mark[])
   };
 }
 
-/** Fields of a kind that have an array in the folder. */
-async function fieldsIn(folder: string, kind: 'final' | 'trajectory'): Promise<readonly string[]> {
-  const names = await readdir(join(folder, kind)).catch(() => []);
-  return names
-    .filter((file) => file.endsWith('.npy') && file !== 't.npy')
-    .map((file) => file.slice(0, -'.npy'.length))
-    .sort();
+/** Fewer numbers than this are all shown. */
+const bulkMin = 100;
+/** How many times as far as the middle 98 % the others may reach before they are left out. */
+const stretchMax = 4;
+
+/** Where nearly all of some numbers are: one asteroid that is thrown out of its system must not make a dot of the others. */
+function bulkOf(values: readonly number[]): { readonly range: Axis['range']; readonly isWhole: boolean } {
+  const range = rangeOf(values, 'linear');
+  const sorted = Float64Array.from(values.filter(Number.isFinite)).sort();
+  const at = (share: number): number => sorted[Math.round(share * (sorted.length - 1))] ?? 0;
+  const [low, high] = [at(0.01), at(0.99)];
+  const spread = high - low;
+  const isWhole = sorted.length < bulkMin || spread === 0 || range[1] - range[0] <= stretchMax * spread;
+  return { range: isWhole ? range : [low - spread / 2, high + spread / 2], isWhole };
 }
 
 interface Rows {
@@ -188,25 +199,38 @@ interface Rows {
   readonly times: readonly (readonly Row[])[];
 }
 
-/** Evenly spread rows of an array N × d or times × N × d with d from 2; null for another shape, or no file. */
-async function openRows(path: string, rowsMax = dotsMax): Promise<Rows | null> {
-  const array = await openNpy(path).catch(() => null);
+/** One row of so many, or more of them, is drawn: those between are read with it, so many numbers at once. */
+const strideMax = 16;
+const readMax = 2 ** 20;
+
+/**
+ * Evenly spread rows of an array N × d or times × N × d with d from 2, at the first so many times; null for another shape, and
+ * for an array that cannot be read.
+ */
+async function openRows(
+  open: ResultArray['open'],
+  rowsMax = dotsMax,
+  timesMax = Number.POSITIVE_INFINITY,
+): Promise<Rows | null> {
+  const array = await open().catch(() => null);
   if (array === null) return null;
   try {
     const [times, count, width] = array.shape.length === 2 ? [1, ...array.shape] : array.shape;
     const drawn = array.shape.length < 4 && (width ?? 0) >= 2 && (count ?? 0) > 0;
     if (!drawn || times === undefined || count === undefined || width === undefined) return null;
     const stride = Math.ceil(count / rowsMax);
+    const rowsAtOnce = stride > strideMax ? 1 : Math.max(1, Math.floor(readMax / (stride * width))) * stride;
     const slices: Row[][] = [];
-    for (let t = 0; t < times; t++) {
+    for (let t = 0; t < Math.min(times, timesMax); t++) {
       const slice: Row[] = [];
-      for (let n = 0; n < count; n += stride) {
-        const at = (t * count + n) * width;
-        slice.push([...(await array.elements(at, at + width))]);
+      for (let first = 0; first < count; first += Math.max(rowsAtOnce, stride)) {
+        const at = t * count + first;
+        const read = await array.elements(at * width, Math.min(at + rowsAtOnce, (t + 1) * count) * width);
+        for (let n = 0; n < read.length; n += stride * width) slice.push([...read.subarray(n, n + width)]);
       }
       slices.push(slice);
     }
-    return elementCount(array.shape) === 0 ? null : { count, rows: slices[0] ?? [], times: slices };
+    return slices.length === 0 ? null : { count, rows: slices[0] ?? [], times: slices };
   } finally {
     await array.close();
   }

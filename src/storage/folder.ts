@@ -28,7 +28,7 @@ export async function openFolder(folder: string, url: string): Promise<FolderRoo
       const names = (await orNull(readdir(pathOf(key)), key)) ?? [];
       return names.filter((name) => !name.endsWith(partialSuffix)).sort();
     },
-    remove: (key) => attempt(pathOf(key), () => rm(pathOf(key), { recursive: true, force: true })),
+    remove: (key) => attempt(pathOf(key), () => rm(pathOf(key), removal)),
     has: async (key) => (await orNull(stat(pathOf(key)), key)) !== null,
     under: async (key) => (await orNull(filesUnder(pathOf(key)), key)) ?? [],
     keep: async (key, path, sha256, onBytes) => copyIn(path, await fileOf(key), sha256, { url, onBytes }),
@@ -46,6 +46,9 @@ export async function openFolder(folder: string, url: string): Promise<FolderRoo
   await root.remove(probe);
   return root;
 }
+
+/** A worker that has not heard yet that a run is over still writes rows of it: a folder that is not empty is tried again, for 5 s. */
+const removal = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 } as const;
 
 /** A link to a file that is complete appears at once, or not at all when there is one of that name. */
 async function claim(path: string, text: string): Promise<string> {

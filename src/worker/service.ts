@@ -14,7 +14,7 @@ import { isSkewflowError, SkewflowError } from '../errors.ts';
 import type { Seat } from '../exchange/exchange.ts';
 import type { Connected } from '../exchange/redis/connect.ts';
 import { type Log, logAbout } from '../log.ts';
-import { WorkerId } from '../protocol.ts';
+import { type WorkerId, workerIdOf } from '../protocol.ts';
 import { openRoot, type Root } from '../storage/root.ts';
 import { type Meter, silent } from '../telemetry/meter.ts';
 import type { Observed } from '../telemetry/status.ts';
@@ -94,7 +94,7 @@ export class WorkerService implements AsyncDisposable {
     means: Means,
     stations: { readonly all: number; readonly sound: readonly number[] },
   ) {
-    this.#id = WorkerId.parse(`${hostname().slice(0, 80)}:${process.pid}:${randomUUID().slice(0, 8)}`);
+    this.#id = workerIdOf(hostname(), process.pid, randomUUID().slice(0, 8));
     this.#connected = connected;
     this.#root = root;
     this.#options = options;

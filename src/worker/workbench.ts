@@ -127,13 +127,20 @@ export class Workbench implements AsyncDisposable {
     return this.#loaded;
   }
 
-  /** Consecutive leaves whose rows may be resident together. */
+  /**
+   * Consecutive leaves whose rows may be resident together. Where not all may, groups are small: each is read before any of it is
+   * computed, and until the first answer nobody knows how long the run will take.
+   */
   #together(leaves: readonly LeafName[]): readonly (readonly LeafName[])[] {
     const groups: LeafName[][] = [[]];
+    const sizeOf = (leaf: LeafName): number => (leaf === 'sources' ? 0 : this.#bytesOf(leaf));
+    const room = this.#loaded?.residentBytesMax ?? 0;
+    const fits = leaves.reduce<number>((sum, leaf) => sum + sizeOf(leaf), 0) <= room;
+    const most = fits ? room : room / roundsMin;
     let bytes = 0;
     for (const leaf of leaves) {
-      const more = leaf === 'sources' ? 0 : this.#bytesOf(leaf);
-      if (bytes > 0 && bytes + more > (this.#loaded?.residentBytesMax ?? 0)) {
+      const more = sizeOf(leaf);
+      if (bytes > 0 && bytes + more > most) {
         groups.push([]);
         bytes = 0;
       }
@@ -216,6 +223,9 @@ export class Workbench implements AsyncDisposable {
     await unlessAborted(outbox.empty(), signal);
   }
 }
+
+/** Rounds at least in which rows are read that would fill what may be resident: rows that are read again every time, in any number. */
+const roundsMin = 32;
 
 /** The program on the device, where it happens in time, and how many bytes of rows it leaves room for. */
 interface Loaded {

@@ -163,6 +163,18 @@ describe.concurrent('exit code 2 and nothing written', () => {
 });
 
 describe.concurrent('other exit codes', () => {
+  test('1 and why where nothing can be written', async ({ expect }) => {
+    const folder = await folderOf({});
+    const refused = async (...args: readonly string[]): Promise<string> => {
+      const { code, stderr } = await skewflow(args, folder);
+      expect(code).toBe(1);
+      return stderr;
+    };
+    const why = 'job.yaml/x: could not be written: a file is in its way\n';
+    expect(await refused('run', 'job.yaml', '--out', 'job.yaml/x')).toBe(why);
+    expect(await refused('init', 'vortices', 'job.yaml/x')).toBe(why);
+  });
+
   test('1 and the first step, time and row where a trajectory blows up', async ({ expect }) => {
     const folder = await folderOf({
       change: [

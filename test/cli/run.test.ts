@@ -30,8 +30,13 @@ async function folderWith(text: string): Promise<string> {
 }
 
 describe('skewflow run', () => {
-  test('prints the loss and the gradient, and writes the folder named after the job', async () => {
-    const folder = await folderWith(job);
+  test('prints the loss and the gradient, says which is 0 everywhere, and writes the folder named after the job', async () => {
+    const folder = await folderWith(
+      job
+        .replace('sigma: 0.5 }', 'sigma: 0.5, dead: -0.7 }')
+        .replace('loss: ', 'loss: relu(dead) + ')
+        .replace('[p, sigma]', '[p, sigma, dead]'),
+    );
     const { code, stdout, stderr } = await skewflow(['run', 'job.yaml'], folder);
     expect(stderr).toBe('');
     expect(code).toBe(0);
@@ -42,6 +47,8 @@ describe('skewflow run', () => {
     const shown = (name: string): number =>
       Number(new RegExp(`^${name.replaceAll('|', '\\|')} +(\\S+)`, 'm').exec(stdout)?.[1]);
     expect(shown('loss')).toBeCloseTo(result.loss, 8);
+    expect(stdout.match(/0 everywhere/gu)).toHaveLength(1);
+    expect(stdout).toMatch(/^\|dL\/ddead\| +0 +scalar +0 everywhere: /mu);
     expect(shown('|dL/dp|')).toBeCloseTo(result.gradientNorms['p'] as number, 5);
     expect(
       (await readdir(folder, { recursive: true })).filter((f) => f.startsWith('job-out/')).sort(),
@@ -111,7 +118,7 @@ describe('skewflow run', () => {
     const run = started(['run', 'job.yaml'], folder, { SKEWFLOW_THREADS: '1' });
     setTimeout(() => run.interrupt(signal), 1500);
     const outcome = await run.done;
-    expect(outcome.stderr).toMatch(/stopp/);
+    expect(outcome.stderr).toMatch(/stopped; nothing was written$/m);
     expect(outcome.code).toBe(code);
     expect(await readdir(folder)).toEqual(['job.yaml']);
   });

@@ -22,7 +22,7 @@ const order: RunOrder = {
   engine: 'auto',
   allowMixed: false,
   document: 'loss: 1',
-  folder: {},
+  folder: { set: 'params.sigma=0.3\nshards=8' },
   submittedAt: 5,
 };
 
@@ -44,6 +44,7 @@ it('tells why a run failed that Redis has forgotten', async () => {
     run,
     name: 'job',
     key: 'k',
+    set: ['params.sigma=0.3', 'shards=8'],
     priority: 3,
     state: 'failed',
     error,

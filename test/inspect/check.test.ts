@@ -41,6 +41,9 @@ describe('check', () => {
     const failed = { ...report, passed: false, gradients: [{ ...first!, error: 1, passed: false }, ...rest] };
     expect(checkText(failed)).toMatch(/TOO FAR\n(.*\n)*failed\n$/);
     expect(checkText(report)).toMatch(/passed\n$/);
+    expect(checkText(report)).not.toContain('0 everywhere');
+    const dead = { ...report, gradients: [{ ...first!, norm: 0 }, ...rest] };
+    expect(checkText(dead)).toContain(`∂L/∂${first!.field} is 0 everywhere`);
   });
 });
 

@@ -122,7 +122,7 @@ job.yaml:16:50: \`steps\` is 1 or more
       'integrate',
       'integrate: { scheme: rk4, from: 0, to: 1, steps: 2.5 }',
       `
-job.yaml:16:50: expected a whole number
+job.yaml:16:50: \`steps\`: expected a whole number
   16 │ integrate: { scheme: rk4, from: 0, to: 1, steps: 2.5 }
      │                                                  ^^^`,
     ],
@@ -131,7 +131,7 @@ job.yaml:16:50: expected a whole number
       '  x: { uniform',
       'x: { unifrm: [-1, 1] }',
       `
-job.yaml:6:6: expected a path, a number, a list of numbers, or a map with one of \`uniform\`, \`normal\`, \`grid\`, \`linspace\`, \`constant\`
+job.yaml:6:6: \`x\`: expected a path, a number, a list of numbers, or a map with one of \`uniform\`, \`normal\`, \`grid\`, \`linspace\`, \`constant\`
   6 │   x: { unifrm: [-1, 1] }
     │      ^^^^^^^^^^^^^^^^^^^ did you mean \`uniform\`?`,
     ],
@@ -149,7 +149,7 @@ job.yaml:6:26: unknown key \`dims\` in a \`uniform\` generator
       '  x: { uniform',
       'x: { uniform: 3, dim: 3 }',
       `
-job.yaml:6:17: expected two numbers: [low, high]
+job.yaml:6:17: \`uniform\`: expected two numbers: [low, high]
   6 │   x: { uniform: 3, dim: 3 }
     │                 ^`,
     ],

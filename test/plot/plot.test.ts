@@ -64,6 +64,39 @@ describe('plot', () => {
     }
   });
 
+  it('shows where nearly all rows are, and says so, where a few are thrown far out', async () => {
+    const out = join(await temporaryFolder(), 'out');
+    await run(
+      {
+        name: 'thrown',
+        tracers: { x: { uniform: [-1, 1], dim: 2, seed: 3 }, far: { linspace: [0, 1] }, rows: 500 },
+        flow: { x: 'select(far > 0.997, 1e4, 0) * x' },
+        integrate: { scheme: 'euler', from: 0, to: 1, steps: 1 },
+        output: { save: ['final'] },
+      },
+      { out, engine: 'reference' },
+    );
+    await plot(out);
+    const svg = await readFile(join(out, 'final.svg'), 'utf8');
+    expect(svg).toContain('x[1] (some lie farther out)');
+    expect(count(svg, />-?1<\/text>/gu)).toBeGreaterThanOrEqual(4);
+  });
+
+  it('draws the same clouds and paths of a zarr group', async () => {
+    const folder = await temporaryFolder();
+    const many = { ...job, tracers: { ...job.tracers, rows: 23_000 }, shards: 3 } as JobObject;
+    const clouds = async (format: 'npy' | 'zarr'): Promise<readonly string[]> => {
+      const out = join(folder, format);
+      await run({ ...many, output: { save: ['final', 'trajectory'], every: 2, format } }, { out });
+      await plot(out);
+      return Promise.all(['final', 'trajectory'].map((name) => readFile(join(out, `${name}.svg`), 'utf8')));
+    };
+    const [npy, zarr] = [await clouds('npy'), await clouds('zarr')];
+    expect(zarr).toEqual(npy);
+    // Every second of x, before and after, and q.
+    expect(count(npy[0] as string, /<circle/gu)).toBe(2 * (11_500 + 2));
+  });
+
   it.skipIf(fontless !== null)(
     `draws each picture as PNG, too, where that is wanted${fontless ?? ''}`,
     async () => {

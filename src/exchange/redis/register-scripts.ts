@@ -1,7 +1,7 @@
 /**
  * What happens inside Redis in one step to a run's record? The Lua scripts of the register.
  *
- * Fields of `status`: head (what it was ordered as), state, attempt (how often it was queued), holder and since (the
+ * Fields of `status`: head (what it was ordered as), set (what was changed for it), set and a batch (for that batch), state, attempt (how often it was queued), holder and since (the
  * coordinator that took it, and its epoch), epoch, progress, error, summary, cancel, submittedAt, startedAt, endedAt.
  */
 import { lifeMs, recordKeys } from './keys.ts';
@@ -41,10 +41,24 @@ end
 
 const script = (body: string): Script => scriptOf(`${prelude}${body}`);
 
-/** KEYS own…: batch, iterations. ARGV: run, head, order, inputs or nothing, news → outcome, attempt, state */
+/**
+ * KEYS own…: batch, iterations. ARGV: run, head, order, inputs or nothing, news, changes or nothing, batch or nothing
+ * → outcome, attempt, state.
+ * A run that is known belongs to the batch, too: its results are among those that are fetched.
+ */
 export const submit = script(`
 local state = call('HGET', status, 'state')
+local function changed()
+  if ARGV[6] == '' then return end
+  call('HSETNX', status, 'set', ARGV[6])
+  if ARGV[7] ~= '' then call('HSET', status, 'set ' .. ARGV[7], ARGV[6]) end
+end
+if KEYS[own + 1] ~= status then
+  call('SADD', KEYS[own + 1], ARGV[1])
+  call('PEXPIRE', KEYS[own + 1], ${lifeMs.retained})
+end
 if state and not over(state) or state == 'done' then
+  changed()
   return { 'known', call('HGET', status, 'attempt'), state }
 end
 local attempt = tonumber(call('HGET', status, 'attempt') or '0') + 1
@@ -53,16 +67,13 @@ for i = own + 2, #KEYS do if KEYS[i] ~= epoch then call('UNLINK', KEYS[i]) end e
 call('PERSIST', epoch)
 local time = now()
 call('HSET', status, 'head', ARGV[2], 'state', 'queued', 'attempt', attempt, 'submittedAt', stamp(time))
+changed()
 call('SET', order, ARGV[3])
 if ARGV[4] ~= '' then call('SET', inputs, ARGV[4]) end
 call('ZADD', runs, stamp(time), ARGV[1])
 call('ZREM', ended, ARGV[1])
 call('SREM', taken, ARGV[1])
 call('ZADD', queued, stamp(time + ${lookAfterMs.first}), ARGV[1])
-if KEYS[own + 1] ~= status then
-  call('SADD', KEYS[own + 1], ARGV[1])
-  call('PEXPIRE', KEYS[own + 1], ${lifeMs.retained})
-end
 record(ARGV[5])
 return { 'new', attempt, 'queued' }
 `);

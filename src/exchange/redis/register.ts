@@ -9,6 +9,7 @@ import { Bell } from '../bell.ts';
 import { shortened } from '../error-report.ts';
 import { decodeControl, encodeControl } from '../frames/control.ts';
 import {
+  type BatchId,
   type Cancelled,
   type Charge,
   inputsBytesMax,
@@ -57,7 +58,9 @@ export function redisRegister(link: Link, hints: Hints): Register {
         error: null,
         summary: null,
       } satisfies RunNews);
-      const args = [run, headOf(order), JSON.stringify(order), Buffer.from(inputs ?? []), news];
+      const changes = String(order.folder['set'] ?? '');
+      const text = JSON.stringify(order);
+      const args = [run, headOf(order), text, Buffer.from(inputs ?? []), news, changes, batch ?? ''];
       const [outcome, attempt, state] = listOf(
         await link.run(scripts.submit, [...recordOf(run), ...own], args),
       );
@@ -133,9 +136,9 @@ export function redisRegister(link: Link, hints: Hints): Register {
     return text === null ? null : orderOf(text);
   }
 
-  async function readStatus(run: RunId): Promise<RunStatus | null> {
+  async function readStatus(run: RunId, batch?: BatchId): Promise<RunStatus | null> {
     const fields = listOf(await link.call('HGETALL', keys.of(run, 'status')));
-    return fields.length === 0 ? null : statusOf(run, fields);
+    return fields.length === 0 ? null : statusOf(run, fields, batch);
   }
 
   async function list({ states, batch, limit = 100 }: RunFilter): Promise<readonly RunStatus[]> {
@@ -144,7 +147,7 @@ export function redisRegister(link: Link, hints: Hints): Register {
     for (let from = 0; found.length < limit; from += pageLength) {
       const page = listOf(await link.call('ZREVRANGE', keys.runs, from, from + pageLength - 1)).map(textOf);
       const wanted = members === undefined ? page : page.filter((run) => members.has(run));
-      for (const status of await Promise.all(wanted.map((run) => readStatus(RunId.parse(run))))) {
+      for (const status of await Promise.all(wanted.map((run) => readStatus(RunId.parse(run), batch)))) {
         if (status !== null && (states === undefined || states.includes(status.state))) found.push(status);
       }
       if (page.length < pageLength) break;

@@ -4,7 +4,7 @@
 import type { z } from 'zod';
 import { ErrorReport, type RunId } from '../../protocol.ts';
 import { decodeControl, encodeControl } from '../frames/control.ts';
-import { RunNews, RunOrder, RunStanding, type RunStatus } from '../register.ts';
+import { type BatchId, changesIn, RunNews, RunOrder, RunStanding, type RunStatus } from '../register.ts';
 import { bytesOf, type Reply, textOf } from './script.ts';
 
 /** What stays the same over a run's life. */
@@ -16,8 +16,12 @@ export function headOf({ jobDigest, name, key, batch, priority }: RunOrder): Buf
   return encodeControl({ jobDigest, name, key, batch, priority } satisfies z.infer<typeof Head>);
 }
 
-/** The status in the fields of its hash: names and values in turn. */
-export function statusOf(run: RunId, entries: readonly Reply[]): RunStatus {
+/**
+ * The status in the fields of its hash: names and values in turn.
+ *
+ * @param batch - as which member of which the run is looked at: another batch may have come to the same job by other changes
+ */
+export function statusOf(run: RunId, entries: readonly Reply[], batch?: BatchId): RunStatus {
   const fields = new Map<string, Buffer>();
   for (let i = 0; i < entries.length; i += 2) fields.set(textOf(entries[i]), bytesOf(entries[i + 1]));
   const read = <S extends z.ZodType>(name: string, schema: S): z.infer<S> | null => {
@@ -28,6 +32,7 @@ export function statusOf(run: RunId, entries: readonly Reply[]): RunStatus {
   return {
     run,
     ...decodeControl(bytesOf(fields.get('head')), Head),
+    set: changesIn((fields.get(`set ${batch}`) ?? fields.get('set'))?.toString()),
     state: RunStanding.parse(String(fields.get('state'))),
     epoch: time('epoch') ?? 0,
     progress: read('progress', Progress),

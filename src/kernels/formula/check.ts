@@ -127,14 +127,27 @@ function checkCall(session: Session, context: Context, node: CallSyntax): Expr {
     });
   }
   const args = node.args.map((arg) => check(session, context, arg));
-  return orFail(context, node, f.build(args));
+  return orFail(context, node, f.build(args), f.parameters);
 }
 
+/** Longest text of an argument that stands in a message, in characters; beyond it the parameter's name does. */
+const argumentMax = 24;
+
 /** A value, or the error about an argument (the head of a reduction is none). */
-function orFail(context: Context, node: CallSyntax | ReductionSyntax, value: Expr | Misuse): Expr {
+function orFail(
+  context: Context,
+  node: CallSyntax | ReductionSyntax,
+  value: Expr | Misuse,
+  parameters: readonly string[] = [],
+): Expr {
   if (!(value instanceof Misuse)) return value;
   const span = (value.at === null ? undefined : node.args[value.at]?.span) ?? node.nameSpan;
-  throw errorAt(context, span, { message: `\`${node.name}\` ${value.message}` });
+  const message = value.message.replace(/\{(\d)\}/gu, (_, digit: string) => {
+    const { start = 0, end = 0 } = node.args[Number(digit)]?.span ?? {};
+    const text = context.frame.source.text.slice(start, end);
+    return `\`${text.length > argumentMax || text.includes('\n') ? parameters[Number(digit)] : text}\``;
+  });
+  throw errorAt(context, span, { message: `\`${node.name}\` ${message}` });
 }
 
 function counted(least: number, most: number, more: boolean): string {

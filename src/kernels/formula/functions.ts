@@ -15,7 +15,7 @@ export interface FormulaFunction {
   readonly build: (args: readonly Expr[]) => Expr | Misuse;
 }
 
-/** What is wrong with a call; `at` is the argument it is about, null for the call. */
+/** What is wrong with a call; `at` is the argument it is about, null for the call. `{0}` in the message is the first argument. */
 export class Misuse {
   readonly at: number | null;
   readonly message: string;
@@ -36,18 +36,18 @@ function taking(
 
 /** An operation on each component; widths are equal, or 1. */
 function elementwise(op: OpName, ...parameters: readonly string[]): FormulaFunction {
-  return taking(parameters, (args) => disagreement(parameters, args) ?? apply(op, ...args));
+  return taking(parameters, (args) => disagreement(args) ?? apply(op, ...args));
 }
 
 /** The first argument whose width fits neither 1 nor the widest. */
-function disagreement(parameters: readonly string[], args: readonly Expr[]): Misuse | undefined {
+function disagreement(args: readonly Expr[]): Misuse | undefined {
   const width = Math.max(...args.map((a) => a.width));
   const at = args.findIndex((a) => a.width !== width && a.width !== 1);
   if (at < 0) return undefined;
   const widest = args.findIndex((a) => a.width === width);
   return new Misuse(
     at,
-    `takes equal widths or width 1: \`${parameters[at]}\` has width ${args[at]?.width}, \`${parameters[widest]}\` ${width}`,
+    `takes equal widths or width 1: {${at}} has width ${args[at]?.width}, {${widest}} ${width}`,
   );
 }
 
@@ -69,7 +69,7 @@ const three = (
 
 /** Of two vectors of one width (or one of them of width 1), a scalar. */
 const paired = (build: (a: Expr, b: Expr) => Expr): FormulaFunction =>
-  two(['a', 'b'], (a, b) => disagreement(['a', 'b'], [a, b]) ?? build(a, b));
+  two(['a', 'b'], (a, b) => disagreement([a, b]) ?? build(a, b));
 
 /** a · b = Σ_m a_m b_m */
 const dot = (a: Expr, b: Expr): Expr => total(apply('mul', a, b));
@@ -89,7 +89,7 @@ const extremum = (op: 'max' | 'min'): FormulaFunction =>
     ['a', 'b'],
     (args) => {
       const [a, b] = args as readonly [Expr, Expr | undefined];
-      return b === undefined ? folded(op, a) : (disagreement(['a', 'b'], [a, b]) ?? apply(op, a, b));
+      return b === undefined ? folded(op, a) : (disagreement([a, b]) ?? apply(op, a, b));
     },
     { optional: 1 },
   );
@@ -106,12 +106,12 @@ function slice(v: Expr, start: number | Misuse, count: number | Misuse, elem = f
   if (count instanceof Misuse) return count;
   const last = v.width - 1;
   if (start > last)
-    return new Misuse(1, `counts components from 0: \`v\` has width ${v.width}, so the last is ${last}`);
+    return new Misuse(1, `counts components from 0: {0} has width ${v.width}, so the last is ${last}`);
   if (count < 1) return new Misuse(2, 'takes at least one component');
   if (!elem && start + count > v.width) {
     return new Misuse(
       2,
-      `from component ${start} on, \`v\` of width ${v.width} has ${v.width - start}, not ${count}`,
+      `from component ${start} on, {0} of width ${v.width} has ${v.width - start}, not ${count}`,
     );
   }
   return part(v, start, count);
@@ -137,7 +137,7 @@ function outer(a: Expr, b: Expr): Expr | Misuse {
 function matvec(a: Expr, x: Expr): Expr | Misuse {
   const n = x.width;
   if (a.width % n !== 0) {
-    return new Misuse(0, `takes a matrix of m × n = m × ${n} components, and \`A\` has ${a.width}`);
+    return new Misuse(0, `takes a matrix of m × n = m × ${n} components, and {0} has ${a.width}`);
   }
   return concat(...Array.from({ length: a.width / n }, (_, r) => dot(part(a, r * n, n), x)));
 }
@@ -146,7 +146,7 @@ function matvec(a: Expr, x: Expr): Expr | Misuse {
 function vecmat(x: Expr, a: Expr): Expr | Misuse {
   const m = x.width;
   if (a.width % m !== 0) {
-    return new Misuse(1, `takes a matrix of m × n = ${m} × n components, and \`A\` has ${a.width}`);
+    return new Misuse(1, `takes a matrix of m × n = ${m} × n components, and {1} has ${a.width}`);
   }
   const n = a.width / m;
   return components(x)

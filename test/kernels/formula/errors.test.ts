@@ -715,7 +715,7 @@ describe('widths', () => {
   it('show where arguments differ', () => {
     expect(inValue('max(x, concat(1, 2))')).toMatchInlineSnapshot(`
       "
-      job.yaml:1:8: \`max\` takes equal widths or width 1: \`b\` has width 2, \`a\` 3
+      job.yaml:1:8: \`max\` takes equal widths or width 1: \`concat(1, 2)\` has width 2, \`x\` 3
         1 │ max(x, concat(1, 2))
           │        ^^^^^^^^^^^^
       "
@@ -746,7 +746,7 @@ describe('widths', () => {
   it('show where a component is outside', () => {
     expect(inValue('elem(x, 3)')).toMatchInlineSnapshot(`
       "
-      job.yaml:1:9: \`elem\` counts components from 0: \`v\` has width 3, so the last is 2
+      job.yaml:1:9: \`elem\` counts components from 0: \`x\` has width 3, so the last is 2
         1 │ elem(x, 3)
           │         ^
       "
@@ -776,7 +776,7 @@ describe('widths', () => {
   it('show where a slice is too long', () => {
     expect(inValue('slice(x, 1, 3)')).toMatchInlineSnapshot(`
       "
-      job.yaml:1:13: \`slice\` from component 1 on, \`v\` of width 3 has 2, not 3
+      job.yaml:1:13: \`slice\` from component 1 on, \`x\` of width 3 has 2, not 3
         1 │ slice(x, 1, 3)
           │             ^
       "
