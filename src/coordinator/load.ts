@@ -126,7 +126,9 @@ export function clear(load: Load, seat: SeatId): Load {
     load.queues.values().some((other) => other !== queue && other.leaves.includes(leaf));
   const orphans = openOf(load, queue).filter((leaf) => !elsewhere(leaf));
   const emptied: Queue = { ...queue, leaves: [], next: 0, started: [] };
-  return { ...replace(load, emptied), orphans: [...load.orphans, ...orphans] };
+  // Whoever is given one of these has it alone, and it may move on from there.
+  const copied = orphans.some((leaf) => load.copied.has(leaf)) ? without(load.copied, orphans) : load.copied;
+  return { ...replace(load, emptied), orphans: [...load.orphans, ...orphans], copied };
 }
 
 /** A seat goes; `clear` it before. */
@@ -175,9 +177,10 @@ export function copyTo(load: Load, leaf: Leaf, to: SeatId, now: number): Load {
   return { ...give(load, to, [leaf], now), copied: new Set([...load.copied, leaf]) };
 }
 
-/** How many seats a leaf is with. */
-export function holders(load: Load, leaf: Leaf): number {
-  return load.queues.values().filter((queue) => queue.leaves.includes(leaf)).length;
+/** How many seats a leaf is with, but for those that were at it before `since`. */
+export function holdersSince(load: Load, leaf: Leaf, since: number): number {
+  const isLate = ({ started }: Queue): boolean => started.some((its) => its.leaf === leaf && its.at < since);
+  return load.queues.values().filter((queue) => queue.leaves.includes(leaf) && !isLate(queue)).length;
 }
 
 // --- answers ----------------------------------------------------------------------------------------------
@@ -229,7 +232,7 @@ export function reopen(load: Load, leaves: readonly Leaf[]): Load {
   const gone = new Set(leaves);
   const queues = load.queues.map((queue) => withoutLeaves(queue, gone));
   const orphans = [...load.orphans.filter((leaf) => !gone.has(leaf)), ...leaves];
-  const copied = new Set([...load.copied].filter((leaf) => !gone.has(leaf)));
+  const copied = without(load.copied, leaves);
   return { ...load, open, copies, asked, authors, remaining, queues, orphans, copied };
 }
 
@@ -332,6 +335,11 @@ function withoutLeaves(queue: Queue, gone: ReadonlySet<Leaf>): Queue {
     next: queue.next - before,
     started: queue.started.filter(({ leaf }) => !gone.has(leaf)),
   };
+}
+
+function without(set: ReadonlySet<Leaf>, gone: readonly Leaf[]): ReadonlySet<Leaf> {
+  const leaves = new Set(gone);
+  return new Set([...set].filter((leaf) => !leaves.has(leaf)));
 }
 
 /** With this queue instead of the one of its seat. */

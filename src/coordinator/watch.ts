@@ -5,7 +5,7 @@
 import type { Leaf } from '../partition/seats.ts';
 import type { SeatId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
-import { clear, copyTo, holders, isOpen, type Latency, openCount, queueOf, startedOf } from './load.ts';
+import { clear, copyTo, holdersSince, isOpen, type Latency, openCount, queueOf, startedOf } from './load.ts';
 import { lastAt } from './poison.ts';
 import { relieve, restOf, stuckMs } from './relief.ts';
 import { queueMs } from './rules.ts';
@@ -17,8 +17,8 @@ import type { RunShape } from './stage.ts';
 import { steal } from './stealing.ts';
 import { also, change, conclude, giveOut, hands, lively, move, type Turn, turnOf } from './turn.ts';
 
-/** Seats that a straggling leaf may be with at once. */
-const holdersMax = 3;
+/** Seats that a straggling leaf may be with at once beside those that take too long for it: all of these may never answer. */
+const copiesMax = 2;
 
 export function tick(shape: RunShape, state: Going, now: number): Decision {
   if (now < state.lookedAt + shape.rules.tickMs) return unchanged({ ...state, now });
@@ -104,7 +104,7 @@ function stragglers(shape: RunShape, turn: Turn): Turn {
   return hands(crew).reduce((before, member) => {
     const late = startedOf(before.state.load, member.seat).filter(({ at }) => now - at > limit);
     const copied = late.reduce(
-      (turned, { leaf, at }) => copyLeaf(shape, turned, member, leaf, now - at, average),
+      (turned, { leaf, at }) => copyLeaf(shape, turned, member, { leaf, ms: now - at }, { limit, average }),
       before,
     );
     return stuckMs(copied.state.load, member.seat, now) > limit ? relieved(shape, copied, member) : copied;
@@ -126,12 +126,11 @@ function copyLeaf(
   shape: RunShape,
   turn: Turn,
   from: Member,
-  leaf: Leaf,
-  ms: number,
-  average: number | null,
+  { leaf, ms }: { readonly leaf: Leaf; readonly ms: number },
+  { limit, average }: { readonly limit: number; readonly average: number | null },
 ): Turn {
   const { load, now } = turn.state;
-  if (!isOpen(load, leaf) || holders(load, leaf) >= holdersMax) return turn;
+  if (!isOpen(load, leaf) || holdersSince(load, leaf, now - limit) >= copiesMax) return turn;
   const idle = ready(shape, turn.state).find(
     ({ seat, worker }) =>
       worker !== from.worker && openCount(load, seat) === 0 && !queueOf(load, seat)?.leaves.includes(leaf),

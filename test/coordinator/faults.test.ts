@@ -9,6 +9,7 @@ import {
   beat,
   c,
   codes,
+  d,
   from,
   having,
   holding,
@@ -209,11 +210,34 @@ describe('a straggler', () => {
     expect(holding(effects)).toEqual({ a: [1], b: [1] });
   });
 
+  it('has its leaf copied again where those that were given copies answer no more than it does', () => {
+    const one = { ...still, shards: 1 };
+    const all = [a, b, c, d];
+    const alive = (from: number): readonly RunEvent[] =>
+      Array.from({ length: 30 }, (_, s) => [tick(from + 1000 * s), ...all.map((seat) => beat(seat))]).flat();
+    const start = [tick(0), ...all.map((seat) => joined(seat)), inputs('d')];
+    const twice = having(one, ...start, ...alive(1000), tick(30_100), tick(30_200));
+    expect(holding(twice.effects)).toEqual({ a: [0], b: [0], c: [], d: [0] });
+    const later = from(one, twice.state, ...alive(31_000));
+    expect(later.effects).toEqual([]);
+    expect(holding(from(one, later.state, tick(60_300)).effects)).toEqual({ a: [0], b: [0], c: [0], d: [0] });
+  });
+
   it('and its copy count once, whichever is first', () => {
     const copied = having(still, ...slow, ...three, ...beats(1300), tick(1400));
     const done = from(still, copied.state, posted(3));
     expect(kinds(done.effects)).toEqual(['keep', 'add']);
     expect(from(still, done.state, posted(3, { seat: b })).effects).toEqual([]);
+  });
+
+  it('has a leaf that may move on, from whoever is given it when all are gone that it was with', () => {
+    const two = [tick(0), joined(a), joined(b, { threads: 2 }), inputs('d'), posted(0), posted(1), joined(c)];
+    const alive = Array.from({ length: 30 }, (_, s) => [...beats(1000 * (s + 1)), beat(c)]).flat();
+    const copied = having(still, ...two, ...alive, tick(30_100));
+    expect(holding(copied.effects)).toEqual({ a: [2], b: [2, 3], c: [3] });
+    const anew = from(still, copied.state, { kind: 'emptied' }, joined(d));
+    expect(holding(anew.effects)).toEqual({ d: [2, 3] });
+    expect(holding(from(still, anew.state, joined(a)).effects)).toEqual({ d: [2], a: [3] });
   });
 
   it('does not lose its leaf when the seat of the copy is lost', () => {
