@@ -172,15 +172,12 @@ export function adopt(
   return next;
 }
 
-/** Copy a leaf that another seat is at. */
-export function copyTo(load: Load, leaf: Leaf, to: SeatId, now: number): Load {
-  return { ...give(load, to, [leaf], now), copied: new Set([...load.copied, leaf]) };
-}
-
-/** How many seats a leaf is with, but for those that were at it before `since`. */
-export function holdersSince(load: Load, leaf: Leaf, since: number): number {
-  const isLate = ({ started }: Queue): boolean => started.some((its) => its.leaf === leaf && its.at < since);
-  return load.queues.values().filter((queue) => queue.leaves.includes(leaf) && !isLate(queue)).length;
+/** The seats that have one of these leaves, if it was copied; mostly there are none. */
+export function sharersOf(load: Load, leaves: readonly Leaf[]): readonly SeatId[] {
+  const copied = load.copied.size === 0 ? [] : leaves.filter((leaf) => load.copied.has(leaf));
+  if (copied.length === 0) return [];
+  const sharing = load.queues.values().filter((queue) => copied.some((leaf) => queue.leaves.includes(leaf)));
+  return sharing.map(({ member }) => member.seat);
 }
 
 // --- answers ----------------------------------------------------------------------------------------------
@@ -202,9 +199,13 @@ export function answer(
   const open = changed(load.open, places, () => 0);
   const authors = changed(load.authors, places, () => serial);
   const after = { ...load, open, authors, remaining: load.remaining - leaves.length };
-  if (queue === null) return after;
-  const counted = took === null ? queue : { ...queue, done: plus(queue.done, took) };
-  return replace(after, refill(after, counted, now));
+  const counted = queue === null || took === null ? queue : { ...queue, done: plus(queue.done, took) };
+  const own = counted === null ? after : replace(after, refill(after, counted, now));
+  // Who has a copy goes on to its next leaf, too.
+  return sharersOf(own, leaves).reduce((before, other) => {
+    const its = queueOf(before, other);
+    return its === null ? before : replace(before, refill(before, its, now));
+  }, own);
 }
 
 /** The answer that counts is this seat’s. */

@@ -17,7 +17,7 @@ import { answeredBy, askCopy, authorAt, clear, credit, exit, openCount, reopen }
 import type { Asking, Decision, PostedEvent, RunEffect } from './run-events.ts';
 import { memoryOf, plannedFrom } from './run-events.ts';
 import type { RunShape } from './stage.ts';
-import { also, change, conclude, ended, giveOut, hands, move, type Turn } from './turn.ts';
+import { also, change, conclude, ended, giveOut, move, present, type Turn } from './turn.ts';
 
 /** Who says something of a leaf. */
 interface Witness {
@@ -118,7 +118,7 @@ export function isDoubtful({ rules }: RunShape, state: Asking, event: PostedEven
   return (
     rules.secondOpinions &&
     !state.doubted.has(event.seat) &&
-    (rules.auditMs === Infinity || hands(state.crew).some((member) => isComparable(first, member)))
+    (rules.auditMs === Infinity || present(state.crew).some((member) => isComparable(first, member)))
   );
 }
 
@@ -154,16 +154,16 @@ function consult(
   return move(next, load);
 }
 
-/** Whom to ask: the least loaded; null: there is nobody. */
+/** Whom to ask: the least loaded, and rather one that waits for nobody; null: there is nobody. */
 function candidate({ crew, load, checks }: Asking, seen: readonly Opinion[]): Member | null {
   const [first] = seen;
   const waiting = new Map<SeatId, number>();
   for (const { asked } of checks) if (asked !== null) waiting.set(asked, (waiting.get(asked) ?? 0) + 1);
   let best: { readonly member: Member; readonly leaves: number } | null = null;
   for (const member of crew.members.values()) {
-    const { seat, worker, numerics, silent } = member;
+    const { seat, worker, numerics, silent, waits } = member;
     if (silent || numerics !== first?.numerics || seen.some((o) => o.worker === worker)) continue;
-    const leaves = openCount(load, seat) + (waiting.get(seat) ?? 0);
+    const leaves = waits === null ? openCount(load, seat) + (waiting.get(seat) ?? 0) : Infinity;
     if (best === null || leaves < best.leaves) best = { member, leaves };
     if (leaves === 0) break;
   }
