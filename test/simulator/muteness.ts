@@ -8,6 +8,8 @@ export type Muteness =
   | {
       readonly kind: 'stuck';
       readonly deaf: boolean;
+      /** Whether it says meanwhile that it waits. */
+      readonly told: boolean;
       /** So many leaves of each life it answers, */
       readonly after: number;
       /** and leaves other than this one, and those of other phases than this one, always; null: any is such a leaf. */
@@ -19,7 +21,8 @@ export type Muteness =
 
 /** One of all kinds. */
 export function mutenessOf(chance: Chance, { shards, phases, iterations }: JobShape): Muteness {
-  const stuck = { kind: 'stuck', deaf: chance.happens(0.5), after: 0, leaf: null, phase: null } as const;
+  const [deaf, told] = [chance.happens(0.5), chance.happens(0.3)];
+  const stuck = { kind: 'stuck', deaf, told, after: 0, leaf: null, phase: null } as const;
   switch (chance.pick(['all', 'all', 'after', 'late', 'leaf', 'phase'] as const)) {
     case 'after':
       return { ...stuck, after: chance.within(1, 5) };
@@ -56,15 +59,25 @@ export function isDeaf(muteness: Muteness | null): boolean {
   return muteness?.kind === 'stuck' && muteness.deaf;
 }
 
+/** What it says, being at such a leaf, that it waits for; null: nothing. */
+export function excuseOf(muteness: Muteness | null): string | null {
+  return muteness?.kind === 'stuck' && muteness.told ? '/rows: the disk is full' : null;
+}
+
 /** How long what it answers in this iteration is on its way. */
 export function delayMs(muteness: Muteness, number: number): number {
   return muteness.kind === 'late' && muteness.number === number ? muteness.ms : 0;
 }
 
-/** What it is called where worlds are counted. */
-export function nameOf(muteness: Muteness): string {
-  if (muteness.kind === 'late') return 'answers that are late';
-  return `muteness ${extentOf(muteness)}${muteness.deaf ? ', deaf' : ''}`;
+/** What there is of it, where worlds are counted. */
+export function namesOf(muteness: Muteness): readonly string[] {
+  if (muteness.kind === 'late') return ['answers that are late'];
+  const { deaf, told } = muteness;
+  return [
+    `muteness ${extentOf(muteness)}`,
+    deaf ? 'muteness that is deaf' : 'muteness that hears',
+    ...(told ? ['muteness that is told of'] : []),
+  ];
 }
 
 function extentOf({ after, leaf, phase }: Extract<Muteness, { kind: 'stuck' }>): string {

@@ -1,6 +1,7 @@
 /** What does a worker of a simulated world do? Performs what the seat reducer decides, on a node that may fail. */
 import type { RunView } from '../../src/exchange/exchange.ts';
 import {
+  type Beat,
   type ErrorReport,
   type Iteration,
   type Join,
@@ -24,7 +25,7 @@ import {
 import type { Chance } from './chance.ts';
 import { entries, saidOf } from './job.ts';
 import type { Mutations } from './mutants.ts';
-import { delayMs, isDeaf, isStuck, nameOf } from './muteness.ts';
+import { delayMs, excuseOf, isDeaf, isStuck, namesOf } from './muteness.ts';
 import type { Node } from './node.ts';
 import type { WorkerNature } from './scenario.ts';
 import { leaseMs, type Store } from './store.ts';
@@ -182,7 +183,10 @@ export class WorkerNode {
       this.#feed(sitting, { kind: 'silent', forMs: silentMs });
       return;
     }
-    this.#send(sitting, () => this.#store.beat({ protocolVersion, seat: sitting.id, blocks: 0, pairs: 0 }));
+    const excuse = sitting.stuck ? excuseOf(this.nature.muteness) : null;
+    const waits = excuse === null ? {} : { waits: excuse };
+    const beat: Beat = { protocolVersion, seat: sitting.id, blocks: 0, pairs: 0, ...waits };
+    this.#send(sitting, () => this.#store.beat(beat));
     this.#feed(sitting, { kind: 'tick', now: this.node.now });
     if (!this.#mutations.neverPoll) this.wake();
     this.node.later(1000, () => this.#beat(sitting));
@@ -276,7 +280,7 @@ export class WorkerNode {
     const { poison, muteness } = this.nature;
     if (muteness !== null && isStuck(muteness, this.#answered, { leaf: task.leaf, phase: iteration.phase })) {
       this.#watcher.trace(this.node.name, `is at ${task.leaf}#${task.copy} for ever`);
-      this.#watcher.met(nameOf(muteness));
+      for (const name of namesOf(muteness)) this.#watcher.met(name);
       sitting.stuck = true;
       return;
     }
@@ -336,7 +340,7 @@ export class WorkerNode {
     const lateMs = muteness === null ? 0 : delayMs(muteness, iteration.number);
     if (muteness === null || lateMs === 0) post(combined);
     else {
-      this.#watcher.met(nameOf(muteness));
+      for (const name of namesOf(muteness)) this.#watcher.met(name);
       this.node.later(lateMs, () => post(combined));
     }
   }

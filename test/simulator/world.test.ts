@@ -12,10 +12,10 @@ const faults: readonly string[] = [
   'empty',
   'room where only the mute sat',
   'answers that are late',
-  ...['from the first leaf on', 'after some answers', 'at one leaf', 'in one phase'].flatMap((when) => [
-    `muteness ${when}`,
-    `muteness ${when}, deaf`,
-  ]),
+  ...['from the first leaf on', 'after some answers', 'at one leaf', 'in one phase'].map(
+    (when) => `muteness ${when}`,
+  ),
+  ...['deaf', 'told of'].map((how) => `muteness that is ${how}`),
 ];
 
 describe('a run in a world where things go wrong', () => {
