@@ -42,6 +42,8 @@ export function foresee(
       early: null,
       copy: asked.copy,
       asked: second.seat,
+      askedAt: -Infinity,
+      tried: [],
       rows: false,
     });
   }

@@ -11,6 +11,7 @@ import type { Desk, DeskEvent, Standing } from '../exchange/exchange.ts';
 import { blocksOf } from '../partition/plan.ts';
 import { leavesFrom } from '../partition/seats.ts';
 import type { Join, ParameterDigest, Posting, RowsWanted } from '../protocol.ts';
+import { isCompared } from './audited.ts';
 import {
   type Checkpoint,
   checkpointVersion,
@@ -32,7 +33,6 @@ import { factsOf, levelOf, type Notice, textOf } from './notice.ts';
 import { printOf } from './prints.ts';
 import { plannedFrom, type RunEvent, type RunState } from './run-events.ts';
 import { decide } from './run-state.ts';
-import { isCompared } from './second-opinions.ts';
 import type { RunShape, Stage } from './stage.ts';
 import { adoptable, before, copiesOf, crewOf, questionOf, remembered, resumable } from './takeover.ts';
 import { type Act, inOneTrip, type Publication } from './trips.ts';

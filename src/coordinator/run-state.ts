@@ -24,8 +24,10 @@
  * Who sits is decided in `crew.ts` and `seating.ts`, who works on what in `load.ts` and `homes.ts`, whom to believe in
  * `second-opinions.ts`, what to do when nothing happens in `watch.ts`.
  */
+
 import { type Leaf, leavesFrom } from '../partition/seats.ts';
 import type { ParameterDigest, SeatId } from '../protocol.ts';
+import { isAudited } from './audited.ts';
 import { hearAll, isEnough, isReady, serialOf, unsuspected } from './crew.ts';
 import { foresee } from './foresight.ts';
 import { settle } from './homes.ts';
@@ -62,7 +64,6 @@ import {
   audit,
   checkFor,
   doubt,
-  isAudited,
   isDoubtful,
   opine,
   replaceCopies,

@@ -11,7 +11,7 @@
  * a worker is known again on another seat and by another coordinator: nobody is a second witness to what it said first.
  */
 import type { Leaf } from '../partition/seats.ts';
-import type { ErrorReport, Fault, Phase, SeatId, WorkerId } from '../protocol.ts';
+import type { ErrorReport, Fault, SeatId, WorkerId } from '../protocol.ts';
 import { dismiss, type Member, quarantine, serialOf } from './crew.ts';
 import { answeredBy, askCopy, authorAt, clear, credit, exit, openCount, reopen } from './load.ts';
 import type { Asking, Decision, PostedEvent, RunEffect } from './run-events.ts';
@@ -43,30 +43,11 @@ export interface Check {
   /** Which copy is waited for, and from whom; null: there is nobody to ask. */
   readonly copy: number;
   readonly asked: SeatId | null;
+  /** When it was, or answered another; and seats that were asked before it and answered nothing. */
+  readonly askedAt: number;
+  readonly tried: readonly SeatId[];
   /** Whether the N-sized results of the copy are written: where it may be the only answer. */
   readonly rows: boolean;
-}
-
-/** Whether this leaf is computed twice: a function of what it is, so that nobody can foresee or prevent it by being late. */
-export function isAudited({ run, rules }: RunShape, number: number, phase: Phase, leaf: Leaf): boolean {
-  return rules.auditShare > 0 && hash(`${run} ${number} ${phase} ${leaf}`) < rules.auditShare * 2 ** 32;
-}
-
-/** Whether a digest of this answer is needed. */
-export function isCompared(
-  shape: RunShape,
-  { number, phase, leaf, count, copy }: Pick<PostedEvent, 'copy' | 'count' | 'leaf' | 'number' | 'phase'>,
-): boolean {
-  return count === 1 && (copy > 0 || isAudited(shape, number, phase, leaf));
-}
-
-/** FNV-1a, its bits mixed as MurmurHash3 ends (Appleby, public domain). */
-function hash(text: string): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
 }
 
 // --- asking -----------------------------------------------------------------------------------------------
@@ -79,7 +60,7 @@ export function audit(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
   const first = opinionOf(event);
   const foreseen = foreseenFor(turn.state, event.leaf);
   if (foreseen === null || !isComparable(first, secondOf(turn.state, foreseen)))
-    return consult(shape, turn, { leaf: event.leaf, why: 'audit', seen: [first] });
+    return consult(shape, turn, { leaf: event.leaf, why: 'audit', seen: [first], tried: [] });
   const { early } = foreseen;
   if (early !== null) return compare(shape, drop(turn, foreseen), foreseen, [first, early]);
   return change(turn, { checks: amended(turn.state, foreseen, { seen: [first] }) });
@@ -126,7 +107,12 @@ export function isDoubtful({ rules }: RunShape, state: Asking, event: PostedEven
 export function doubt(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
   const first = opinionOf(event);
   const doubted = new Set([...turn.state.doubted, event.seat]);
-  return consult(shape, change(turn, { doubted }), { leaf: event.leaf, why: 'doubt', seen: [first] });
+  return consult(shape, change(turn, { doubted }), {
+    leaf: event.leaf,
+    why: 'doubt',
+    seen: [first],
+    tried: [],
+  });
 }
 
 /** An answer of a seat that is not here any more, or that another coordinator knew, is compared as any other. */
@@ -138,31 +124,36 @@ function opinionOf({ worker, numerics, fault, print }: PostedEvent): Opinion {
 function consult(
   { rules }: RunShape,
   turn: Turn,
-  { leaf, why, seen }: Pick<Check, 'leaf' | 'seen' | 'why'>,
+  { leaf, why, seen, tried }: Pick<Check, 'leaf' | 'seen' | 'tried' | 'why'>,
 ): Turn {
   const { checks } = turn.state;
   const others = checks.filter((check) => check.leaf !== leaf);
-  const best = candidate(turn.state, seen);
+  const best = candidate(turn.state, { seen, tried });
   const { load, copy } = askCopy(turn.state.load, leaf);
   if (best === null && seen.length < 2 && rules.auditMs < Infinity) {
     const without = others.length === checks.length ? turn : move(change(turn, { checks: others }), load);
     return why === 'doubt' ? believe(without, { leaf, seen }) : without;
   }
   const asked = best?.seat ?? null;
-  const check: Check = { leaf, why, seen, early: null, copy, asked, rows: why === 'doubt' };
+  const askedAt = turn.state.now;
+  const check: Check = { leaf, why, seen, early: null, copy, asked, askedAt, tried, rows: why === 'doubt' };
   const next = change(turn, { checks: [...others, check] });
   return move(next, load);
 }
 
 /** Whom to ask: the least loaded, and rather one that waits for nobody; null: there is nobody. */
-function candidate({ crew, load, checks }: Asking, seen: readonly Opinion[]): Member | null {
+function candidate(
+  { crew, load, checks }: Asking,
+  { seen, tried }: Pick<Check, 'seen' | 'tried'>,
+): Member | null {
   const [first] = seen;
   const waiting = new Map<SeatId, number>();
   for (const { asked } of checks) if (asked !== null) waiting.set(asked, (waiting.get(asked) ?? 0) + 1);
   let best: { readonly member: Member; readonly leaves: number } | null = null;
   for (const member of crew.members.values()) {
     const { seat, worker, numerics, silent, waits } = member;
-    if (silent || numerics !== first?.numerics || seen.some((o) => o.worker === worker)) continue;
+    if (silent || numerics !== first?.numerics || tried.includes(seat)) continue;
+    if (seen.some((o) => o.worker === worker)) continue;
     const leaves = waits === null ? openCount(load, seat) + (waiting.get(seat) ?? 0) : Infinity;
     if (best === null || leaves < best.leaves) best = { member, leaves };
     if (leaves === 0) break;
@@ -187,15 +178,31 @@ export function askElsewhere(shape: RunShape, turn: Turn): Turn {
     if (check.early !== null) return before;
     const asked = check.asked === null ? undefined : members.get(check.asked);
     if (asked !== undefined && !asked.silent) return before;
-    if (check.asked === null && candidate(before.state, check.seen) === null) return before;
+    if (check.asked === null && candidate(before.state, check) === null) return before;
     return consult(shape, drop(before, check), check);
   }, turn);
 }
 
+/** Only checks are left, and whoever was asked lives and does not answer: where much depends on it, another is, if there is one. */
+export function askOthers(shape: RunShape, turn: Turn, limitMs: number): Turn {
+  return turn.state.checks.reduce((before, check) => {
+    const { asked, seen, why } = check;
+    const decides = why === 'doubt' || seen.length > 1 || shape.rules.auditMs === Infinity;
+    if (asked === null || !decides || waitedMs(before.state, check) <= limitMs) return before;
+    const again = { ...check, tried: [...check.tried, asked] };
+    return candidate(before.state, again) === null ? before : consult(shape, drop(before, check), again);
+  }, turn);
+}
+
+/** How long nothing but this check, and others, has been waited for. */
+function waitedMs({ now, answeredAt }: Asking, { askedAt }: Check): number {
+  return answeredAt === null ? 0 : now - Math.max(answeredAt, askedAt);
+}
+
 /** Only checks are left, and they take too long: audits are given up, faults believed, quarrels left to the vote. */
-export function impatient(turn: Turn): Turn {
+export function impatient(turn: Turn, limitMs: number): Turn {
   return turn.state.checks
-    .filter(({ seen }) => seen.length < 2)
+    .filter((check) => check.seen.length < 2 && waitedMs(turn.state, check) > limitMs)
     .reduce((before, check) => {
       const after = { ...drop(before, check), moved: true };
       return check.why === 'doubt'
@@ -212,8 +219,9 @@ export function checkFor({ checks }: Asking, { leaf, copy }: PostedEvent): Check
 }
 
 /** An answer that was asked for to be compared. */
-export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEvent): Decision {
+export function opine(shape: RunShape, before: Turn, check: Check, event: PostedEvent): Decision {
   const opinion = opinionOf(event);
+  const turn = nextOf(before, check);
   if (check.seen.length === 0) {
     const checks = amended(turn.state, check, { early: opinion, asked: null });
     return conclude(change(turn, { checks }));
@@ -239,13 +247,22 @@ export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEv
   return ended({ kind: 'failed', error: undecided(turn.state, check, seen) }, turn.effects);
 }
 
+/** Whoever answers one begins the next. */
+function nextOf(turn: Turn, answered: Check): Turn {
+  const { checks, now } = turn.state;
+  const isNext = (check: Check): boolean => check !== answered && check.asked === answered.asked;
+  return change(turn, {
+    checks: checks.map((check) => (isNext(check) ? { ...check, askedAt: now } : check)),
+  });
+}
+
 /** Two answers of a leaf: they are the same, or a third decides. */
 function compare(shape: RunShape, turn: Turn, { leaf }: Check, seen: readonly [Opinion, Opinion]): Turn {
   const [first, second] = seen;
   if (first.print === second.print) return turn;
   const workers = [first.worker, second.worker];
   const told = say(turn, { code: 'AUDIT_MISMATCH', leaf, number: turn.state.number, workers });
-  return consult(shape, told, { leaf, why: 'audit', seen });
+  return consult(shape, told, { leaf, why: 'audit', seen, tried: [] });
 }
 
 /** Leaves whose answers stand on nobody's word yet: disputed, or not finite by a worker that is doubted. */
@@ -333,6 +350,7 @@ function convict(shape: RunShape, turn: Turn, { worker }: Opinion, leaf: Leaf | 
     return { state, effects: [...turn.effects, ...effects, { kind: 'restart' }, secured] };
   }
   const emptied = seats.reduce((before, seat) => exit(clear(before, seat), seat), load);
+  const left = reopen(emptied, wrong);
   const checks = turn.state.checks
     .filter(({ seen }) => seen[0]?.worker !== worker)
     .map((check) => ({
@@ -344,12 +362,12 @@ function convict(shape: RunShape, turn: Turn, { worker }: Opinion, leaf: Leaf | 
   const faults = new Map([...turn.state.faults].filter(([leaf]) => !wrong.includes(leaf)));
   const cleaned = change(
     turn,
-    { crew: gone, checks, faults, answeredAt: null },
+    { crew: gone, checks, faults, answeredAt: left.remaining === 0 ? turn.state.now : null },
     ...effects,
     withdrawn,
     secured,
   );
-  return conclude(askElsewhere(shape, giveOut(shape, move(cleaned, reopen(emptied, wrong)))));
+  return conclude(askElsewhere(shape, giveOut(shape, move(cleaned, left))));
 }
 
 /** Leaves that are open although a posting of their copy was taken by the store that does not count. */

@@ -12,7 +12,7 @@ import { queueMs } from './rules.ts';
 import type { Asking, Decision, Going, RunEffect } from './run-events.ts';
 import { unchanged } from './run-events.ts';
 import { whoOf } from './seating.ts';
-import { askElsewhere, impatient, undecidedEnd } from './second-opinions.ts';
+import { askElsewhere, askOthers, impatient, undecidedEnd } from './second-opinions.ts';
 import type { RunShape } from './stage.ts';
 import { steal } from './stealing.ts';
 import { also, change, conclude, giveOut, hands, lively, move, present, type Turn, turnOf } from './turn.ts';
@@ -186,8 +186,9 @@ function waitForChecks(shape: RunShape, turn: Turn): Decision {
   if (answeredAt === null) return conclude(turn);
   const { rules } = shape;
   const average = averageOf(turn.state, 1) ?? 0;
-  const waited = now - answeredAt;
-  const tired = waited > Math.max(rules.auditMs, rules.stragglerFactor * average) ? impatient(turn) : turn;
-  if (waited > rules.voteMs) return undecidedEnd(tired) ?? conclude(tired);
+  const slow = rules.stragglerFactor * average;
+  const asked = askOthers(shape, turn, Math.max(rules.stragglerMs, slow));
+  const tired = impatient(asked, Math.max(rules.auditMs, slow));
+  if (now - answeredAt > rules.voteMs) return undecidedEnd(tired) ?? conclude(tired);
   return conclude(tired);
 }
