@@ -43,9 +43,9 @@ export interface Check {
   /** Which copy is waited for, and from whom; null: there is nobody to ask. */
   readonly copy: number;
   readonly asked: SeatId | null;
-  /** When it was, or answered another; and seats that were asked before it and answered nothing. */
+  /** When it was, or answered another; and who was asked before it, for which copy: what comes of that late, counts. */
   readonly askedAt: number;
-  readonly tried: readonly SeatId[];
+  readonly tried: readonly { readonly seat: SeatId; readonly copy: number }[];
   /** Whether the N-sized results of the copy are written: where it may be the only answer. */
   readonly rows: boolean;
 }
@@ -152,7 +152,7 @@ function candidate(
   let best: { readonly member: Member; readonly leaves: number } | null = null;
   for (const member of crew.members.values()) {
     const { seat, worker, numerics, silent, waits } = member;
-    if (silent || numerics !== first?.numerics || tried.includes(seat)) continue;
+    if (silent || numerics !== first?.numerics || tried.some((t) => t.seat === seat)) continue;
     if (seen.some((o) => o.worker === worker)) continue;
     const leaves = waits === null ? openCount(load, seat) + (waiting.get(seat) ?? 0) : Infinity;
     if (best === null || leaves < best.leaves) best = { member, leaves };
@@ -186,10 +186,10 @@ export function askElsewhere(shape: RunShape, turn: Turn): Turn {
 /** Only checks are left, and whoever was asked lives and does not answer: where much depends on it, another is, if there is one. */
 export function askOthers(shape: RunShape, turn: Turn, limitMs: number): Turn {
   return turn.state.checks.reduce((before, check) => {
-    const { asked, seen, why } = check;
+    const { asked, copy, seen, why } = check;
     const decides = why === 'doubt' || seen.length > 1 || shape.rules.auditMs === Infinity;
     if (asked === null || !decides || waitedMs(before.state, check) <= limitMs) return before;
-    const again = { ...check, tried: [...check.tried, asked] };
+    const again = { ...check, tried: [...check.tried, { seat: asked, copy }] };
     return candidate(before.state, again) === null ? before : consult(shape, drop(before, check), again);
   }, turn);
 }
@@ -215,7 +215,8 @@ export function impatient(turn: Turn, limitMs: number): Turn {
 
 /** The check that this posting is for, if it is for one. */
 export function checkFor({ checks }: Asking, { leaf, copy }: PostedEvent): Check | null {
-  return checks.find((check) => check.leaf === leaf && check.copy === copy) ?? null;
+  const isFor = (check: Check): boolean => check.copy === copy || check.tried.some((t) => t.copy === copy);
+  return checks.find((check) => check.leaf === leaf && isFor(check)) ?? null;
 }
 
 /** An answer that was asked for to be compared. */

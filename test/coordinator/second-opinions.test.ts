@@ -83,6 +83,12 @@ describe('a worker that is asked for a second opinion and answers nothing', () =
     expect(kinds(told.effects)).toContain('add');
   });
 
+  it('is heard all the same when it answers before the other', () => {
+    const waiting = having(shape, ...start, posted(0, { fault }), ...rest, ...alive(1000), tick(1100));
+    const { effects } = from(shape, waiting.state, posted(0, { seat: b, copy: 1 }));
+    expect(codes(effects)).toEqual(['NON_FINITE', 'QUARANTINED']);
+  });
+
   it('leaves the fault believed where nobody else can', () => {
     const waiting = having(shape, ...start, posted(0, { fault }), ...rest, ...alive(1000), ...alive(1100));
     expect(kinds(from(shape, waiting.state, ...alive(2000)).effects)).toEqual([]);

@@ -96,7 +96,12 @@ const climates: Readonly<Record<Kind, Climate>> = {
     leafSpread: 2,
     rules: { ...patience, auditShare: 1 },
   },
-  broken: { ...fair, share: 2, workers: [4, 4], rules: patience },
+  broken: {
+    ...fair,
+    share: 2,
+    workers: [4, 4],
+    rules: { ...patience, stragglerMs: 500, stragglerBlindMs: 3000 },
+  },
   data: { ...fair, share: 1 },
   poison: { ...fair, share: 2, workers: [3, 4] },
   cancel: { ...fair, share: 1 },
@@ -156,6 +161,8 @@ function natureOf(chance: Chance, kind: Kind, w: number, job: JobShape): WorkerN
   };
   switch (kind) {
     case 'broken':
+      // Two who can tell are enough: the third may be mute, asked or not.
+      if (w === 3 && chance.happens(0.4)) return { ...plain, muteness: mutenessOf(chance, job) };
       return { ...plain, answers: w === 0 ? 'broken' : 'honest' };
     case 'data':
       return { ...plain, faulty: job.shards - 1 };
