@@ -141,6 +141,9 @@ function consult(
   return move(next, load);
 }
 
+/** Whoever was asked in vain counts as having so many leaves more, each time. */
+const triedLeaves = 2 ** 20;
+
 /** Whom to ask: the least loaded, and rather one that waits for nobody; null: there is nobody. */
 function candidate(
   { crew, load, checks }: Asking,
@@ -152,9 +155,10 @@ function candidate(
   let best: { readonly member: Member; readonly leaves: number } | null = null;
   for (const member of crew.members.values()) {
     const { seat, worker, numerics, silent, waits } = member;
-    if (silent || numerics !== first?.numerics || tried.some((t) => t.seat === seat)) continue;
-    if (seen.some((o) => o.worker === worker)) continue;
-    const leaves = waits === null ? openCount(load, seat) + (waiting.get(seat) ?? 0) : Infinity;
+    if (silent || numerics !== first?.numerics || seen.some((o) => o.worker === worker)) continue;
+    const tries = tried.filter((t) => t.seat === seat).length;
+    const its = openCount(load, seat) + (waiting.get(seat) ?? 0);
+    const leaves = waits === null ? its + tries * triedLeaves : Infinity;
     if (best === null || leaves < best.leaves) best = { member, leaves };
     if (leaves === 0) break;
   }
@@ -183,14 +187,21 @@ export function askElsewhere(shape: RunShape, turn: Turn): Turn {
   }, turn);
 }
 
-/** Only checks are left, and whoever was asked lives and does not answer: where much depends on it, another is, if there is one. */
+/**
+ * Only checks are left, and whoever was asked lives and does not answer: where much depends on it, another is, if there is one; and
+ * where there is no end to patience, one after the other again, each for longer.
+ */
 export function askOthers(shape: RunShape, turn: Turn, limitMs: number): Turn {
   return turn.state.checks.reduce((before, check) => {
-    const { asked, copy, seen, why } = check;
-    const decides = why === 'doubt' || seen.length > 1 || shape.rules.auditMs === Infinity;
-    if (asked === null || !decides || waitedMs(before.state, check) <= limitMs) return before;
-    const again = { ...check, tried: [...check.tried, { seat: asked, copy }] };
-    return candidate(before.state, again) === null ? before : consult(shape, drop(before, check), again);
+    const { asked, copy, seen, why, tried } = check;
+    const endless = seen.length > 1 || shape.rules.auditMs === Infinity;
+    if (asked === null || !(endless || why === 'doubt')) return before;
+    if (waitedMs(before.state, check) <= limitMs * (endless ? 1 + tried.length : 1)) return before;
+    const last = { seat: asked, copy };
+    // Twice: whoever was asked just now comes last.
+    const next = candidate(before.state, { seen, tried: [...tried, last, last] })?.seat ?? asked;
+    if (next === asked || (!endless && tried.some(({ seat }) => seat === next))) return before;
+    return consult(shape, drop(before, check), { ...check, tried: [...tried, last] });
   }, turn);
 }
 
