@@ -141,6 +141,11 @@ export function hearAll(crew: Crew, now: number): Crew {
   return { ...crew, members: crew.members.map((member) => ({ ...member, heardAt: now })) };
 }
 
+/** Whether work can be given to it: it is heard of, and waits for nobody. */
+export function isReady({ silent, waits }: Member): boolean {
+  return !silent && waits === null;
+}
+
 export function isEnough(rules: Rules, crew: Crew): boolean {
   return crew.members.size >= rules.seatsMin;
 }

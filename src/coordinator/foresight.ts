@@ -4,7 +4,7 @@
  */
 import type { Leaf } from '../partition/seats.ts';
 import type { SeatId } from '../protocol.ts';
-import type { Crew, Member } from './crew.ts';
+import { type Crew, isReady, type Member } from './crew.ts';
 import { askCopy, type Load } from './load.ts';
 import type { Check } from './second-opinions.ts';
 
@@ -43,6 +43,8 @@ export function foresee(
       early: null,
       copy: asked.copy,
       asked: second.seat,
+      askedAt: -Infinity,
+      tried: [],
       rows: false,
     });
   }
@@ -55,7 +57,7 @@ type ByCount = Member[][];
 function sorted({ members }: Crew, counts: ReadonlyMap<SeatId, number>): ByCount {
   const byCount: ByCount = [];
   for (const member of members.values()) {
-    if (!member.silent) put(byCount, counts.get(member.seat) ?? 0, member);
+    if (isReady(member)) put(byCount, counts.get(member.seat) ?? 0, member);
   }
   return byCount;
 }

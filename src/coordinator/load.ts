@@ -129,7 +129,9 @@ export function clear(load: Load, seat: SeatId): Load {
     load.queues.values().some((other) => other !== queue && other.leaves.includes(leaf));
   const orphans = openOf(load, queue).filter((leaf) => !elsewhere(leaf));
   const emptied: Queue = { ...queue, leaves: [], next: 0, started: [] };
-  return { ...replace(load, emptied), orphans: [...load.orphans, ...orphans] };
+  // Whoever is given one of these has it alone, and it may move on from there.
+  const copied = orphans.some((leaf) => load.copied.has(leaf)) ? without(load.copied, orphans) : load.copied;
+  return { ...replace(load, emptied), orphans: [...load.orphans, ...orphans], copied };
 }
 
 /** A seat goes; `clear` it before. */
@@ -173,14 +175,12 @@ export function adopt(
   return next;
 }
 
-/** Copy a leaf that another seat is at. */
-export function copyTo(load: Load, leaf: Leaf, to: SeatId, now: number): Load {
-  return { ...give(load, to, [leaf], now), copied: new Set([...load.copied, leaf]) };
-}
-
-/** How many seats a leaf is with. */
-export function holders(load: Load, leaf: Leaf): number {
-  return load.queues.values().filter((queue) => queue.leaves.includes(leaf)).length;
+/** The seats that have one of these leaves, if it was copied; mostly there are none. */
+export function sharersOf(load: Load, leaves: readonly Leaf[]): readonly SeatId[] {
+  const copied = load.copied.size === 0 ? [] : leaves.filter((leaf) => load.copied.has(leaf));
+  if (copied.length === 0) return [];
+  const sharing = load.queues.values().filter((queue) => copied.some((leaf) => queue.leaves.includes(leaf)));
+  return sharing.map(({ member }) => member.seat);
 }
 
 // --- answers ----------------------------------------------------------------------------------------------
@@ -202,10 +202,15 @@ export function answer(
   const open = changed(load.open, places, () => 0);
   const authors = changed(load.authors, places, () => serial);
   const remaining = load.remaining - leaves.length;
-  if (queue === null) return { ...load, open, authors, remaining };
-  const counted = took === null ? queue : { ...queue, done: plus(queue.done, took) };
-  const refilled = refill({ shards: load.shards, open }, counted, now);
-  return { ...load, open, authors, remaining, queues: load.queues.with(seat, refilled) };
+  const counted = queue === null || took === null ? queue : { ...queue, done: plus(queue.done, took) };
+  const refilled = counted === null ? null : refill({ shards: load.shards, open }, counted, now);
+  const queues = refilled === null ? load.queues : load.queues.with(seat, refilled);
+  const own: Load = { ...load, open, authors, remaining, queues };
+  // Who has a copy goes on to its next leaf, too.
+  return sharersOf(own, leaves).reduce((before, other) => {
+    const its = queueOf(before, other);
+    return its === null ? before : replace(before, refill(before, its, now));
+  }, own);
 }
 
 /** The answer that counts is this seat’s. */
@@ -233,7 +238,7 @@ export function reopen(load: Load, leaves: readonly Leaf[]): Load {
   const gone = new Set(leaves);
   const queues = load.queues.map((queue) => withoutLeaves(queue, gone));
   const orphans = [...load.orphans.filter((leaf) => !gone.has(leaf)), ...leaves];
-  const copied = new Set([...load.copied].filter((leaf) => !gone.has(leaf)));
+  const copied = without(load.copied, leaves);
   return { ...load, open, copies, asked, authors, remaining, queues, orphans, copied };
 }
 
@@ -338,6 +343,11 @@ function withoutLeaves(queue: Queue, gone: ReadonlySet<Leaf>): Queue {
     next: queue.next - before,
     started: queue.started.filter(({ leaf }) => !gone.has(leaf)),
   };
+}
+
+function without(set: ReadonlySet<Leaf>, gone: readonly Leaf[]): ReadonlySet<Leaf> {
+  const leaves = new Set(gone);
+  return new Set([...set].filter((leaf) => !leaves.has(leaf)));
 }
 
 /** With this queue instead of the one of its seat. */

@@ -3,9 +3,9 @@
  * worksheet's.
  */
 import type { Posting } from '../protocol.ts';
+import { isCompared } from './audited.ts';
 import { printOf } from './prints.ts';
 import type { PostedEvent } from './run-events.ts';
-import { isCompared } from './second-opinions.ts';
 import type { RunShape } from './stage.ts';
 import { before } from './takeover.ts';
 

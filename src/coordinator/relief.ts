@@ -1,10 +1,10 @@
 /**
- * What becomes of the leaves of a seat that is heard of and answers none? Others take them: its disk is full, or its storage
- * hangs, and it may be at the first of them for ever.
+ * What becomes of the leaves of a seat that is heard of and answers none? Others take them, and copies of the one it is at: its disk
+ * is full, or its storage hangs, and it may be at that one for ever.
  */
 import { deal, type Leaf } from '../partition/seats.ts';
 import type { SeatId } from '../protocol.ts';
-import { give, type Load, movable, queueOf, replace } from './load.ts';
+import { give, type Load, movable, type Queue, queueOf, replace } from './load.ts';
 
 /** How long a seat has begun nothing that is known. It begins a leaf when it is given one, or has answered another. */
 export function stuckMs(load: Load, seat: SeatId, now: number): number {
@@ -36,4 +36,15 @@ export function relieve(
   const moved = new Set(rest);
   const kept = replace(load, { ...queue, leaves: queue.leaves.filter((leaf) => !moved.has(leaf)) });
   return [...deal(rest, others)].reduce((before, [other, leaves]) => give(before, other, leaves, now), kept);
+}
+
+/** Copy a leaf that another seat is at. */
+export function copyTo(load: Load, leaf: Leaf, to: SeatId, now: number): Load {
+  return { ...give(load, to, [leaf], now), copied: new Set([...load.copied, leaf]) };
+}
+
+/** How many seats a leaf is with, but for those that were at it before `since`. */
+export function holdersSince(load: Load, leaf: Leaf, since: number): number {
+  const isLate = ({ started }: Queue): boolean => started.some((its) => its.leaf === leaf && its.at < since);
+  return load.queues.values().filter((queue) => queue.leaves.includes(leaf) && !isLate(queue)).length;
 }

@@ -25,8 +25,9 @@
  * `second-opinions.ts`, what to do when nothing happens in `watch.ts`.
  */
 import { type Leaf, leavesFrom } from '../partition/seats.ts';
-import type { ParameterDigest } from '../protocol.ts';
-import { hearAll, isEnough, serialOf, unsuspected } from './crew.ts';
+import type { ParameterDigest, SeatId } from '../protocol.ts';
+import { auditedIn } from './audited.ts';
+import { hearAll, isEnough, isReady, serialOf, unsuspected } from './crew.ts';
 import { foresee } from './foresight.ts';
 import { settle } from './homes.ts';
 import {
@@ -40,6 +41,7 @@ import {
   openCount,
   plus,
   restartClocks,
+  sharersOf,
 } from './load.ts';
 import type { Notice } from './notice.ts';
 import { noBlame } from './poison.ts';
@@ -59,7 +61,6 @@ import {
 import { broke, emptied, heardAgain, joined, left } from './seating.ts';
 import {
   audit,
-  auditedIn,
   checkFor,
   doubt,
   isDoubtful,
@@ -77,6 +78,7 @@ import {
   hands,
   heard,
   move,
+  present,
   type Turn,
   turnOf,
 } from './turn.ts';
@@ -155,7 +157,9 @@ function ask(
   if (stage === undefined) return unchanged(state);
   const { now, homes } = state;
   const crew = unsuspected(state.crew);
-  const able = isEnough(shape.rules, crew) ? hands(crew) : [];
+  const ready = hands(crew);
+  // Where the work of all waits, somebody has to begin as soon as it does not.
+  const able = !isEnough(shape.rules, crew) ? [] : ready.length > 0 ? ready : present(crew);
   const shares = settle(stage.leaves, able, (leaf) => homes[placeOf(shape, leaf)] ?? 0);
   const load = newLoad(shape.shards, stage.leaves, crew.members.values(), shares, state.edition, now);
   const generation = state.generation + 1;
@@ -211,7 +215,7 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
     // forgot others.
     return first.length > 0 ? conclude(replaceCopies(shape, turn, first)) : unchanged(turn.state);
   }
-  if (first.length > 0) return conclude(stealNext(shape, answered(shape, turn, event, leaves), event));
+  if (first.length > 0) return conclude(takeMore(shape, answered(shape, turn, event, leaves), event, leaves));
   const check = checkFor(state, event);
   return check === null ? unchanged(turn.state) : opine(shape, turn, check, event);
 }
@@ -269,10 +273,17 @@ function faded(latencies: Asking['latencies'], { phase, leaves }: Stage): Asking
   return { ...latencies, [phase]: { count: leaves.length, totalMs: (totalMs * leaves.length) / count } };
 }
 
-/** A seat that has nothing left takes from another at once, where that is worth it; one that fell silent or is gone does not. */
-function stealNext({ rules }: RunShape, turn: Turn, { seat }: PostedEvent): Turn {
+/** Who answered takes more at once if it has nothing left, and so does who has a copy of what was answered. */
+function takeMore(shape: RunShape, turn: Turn, { seat }: PostedEvent, leaves: readonly Leaf[]): Turn {
+  const sharers = sharersOf(turn.state.load, leaves);
+  return sharers.reduce((before, other) => stealNext(shape, before, other), stealNext(shape, turn, seat));
+}
+
+/** A seat that has nothing left takes from another at once, where that is worth it; one that fell silent, waits or is gone does not. */
+function stealNext({ rules }: RunShape, turn: Turn, seat: SeatId): Turn {
   const { load, crew } = turn.state;
-  const here = crew.members.get(seat)?.silent === false;
+  const member = crew.members.get(seat);
+  const here = member !== undefined && isReady(member);
   const idle = here && crew.members.size > 1 && load.remaining > 0 && openCount(load, seat) === 0;
   return idle ? stealFor(turn, seat, averageOf(turn.state, 1) ?? 0, rules.stealMs) : turn;
 }

@@ -11,13 +11,13 @@
  * a worker is known again on another seat and by another coordinator: nobody is a second witness to what it said first.
  */
 import type { Leaf } from '../partition/seats.ts';
-import type { ErrorReport, Fault, Phase, SeatId, WorkerId } from '../protocol.ts';
+import type { ErrorReport, Fault, SeatId, WorkerId } from '../protocol.ts';
 import { dismiss, type Member, quarantine, serialOf } from './crew.ts';
 import { answeredBy, askCopy, authorAt, clear, credit, exit, openCount, reopen } from './load.ts';
 import type { Asking, Decision, PostedEvent, RunEffect } from './run-events.ts';
 import { memoryOf, plannedFrom } from './run-events.ts';
 import type { RunShape } from './stage.ts';
-import { also, change, conclude, ended, giveOut, hands, move, type Turn } from './turn.ts';
+import { also, change, conclude, ended, giveOut, move, present, type Turn } from './turn.ts';
 
 /** Who says something of a leaf. */
 interface Witness {
@@ -43,39 +43,11 @@ export interface Check {
   /** Which copy is waited for, and from whom; null: there is nobody to ask. */
   readonly copy: number;
   readonly asked: SeatId | null;
+  /** When it was, or answered another; and who was asked before it, for which copy: what comes of that late, counts. */
+  readonly askedAt: number;
+  readonly tried: readonly { readonly seat: SeatId; readonly copy: number }[];
   /** Whether the N-sized results of the copy are written: where it may be the only answer. */
   readonly rows: boolean;
-}
-
-/** Whether a leaf is computed twice: a function of what it is, so that nobody can foresee or prevent it by being late. */
-export function auditedIn({ run, rules }: RunShape, number: number, phase: Phase): (leaf: Leaf) => boolean {
-  if (rules.auditShare <= 0) return () => false;
-  const begun = hashed(firstHash, `${run} ${number} ${phase} `);
-  return (leaf) => mixed(hashed(begun, String(leaf))) < rules.auditShare * 2 ** 32;
-}
-
-/** Whether a digest of this answer is needed. */
-export function isCompared(
-  shape: RunShape,
-  { number, phase, leaf, count, copy }: Pick<PostedEvent, 'copy' | 'count' | 'leaf' | 'number' | 'phase'>,
-): boolean {
-  return count === 1 && (copy > 0 || auditedIn(shape, number, phase)(leaf));
-}
-
-/** FNV-1a of no text, and of a text that goes on. */
-const firstHash = 0x811c9dc5;
-function hashed(before: number, text: string): number {
-  let h = before;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-  return h;
-}
-
-/** A hash with its bits mixed, as MurmurHash3 ends (Appleby, public domain). */
-function mixed(hash: number): number {
-  let h = hash;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
 }
 
 // --- asking -----------------------------------------------------------------------------------------------
@@ -88,7 +60,7 @@ export function audit(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
   const first = opinionOf(event);
   const foreseen = foreseenFor(turn.state, event.leaf);
   if (foreseen === null || !isComparable(first, secondOf(turn.state, foreseen)))
-    return consult(shape, turn, { leaf: event.leaf, why: 'audit', seen: [first] });
+    return consult(shape, turn, { leaf: event.leaf, why: 'audit', seen: [first], tried: [] });
   const { early } = foreseen;
   if (early !== null) return compare(shape, drop(turn, foreseen), foreseen, [first, early]);
   return change(turn, { checks: amended(turn.state, foreseen, { seen: [first] }) });
@@ -127,7 +99,7 @@ export function isDoubtful({ rules }: RunShape, state: Asking, event: PostedEven
   return (
     rules.secondOpinions &&
     !state.doubted.has(event.seat) &&
-    (rules.auditMs === Infinity || hands(state.crew).some((member) => isComparable(first, member)))
+    (rules.auditMs === Infinity || present(state.crew).some((member) => isComparable(first, member)))
   );
 }
 
@@ -135,7 +107,12 @@ export function isDoubtful({ rules }: RunShape, state: Asking, event: PostedEven
 export function doubt(shape: RunShape, turn: Turn, event: PostedEvent): Turn {
   const first = opinionOf(event);
   const doubted = new Set([...turn.state.doubted, event.seat]);
-  return consult(shape, change(turn, { doubted }), { leaf: event.leaf, why: 'doubt', seen: [first] });
+  return consult(shape, change(turn, { doubted }), {
+    leaf: event.leaf,
+    why: 'doubt',
+    seen: [first],
+    tried: [],
+  });
 }
 
 /** An answer of a seat that is not here any more, or that another coordinator knew, is compared as any other. */
@@ -147,32 +124,41 @@ function opinionOf({ worker, numerics, fault, print }: PostedEvent): Opinion {
 function consult(
   { rules }: RunShape,
   turn: Turn,
-  { leaf, why, seen }: Pick<Check, 'leaf' | 'seen' | 'why'>,
+  { leaf, why, seen, tried }: Pick<Check, 'leaf' | 'seen' | 'tried' | 'why'>,
 ): Turn {
   const { checks } = turn.state;
   const others = checks.filter((check) => check.leaf !== leaf);
-  const best = candidate(turn.state, seen);
+  const best = candidate(turn.state, { seen, tried });
   const { load, copy } = askCopy(turn.state.load, leaf);
   if (best === null && seen.length < 2 && rules.auditMs < Infinity) {
     const without = others.length === checks.length ? turn : move(change(turn, { checks: others }), load);
     return why === 'doubt' ? believe(without, { leaf, seen }) : without;
   }
   const asked = best?.seat ?? null;
-  const check: Check = { leaf, why, seen, early: null, copy, asked, rows: why === 'doubt' };
+  const askedAt = turn.state.now;
+  const check: Check = { leaf, why, seen, early: null, copy, asked, askedAt, tried, rows: why === 'doubt' };
   const next = change(turn, { checks: [...others, check] });
   return move(next, load);
 }
 
-/** Whom to ask: the least loaded; null: there is nobody. */
-function candidate({ crew, load, checks }: Asking, seen: readonly Opinion[]): Member | null {
+/** Whoever was asked in vain counts as having so many leaves more, each time. */
+const triedLeaves = 2 ** 20;
+
+/** Whom to ask: the least loaded, and rather one that waits for nobody; null: there is nobody. */
+function candidate(
+  { crew, load, checks }: Asking,
+  { seen, tried }: Pick<Check, 'seen' | 'tried'>,
+): Member | null {
   const [first] = seen;
   const waiting = new Map<SeatId, number>();
   for (const { asked } of checks) if (asked !== null) waiting.set(asked, (waiting.get(asked) ?? 0) + 1);
   let best: { readonly member: Member; readonly leaves: number } | null = null;
   for (const member of crew.members.values()) {
-    const { seat, worker, numerics, silent } = member;
+    const { seat, worker, numerics, silent, waits } = member;
     if (silent || numerics !== first?.numerics || seen.some((o) => o.worker === worker)) continue;
-    const leaves = openCount(load, seat) + (waiting.get(seat) ?? 0);
+    const tries = tried.filter((t) => t.seat === seat).length;
+    const its = openCount(load, seat) + (waiting.get(seat) ?? 0);
+    const leaves = waits === null ? its + tries * triedLeaves : Infinity;
     if (best === null || leaves < best.leaves) best = { member, leaves };
     if (leaves === 0) break;
   }
@@ -196,15 +182,38 @@ export function askElsewhere(shape: RunShape, turn: Turn): Turn {
     if (check.early !== null) return before;
     const asked = check.asked === null ? undefined : members.get(check.asked);
     if (asked !== undefined && !asked.silent) return before;
-    if (check.asked === null && candidate(before.state, check.seen) === null) return before;
+    if (check.asked === null && candidate(before.state, check) === null) return before;
     return consult(shape, drop(before, check), check);
   }, turn);
 }
 
+/**
+ * Only checks are left, and whoever was asked lives and does not answer: where much depends on it, another is, if there is one; and
+ * where there is no end to patience, one after the other again, each for longer.
+ */
+export function askOthers(shape: RunShape, turn: Turn, limitMs: number): Turn {
+  return turn.state.checks.reduce((before, check) => {
+    const { asked, copy, seen, why, tried } = check;
+    const endless = seen.length > 1 || shape.rules.auditMs === Infinity;
+    if (asked === null || !(endless || why === 'doubt')) return before;
+    if (waitedMs(before.state, check) <= limitMs * (endless ? 1 + tried.length : 1)) return before;
+    const last = { seat: asked, copy };
+    // Twice: whoever was asked just now comes last.
+    const next = candidate(before.state, { seen, tried: [...tried, last, last] })?.seat ?? asked;
+    if (next === asked || (!endless && tried.some(({ seat }) => seat === next))) return before;
+    return consult(shape, drop(before, check), { ...check, tried: [...tried, last] });
+  }, turn);
+}
+
+/** How long nothing but this check, and others, has been waited for. */
+function waitedMs({ now, answeredAt }: Asking, { askedAt }: Check): number {
+  return answeredAt === null ? 0 : now - Math.max(answeredAt, askedAt);
+}
+
 /** Only checks are left, and they take too long: audits are given up, faults believed, quarrels left to the vote. */
-export function impatient(turn: Turn): Turn {
+export function impatient(turn: Turn, limitMs: number): Turn {
   return turn.state.checks
-    .filter(({ seen }) => seen.length < 2)
+    .filter((check) => check.seen.length < 2 && waitedMs(turn.state, check) > limitMs)
     .reduce((before, check) => {
       const after = { ...drop(before, check), moved: true };
       return check.why === 'doubt'
@@ -217,12 +226,14 @@ export function impatient(turn: Turn): Turn {
 
 /** The check that this posting is for, if it is for one. */
 export function checkFor({ checks }: Asking, { leaf, copy }: PostedEvent): Check | null {
-  return checks.find((check) => check.leaf === leaf && check.copy === copy) ?? null;
+  const isFor = (check: Check): boolean => check.copy === copy || check.tried.some((t) => t.copy === copy);
+  return checks.find((check) => check.leaf === leaf && isFor(check)) ?? null;
 }
 
 /** An answer that was asked for to be compared. */
-export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEvent): Decision {
+export function opine(shape: RunShape, before: Turn, check: Check, event: PostedEvent): Decision {
   const opinion = opinionOf(event);
+  const turn = nextOf(before, check);
   if (check.seen.length === 0) {
     const checks = amended(turn.state, check, { early: opinion, asked: null });
     return conclude(change(turn, { checks }));
@@ -248,13 +259,22 @@ export function opine(shape: RunShape, turn: Turn, check: Check, event: PostedEv
   return ended({ kind: 'failed', error: undecided(turn.state, check, seen) }, turn.effects);
 }
 
+/** Whoever answers one begins the next. */
+function nextOf(turn: Turn, answered: Check): Turn {
+  const { checks, now } = turn.state;
+  const isNext = (check: Check): boolean => check !== answered && check.asked === answered.asked;
+  return change(turn, {
+    checks: checks.map((check) => (isNext(check) ? { ...check, askedAt: now } : check)),
+  });
+}
+
 /** Two answers of a leaf: they are the same, or a third decides. */
 function compare(shape: RunShape, turn: Turn, { leaf }: Check, seen: readonly [Opinion, Opinion]): Turn {
   const [first, second] = seen;
   if (first.print === second.print) return turn;
   const workers = [first.worker, second.worker];
   const told = say(turn, { code: 'AUDIT_MISMATCH', leaf, number: turn.state.number, workers });
-  return consult(shape, told, { leaf, why: 'audit', seen });
+  return consult(shape, told, { leaf, why: 'audit', seen, tried: [] });
 }
 
 /** Leaves whose answers stand on nobody's word yet: disputed, or not finite by a worker that is doubted. */
@@ -342,6 +362,7 @@ function convict(shape: RunShape, turn: Turn, { worker }: Opinion, leaf: Leaf | 
     return { state, effects: [...turn.effects, ...effects, { kind: 'restart' }, secured] };
   }
   const emptied = seats.reduce((before, seat) => exit(clear(before, seat), seat), load);
+  const left = reopen(emptied, wrong);
   const checks = turn.state.checks
     .filter(({ seen }) => seen[0]?.worker !== worker)
     .map((check) => ({
@@ -353,12 +374,12 @@ function convict(shape: RunShape, turn: Turn, { worker }: Opinion, leaf: Leaf | 
   const faults = new Map([...turn.state.faults].filter(([leaf]) => !wrong.includes(leaf)));
   const cleaned = change(
     turn,
-    { crew: gone, checks, faults, answeredAt: null },
+    { crew: gone, checks, faults, answeredAt: left.remaining === 0 ? turn.state.now : null },
     ...effects,
     withdrawn,
     secured,
   );
-  return conclude(askElsewhere(shape, giveOut(shape, move(cleaned, reopen(emptied, wrong)))));
+  return conclude(askElsewhere(shape, giveOut(shape, move(cleaned, left))));
 }
 
 /** Leaves that are open although a posting of their copy was taken by the store that does not count. */

@@ -3,7 +3,7 @@
  */
 import type { Leaf } from '../partition/seats.ts';
 import type { Again, RunEnd, SeatId, WorkerId } from '../protocol.ts';
-import { amend, type Crew, isEnough, type Member } from './crew.ts';
+import { amend, type Crew, isEnough, isReady, type Member } from './crew.ts';
 import { firstOf, nonFinite } from './faults.ts';
 import { adopt, isOpen, type Load, planOf, type Queue } from './load.ts';
 import { valuesOf } from './pages.ts';
@@ -38,9 +38,14 @@ export function move(turn: Turn, load: Load, ...effects: readonly RunEffect[]): 
   return { ...change(turn, { load }, ...effects), moved: true };
 }
 
-/** Seats that work can be given to, in the order of joining. */
-export function hands(crew: Crew): readonly Member[] {
+/** Seats that are heard of, in the order of joining. */
+export function present(crew: Crew): readonly Member[] {
   return crew.members.values().filter(({ silent }) => !silent);
+}
+
+/** Of those, the ones that work can be given to: the work of the others waits for somebody. */
+export function hands(crew: Crew): readonly Member[] {
+  return crew.members.values().filter(isReady);
 }
 
 /** Of those, the ones that have missed no beat; all of them where nobody was heard of lately. */
@@ -53,13 +58,11 @@ export function lively({ rules }: RunShape, { crew, now }: Pick<Asking, 'crew' |
 /**
  * What no seat holds goes to whoever is there, unless fewer are there than there should be; a leaf under suspicion waits until
  * it can be alone.
- *
- * @param only - who is there; null: whoever has missed no beat
  */
-export function giveOut(shape: RunShape, turn: Turn, only: readonly Member[] | null = null): Turn {
+export function giveOut(shape: RunShape, turn: Turn): Turn {
   const { crew, load, blame, now } = turn.state;
   if (load.orphans.length === 0 || !isEnough(shape.rules, crew)) return turn;
-  const able = only ?? lively(shape, turn.state);
+  const able = lively(shape, turn.state);
   if (able.length === 0) return turn;
   const suspects = load.orphans.filter((leaf) => isOpen(load, leaf) && isSuspect(shape.rules, blame, leaf));
   const seats = able.map(({ seat }) => seat);

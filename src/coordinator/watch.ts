@@ -5,20 +5,20 @@
 import type { Leaf } from '../partition/seats.ts';
 import type { SeatId } from '../protocol.ts';
 import { amend, type Crew, isEnough, type Member } from './crew.ts';
-import { clear, copyTo, holders, isOpen, type Latency, openCount, queueOf, startedOf } from './load.ts';
+import { clear, isOpen, type Latency, openCount, queueOf, startedOf } from './load.ts';
 import { lastAt } from './poison.ts';
-import { relieve, restOf, stuckMs } from './relief.ts';
+import { copyTo, holdersSince, relieve, restOf, stuckMs } from './relief.ts';
 import { queueMs } from './rules.ts';
 import type { Asking, Decision, Going, RunEffect } from './run-events.ts';
 import { unchanged } from './run-events.ts';
 import { whoOf } from './seating.ts';
-import { askElsewhere, impatient, undecidedEnd } from './second-opinions.ts';
+import { askElsewhere, askOthers, impatient, undecidedEnd } from './second-opinions.ts';
 import type { RunShape } from './stage.ts';
 import { steal } from './stealing.ts';
-import { also, change, conclude, giveOut, hands, lively, move, type Turn, turnOf } from './turn.ts';
+import { also, change, conclude, giveOut, hands, lively, move, present, type Turn, turnOf } from './turn.ts';
 
-/** Seats that a straggling leaf may be with at once. */
-const holdersMax = 3;
+/** Seats that a straggling leaf may be with at once beside those that take too long for it: all of these may never answer. */
+const copiesMax = 2;
 
 export function tick(shape: RunShape, state: Going, now: number): Decision {
   if (now < state.lookedAt + shape.rules.tickMs) return unchanged({ ...state, now });
@@ -59,7 +59,7 @@ function countSeats(
 /** What a silent seat has is given to others before its lease lapses; its own answers count when they come. */
 function silences(shape: RunShape, turn: Turn): Turn {
   const { crew, now } = turn.state;
-  const silent = hands(crew).filter(({ heardAt }) => now - heardAt >= shape.rules.silentMs);
+  const silent = present(crew).filter(({ heardAt }) => now - heardAt >= shape.rules.silentMs);
   const after = silent.reduce((before, member) => silence(shape, before, member), turn);
   return silent.length === 0 ? after : askElsewhere(shape, giveOut(shape, after));
 }
@@ -76,19 +76,14 @@ function silence({ rules }: RunShape, turn: Turn, member: Member): Turn {
 
 // --- waiting ----------------------------------------------------------------------------------------------
 
-/** Seats that can be given something: lively, and waiting for nobody. */
-function ready(shape: RunShape, state: Asking): readonly Member[] {
-  return lively(shape, state).filter(({ waits }) => waits === null);
-}
-
 /** What a seat has whose work waits for somebody goes to those that wait for nobody, if there are any. */
 function waiters(shape: RunShape, turn: Turn): Turn {
   const { crew, load } = turn.state;
-  const waiting = hands(crew).filter(({ seat, waits }) => waits !== null && openCount(load, seat) > 0);
-  const able = ready(shape, turn.state);
+  const waiting = present(crew).filter(({ seat, waits }) => waits !== null && openCount(load, seat) > 0);
+  const able = lively(shape, turn.state);
   if (waiting.length === 0 || able.length === 0 || !isEnough(shape.rules, crew)) return turn;
   const cleared = waiting.reduce((before, { seat }) => clear(before, seat), load);
-  return giveOut(shape, move(turn, cleared), able);
+  return giveOut(shape, move(turn, cleared));
 }
 
 // --- slowness ---------------------------------------------------------------------------------------------
@@ -104,7 +99,7 @@ function stragglers(shape: RunShape, turn: Turn): Turn {
   return hands(crew).reduce((before, member) => {
     const late = startedOf(before.state.load, member.seat).filter(({ at }) => now - at > limit);
     const copied = late.reduce(
-      (turned, { leaf, at }) => copyLeaf(shape, turned, member, leaf, now - at, average),
+      (turned, { leaf, at }) => copyLeaf(shape, turned, member, { leaf, ms: now - at }, { limit, average }),
       before,
     );
     return stuckMs(copied.state.load, member.seat, now) > limit ? relieved(shape, copied, member) : copied;
@@ -116,7 +111,7 @@ function relieved(shape: RunShape, turn: Turn, { seat }: Member): Turn {
   // Mostly there is nothing, and who has nothing to do need not be looked for.
   const rest = restOf(load, seat);
   if (rest.length === 0) return turn;
-  const able = ready(shape, turn.state).map((other) => other.seat);
+  const able = lively(shape, turn.state).map((other) => other.seat);
   const idle = able.filter((other) => openCount(load, other) === 0);
   const after = relieve(load, seat, { rest, others: idle }, now);
   return after === null ? turn : move(turn, after);
@@ -126,13 +121,12 @@ function copyLeaf(
   shape: RunShape,
   turn: Turn,
   from: Member,
-  leaf: Leaf,
-  ms: number,
-  average: number | null,
+  { leaf, ms }: { readonly leaf: Leaf; readonly ms: number },
+  { limit, average }: { readonly limit: number; readonly average: number | null },
 ): Turn {
   const { load, now } = turn.state;
-  if (!isOpen(load, leaf) || holders(load, leaf) >= holdersMax) return turn;
-  const idle = ready(shape, turn.state).find(
+  if (!isOpen(load, leaf) || holdersSince(load, leaf, now - limit) >= copiesMax) return turn;
+  const idle = lively(shape, turn.state).find(
     ({ seat, worker }) =>
       worker !== from.worker && openCount(load, seat) === 0 && !queueOf(load, seat)?.leaves.includes(leaf),
   );
@@ -162,7 +156,7 @@ export function averageOf({ asked, latencies }: Asking, after: number): number |
 
 function idlers(shape: RunShape, turn: Turn): Turn {
   const average = averageOf(turn.state, 1) ?? Infinity;
-  return ready(shape, turn.state).reduce((before, { seat }) => {
+  return lively(shape, turn.state).reduce((before, { seat }) => {
     if (openCount(before.state.load, seat) > 0) return before;
     return stealFor(before, seat, average, shape.rules.stealMs);
   }, turn);
@@ -192,8 +186,9 @@ function waitForChecks(shape: RunShape, turn: Turn): Decision {
   if (answeredAt === null) return conclude(turn);
   const { rules } = shape;
   const average = averageOf(turn.state, 1) ?? 0;
-  const waited = now - answeredAt;
-  const tired = waited > Math.max(rules.auditMs, rules.stragglerFactor * average) ? impatient(turn) : turn;
-  if (waited > rules.voteMs) return undecidedEnd(tired) ?? conclude(tired);
+  const slow = rules.stragglerFactor * average;
+  const asked = askOthers(shape, turn, Math.max(rules.stragglerMs, slow));
+  const tired = impatient(asked, Math.max(rules.auditMs, slow));
+  if (now - answeredAt > rules.voteMs) return undecidedEnd(tired) ?? conclude(tired);
   return conclude(tired);
 }

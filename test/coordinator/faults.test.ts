@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { plannedFrom, type RunEvent, type RunState } from '../../src/coordinator/run-events.ts';
 import { decide } from '../../src/coordinator/run-state.ts';
 import type { RunShape } from '../../src/coordinator/stage.ts';
-import type { Leaf } from '../../src/partition/seats.ts';
 import {
   a,
   b,
@@ -92,36 +91,6 @@ describe('a worker whose work waits for somebody', () => {
   });
 });
 
-describe('a worker whose work waits, beside one that does not', () => {
-  const full = '/storage/rows: the disk is full';
-  const both = [tick(0), joined(a), joined(b), inputs('d'), tick(900), beat(a, full), beat(b)];
-
-  it('has its leaves given to the other, and is given none until it goes on', () => {
-    const { state, effects } = having(shape, ...both, tick(1000));
-    expect(holding(effects)).toEqual({ a: [], b: [2, 3, 0, 1] });
-    const later = from(
-      shape,
-      state,
-      tick(1400),
-      posted(2, { seat: b, tookMs: 1400 }),
-      beat(a, full),
-      beat(b),
-      tick(1500),
-    );
-    expect(later.effects).toEqual([]);
-    expect(holding(from(shape, later.state, beat(a), tick(1600)).effects)).toEqual({ a: [1], b: [3, 0] });
-  });
-
-  it('still has its answers taken', () => {
-    const { state } = having(shape, ...both, tick(1000));
-    expect(kinds(from(shape, state, posted(0)).effects)).toContain('keep');
-  });
-
-  it('keeps its leaves while the other waits, too', () => {
-    expect(having(shape, ...both, beat(b, full), tick(1000)).effects).toEqual([]);
-  });
-});
-
 describe('a worker that does not fit', () => {
   it.each([
     ['of another version', { version: '2' }],
@@ -173,72 +142,6 @@ describe('too few workers', () => {
     expect(holding(one.effects)).toEqual({ a: [] });
     const both = from(two, one.state, joined(b));
     expect(holding(both.effects)).toEqual({ a: [0, 1], b: [2, 3] });
-  });
-});
-
-const beats = (now: number): readonly RunEvent[] => [tick(now), beat(a), beat(b)];
-
-describe('a straggler', () => {
-  const still = shapeOf({ stealMs: Infinity });
-  const slow = [tick(0), joined(a), joined(b), inputs('d')];
-  const three = [tick(100), posted(0), tick(200), posted(1), tick(300), posted(2, { seat: b })];
-
-  it('has its leaf copied to an idle seat, with the ratio', () => {
-    const { effects } = having(still, ...slow, ...three, ...beats(1300), tick(1400));
-    expect(effects).toMatchObject([
-      { notice: { code: 'SPECULATING', leaf: 3, from: { worker: 'b' }, to: { worker: 'a' } } },
-      { kind: 'assign' },
-    ]);
-    expect(holding(effects)).toEqual({ a: [3], b: [3] });
-  });
-
-  it('is left alone before three leaves have finished', () => {
-    const two = [tick(100), posted(0), tick(200), posted(1)];
-    expect(codes(having(still, ...slow, ...two, ...beats(1500), ...beats(3000), tick(4000)).effects)).toEqual(
-      [],
-    );
-  });
-
-  it('has its leaf copied also before, where that takes very long and somebody is idle', () => {
-    const two = { ...still, shards: 2 };
-    const alive = Array.from({ length: 30 }, (_, second) => beats(1000 * (second + 1))).flat();
-    const early = having(two, ...slow, tick(100), posted(0), ...alive);
-    expect(early.effects).toEqual([]);
-    const { effects } = from(two, early.state, tick(30_100));
-    expect(effects[0]).toMatchObject({ notice: { code: 'SPECULATING', leaf: 1, ratio: null } });
-    expect(holding(effects)).toEqual({ a: [1], b: [1] });
-  });
-
-  it('and its copy count once, whichever is first', () => {
-    const copied = having(still, ...slow, ...three, ...beats(1300), tick(1400));
-    const done = from(still, copied.state, posted(3));
-    expect(kinds(done.effects)).toEqual(['keep', 'add']);
-    expect(from(still, done.state, posted(3, { seat: b })).effects).toEqual([]);
-  });
-
-  it('does not lose its leaf when the seat of the copy is lost', () => {
-    const copied = having(still, ...slow, ...three, ...beats(1300), tick(1400));
-    expect(holding(from(still, copied.state, lost(a)).effects)).toEqual({ b: [3] });
-  });
-});
-
-describe('a seat that is heard of and answers nothing', () => {
-  it('has all its leaves answered by others, also those that it has likely begun', () => {
-    const eight = { ...shape, shards: 8 };
-    let { state } = having(eight, tick(0), joined(a), joined(b), inputs('d'));
-    let todo: readonly Leaf[] = [4, 5, 6, 7];
-    const feed = (event: RunEvent): void => {
-      const after = from(eight, state, event);
-      todo = holding(after.effects)?.['b'] ?? todo;
-      state = after.state;
-    };
-    for (let now = 100; now < 9000 && state.kind === 'asking'; now += 100) {
-      for (const event of beats(now)) feed(event);
-      const [leaf, ...rest] = todo;
-      todo = rest;
-      if (leaf !== undefined) feed(posted(leaf, { seat: b }));
-    }
-    expect(state.kind).toBe('adding');
   });
 });
 

@@ -64,6 +64,47 @@ describe('an answer that is not finite', () => {
   });
 });
 
+describe('a worker that is asked for a second opinion and answers nothing', () => {
+  const all = [a, b, c];
+  const alive = (now: number): readonly RunEvent[] => [tick(now), ...all.map((seat) => beat(seat))];
+  const start = [tick(0), ...all.map((seat) => joined(seat)), inputs('d')];
+  const rest = [posted(1, { seat: b }), posted(2, { seat: c }), posted(3, { seat: c })];
+
+  it('is not waited for where somebody else can give it', () => {
+    const waiting = having(shape, ...start, posted(0, { fault }), ...rest, ...alive(1000));
+    expect(waiting.effects).toEqual([]);
+    const { state, effects } = from(shape, waiting.state, ...alive(1100));
+    expect(again(from(shape, waiting.state, tick(1100)).effects)).toEqual({
+      c: [{ leaf: 0, copy: 2, rows: true }],
+    });
+    expect(effects).toEqual([]);
+    const told = from(shape, state, posted(0, { seat: c, copy: 2 }));
+    expect(codes(told.effects)).toEqual(['NON_FINITE', 'QUARANTINED']);
+    expect(kinds(told.effects)).toContain('add');
+  });
+
+  it('is heard all the same when it answers before the other', () => {
+    const waiting = having(shape, ...start, posted(0, { fault }), ...rest, ...alive(1000), tick(1100));
+    const { effects } = from(shape, waiting.state, posted(0, { seat: b, copy: 1 }));
+    expect(codes(effects)).toEqual(['NON_FINITE', 'QUARANTINED']);
+  });
+
+  it('leaves the fault believed where nobody else can', () => {
+    const waiting = having(shape, ...start, posted(0, { fault }), ...rest, ...alive(1000), ...alive(1100));
+    expect(kinds(from(shape, waiting.state, ...alive(2000)).effects)).toEqual([]);
+    const { effects } = from(shape, waiting.state, ...alive(2000), tick(2200));
+    expect(effects).toMatchObject([{ notice: { code: 'NON_FINITE', cause: 'unknown' } }, { kind: 'fault' }]);
+  });
+
+  it('does not hold up a stage from which another has just been sent away', () => {
+    const every = shapeOf({ auditShare: 1 });
+    const sent = having(every, ...start, posted(0, { fault }), ...rest, posted(0, { seat: b, copy: 1 }));
+    expect(codes(sent.effects)).toEqual(['NON_FINITE', 'QUARANTINED']);
+    expect(kinds(sent.effects)).not.toContain('add');
+    expect(kinds(from(every, sent.state, ...alive(1000), tick(1100)).effects)).toContain('add');
+  });
+});
+
 describe('a worker that is doubted', () => {
   const three = [joined(a), joined(b), joined(c), inputs('d')];
   const two = [posted(0, { fault }), posted(1, { fault }), posted(2, { seat: b })];

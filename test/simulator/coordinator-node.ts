@@ -9,6 +9,7 @@ import {
   inOneProcess,
   shapeOf,
 } from '../../src/coordinator/coordinator.ts';
+import type { Notice } from '../../src/coordinator/notice.ts';
 import { Office } from '../../src/coordinator/office.ts';
 import { SkewflowError } from '../../src/errors.ts';
 import type { Desk, DeskEvent, Receipt } from '../../src/exchange/exchange.ts';
@@ -37,6 +38,7 @@ export interface Court {
   readonly trace: (who: string, what: string) => void;
   /** Promises were resolved: what waits for them goes on before anything else happens. */
   readonly stir: () => void;
+  readonly said: (notice: Notice) => void;
   readonly cancelled: () => boolean;
   /** A coordinator came to an end; null error: the run is done. */
   readonly over: (error: unknown) => void;
@@ -124,7 +126,7 @@ class Session {
 
   /** As `coordinate`, by the clock of the world. */
   async carry(): Promise<void> {
-    const { scenario, mutations, disk, trace } = this.#court;
+    const { scenario, mutations, disk, trace, said } = this.#court;
     const resume = disk.checkpoint;
     const desk = await this.#open(resume?.epoch ?? 0);
     trace(this.#node.name, `takes the run under epoch ${desk.epoch}`);
@@ -144,7 +146,10 @@ class Session {
       },
       log: quiet,
       onProgress: () => {},
-      onNotice: ({ text }) => trace(this.#node.name, text),
+      onNotice: ({ text, notice }) => {
+        trace(this.#node.name, text);
+        said(notice);
+      },
       now: () => this.#node.now,
       signal: new AbortController().signal,
       // Of its own: what a dead coordinator was waiting for listens for ever.

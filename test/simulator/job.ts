@@ -9,7 +9,8 @@ import type { Grid, Program } from '../../src/kernels/sweep/program.ts';
 import type { Entry } from '../../src/partition/adding.ts';
 import { planShards } from '../../src/partition/plan.ts';
 import { sumInTree } from '../../src/partition/tree.ts';
-import type { Fault, LeafName, LeafPartial, Phase } from '../../src/protocol.ts';
+import type { Fault, Iteration, LeafName, LeafPartial, Phase } from '../../src/protocol.ts';
+import type { WorkerNature } from './scenario.ts';
 
 export interface JobShape {
   readonly shards: number;
@@ -71,7 +72,29 @@ export function answerOf(digest: string, leaf: LeafName, phase: Phase): LeafPart
   };
 }
 
-export const fault: Fault = { kind: 'non-finite', group: 'tracers', what: 'state', row: 3, step: 1 };
+const fault: Fault = { kind: 'non-finite', group: 'tracers', what: 'state', row: 3, step: 1 };
+
+/** What a worker of this nature says: right, wrong by little, or not finite. */
+export function saidOf(
+  { answers, faulty }: Pick<WorkerNature, 'answers' | 'faulty'>,
+  { parameterDigest, phase }: Pick<Iteration, 'parameterDigest' | 'phase'>,
+  leaf: LeafName,
+): Fault | LeafPartial {
+  const right = answerOf(parameterDigest, leaf, phase);
+  switch (faulty === leaf ? 'broken' : answers) {
+    case 'broken':
+      return fault;
+    case 'honest':
+      return right;
+    case 'lies': {
+      const [gradient, sums] = [
+        right.gradient.map((x) => x * (1 + 2 ** -40)),
+        right.sums.map((x) => x + 1e-9),
+      ];
+      return { ...right, gradient, sums };
+    }
+  }
+}
 
 // --- the course -------------------------------------------------------------------------------------------
 

@@ -50,12 +50,17 @@ async function campaign(asked: Commission, processes: number): Promise<void> {
   const { from, count } = asked;
   const wrong = all.wrong.length;
   const seconds = (performance.now() - begun) / 1000;
-  const counts = Object.entries(all.kinds).map(([kind, n]) => `${n} ${kind}`);
   console.log(
-    `${count} worlds from seed ${from} in ${seconds.toFixed(1)} s, ${(count / seconds).toFixed(0)} a second: ${counts.join(', ')}`,
+    `${count} worlds from seed ${from} in ${seconds.toFixed(1)} s, ${(count / seconds).toFixed(0)} a second: ${told(all.kinds)}`,
   );
+  console.log(`met in so many of them: ${told(all.met)}`);
   console.log(wrong === 0 ? 'all came to the right end' : `${wrong} came to a wrong end`);
   process.exitCode = wrong === 0 ? 0 : 1;
+}
+
+function told(counts: Readonly<Record<string, number>>): string {
+  const names = Object.keys(counts).sort();
+  return names.map((name) => `${counts[name]} ${name}`).join(', ');
 }
 
 async function one(seed: number, traced: boolean): Promise<void> {

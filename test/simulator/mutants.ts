@@ -3,7 +3,8 @@
  */
 import { Answers } from '../../src/coordinator/answers.ts';
 import type { Parts } from '../../src/coordinator/office.ts';
-import type { Decision, RunEffect } from '../../src/coordinator/run-events.ts';
+import type { Rules } from '../../src/coordinator/rules.ts';
+import type { Asking, Decision, RunEffect } from '../../src/coordinator/run-events.ts';
 import { decide } from '../../src/coordinator/run-state.ts';
 import type { Leaf } from '../../src/partition/seats.ts';
 import { type LeafPartial, type SeatId, WorkerId } from '../../src/protocol.ts';
@@ -38,6 +39,19 @@ export const sound: Mutations = {
 function deciding(change: (decision: Decision, ...input: Parameters<typeof decide>) => Decision): Mutations {
   const mutated: typeof decide = (...input) => change(decide(...input), ...input);
   return { ...sound, parts: { decide: mutated, answersOf } };
+}
+
+/** Decisions by other rules. */
+function ruled(rules: Partial<Rules>): Mutations {
+  const mutated: typeof decide = (shape, state, event) =>
+    decide({ ...shape, rules: { ...shape.rules, ...rules } }, state, event);
+  return { ...sound, parts: { decide: mutated, answersOf } };
+}
+
+function isThirdCopy({ load }: Asking, effect: RunEffect): boolean {
+  if (effect.kind !== 'say' || effect.notice.code !== 'SPECULATING') return false;
+  const { leaf } = effect.notice;
+  return load.queues.values().filter(({ leaves }) => leaves.includes(leaf)).length > 2;
 }
 
 function without(decision: Decision, kind: RunEffect['kind']): Decision {
@@ -173,34 +187,9 @@ export const mutants: Readonly<Record<string, Mutations>> = {
       return decideSeat(limits, state, { ...event, question: { ...event.question, key } });
     },
   },
-  'a fault is believed at once': {
-    ...sound,
-    parts: {
-      decide: (shape, state, event) =>
-        decide({ ...shape, rules: { ...shape.rules, secondOpinions: false } }, state, event),
-      answersOf,
-    },
-  },
-  'nobody counts whom a leaf took along': {
-    ...sound,
-    parts: {
-      decide: (shape, state, event) =>
-        decide(
-          { ...shape, rules: { ...shape.rules, poisonWorkers: Infinity, poisonLosses: Infinity } },
-          state,
-          event,
-        ),
-      answersOf,
-    },
-  },
-  'a few chance deaths are taken for poison': {
-    ...sound,
-    parts: {
-      decide: (shape, state, event) =>
-        decide({ ...shape, rules: { ...shape.rules, poisonLosses: 3 } }, state, event),
-      answersOf,
-    },
-  },
+  'a fault is believed at once': ruled({ secondOpinions: false }),
+  'nobody counts whom a leaf took along': ruled({ poisonWorkers: Infinity, poisonLosses: Infinity }),
+  'a few chance deaths are taken for poison': ruled({ poisonLosses: 3 }),
   'an answer of a seat that is gone draws work to it': deciding((decision, shape, state, event) => {
     const gone = event.kind === 'posted' && state.kind === 'asking' && !state.crew.members.has(event.seat);
     const after = decision.state;
@@ -236,5 +225,13 @@ export const mutants: Readonly<Record<string, Mutations>> = {
       answersOf,
     },
   },
+  'a leaf is copied to nobody': ruled({ stragglerMs: Infinity, stragglerBlindMs: Infinity }),
+  'a leaf is copied to nobody before an average is known': ruled({ stragglerBlindMs: Infinity }),
+  'a leaf is copied to two seats at most': deciding((decision, _shape, state, event) => {
+    const { state: after, effects } = decision;
+    if (event.kind !== 'tick' || state.kind !== 'asking' || after.kind !== 'asking') return decision;
+    const tooMany = effects.some((effect) => isThirdCopy(state, effect));
+    return tooMany ? { state: { ...after, load: state.load }, effects: [] } : decision;
+  }),
   'workers wait for a wake-up that was lost': { ...sound, neverPoll: true },
 };

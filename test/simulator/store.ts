@@ -29,7 +29,7 @@ interface Holder {
 export class Store {
   readonly #timeline: Timeline;
   readonly #mutations: Mutations;
-  readonly #seatsMax: number;
+  #seatsMax: number;
   #epoch = 0;
   #stamp = 0;
   #iteration: Iteration | null = null;
@@ -137,6 +137,11 @@ export class Store {
   }
 
   // --- seats ------------------------------------------------------------------------------------------------
+
+  /** There are so many seats more. */
+  widen(seats: number): void {
+    this.#seatsMax += seats;
+  }
 
   /** A seat, if the run is open and one is free. */
   lease(): SeatId | null {

@@ -1,10 +1,10 @@
 /** What does a worker of a simulated world do? Performs what the seat reducer decides, on a node that may fail. */
 import type { RunView } from '../../src/exchange/exchange.ts';
 import {
+  type Beat,
   type ErrorReport,
   type Iteration,
   type Join,
-  type LeafName,
   type Posting,
   protocolVersion,
   RunId,
@@ -23,8 +23,9 @@ import {
   type Task,
 } from '../../src/worker/seat-state.ts';
 import type { Chance } from './chance.ts';
-import { answerOf, entries, fault } from './job.ts';
+import { entries, saidOf } from './job.ts';
 import type { Mutations } from './mutants.ts';
+import { delayMs, excuseOf, isDeaf, isStuck, namesOf } from './muteness.ts';
 import type { Node } from './node.ts';
 import type { WorkerNature } from './scenario.ts';
 import { leaseMs, type Store } from './store.ts';
@@ -42,6 +43,8 @@ export interface Watcher {
   /** A leaf was evaluated. */
   readonly evaluated: () => void;
   readonly leafMs: () => number;
+  /** A fault came about. */
+  readonly met: (what: string) => void;
   /** Something happened that must not. */
   readonly breach: (what: string) => void;
 }
@@ -52,6 +55,8 @@ interface Sitting {
   iteration: Iteration | null;
   wave: number;
   heardAt: number;
+  /** It is at a leaf for ever. */
+  stuck: boolean;
 }
 
 /** Leaves that were answered and are not posted, and when the first of them was begun. */
@@ -70,6 +75,8 @@ export class WorkerNode {
   #sitting: Sitting | null = null;
   #looking = false;
   #up = false;
+  /** Leaves that it answered in this life. */
+  #answered = 0;
   /** The coordinator that did not believe it, by the epoch of its plans; null: none. */
   #distrustedUnder: number | null = null;
 
@@ -91,6 +98,10 @@ export class WorkerNode {
     this.#watcher = world.watcher;
   }
 
+  get sits(): boolean {
+    return this.#sitting !== null;
+  }
+
   /** Begins a life, unless one goes on. */
   start(): void {
     if (this.#up) return;
@@ -98,6 +109,7 @@ export class WorkerNode {
     this.#sitting = null;
     this.#looking = false;
     // Another life is another process.
+    this.#answered = 0;
     this.#distrustedUnder = null;
     this.node.later(this.#chance.within(1, 200), () => this.#lease());
   }
@@ -129,7 +141,14 @@ export class WorkerNode {
           this.node.later(this.#chance.within(200, 600), () => this.#lease());
           return;
         }
-        const sitting = { id: seat, state: seated, iteration: null, wave: 0, heardAt: this.node.now };
+        const sitting: Sitting = {
+          id: seat,
+          state: seated,
+          iteration: null,
+          wave: 0,
+          heardAt: this.node.now,
+          stuck: false,
+        };
         this.#sitting = sitting;
         this.#watcher.trace(this.node.name, `takes ${seat}`);
         this.#send(sitting, () => this.#store.join(seat, this.#join(seat)));
@@ -164,7 +183,10 @@ export class WorkerNode {
       this.#feed(sitting, { kind: 'silent', forMs: silentMs });
       return;
     }
-    this.#send(sitting, () => this.#store.beat({ protocolVersion, seat: sitting.id, blocks: 0, pairs: 0 }));
+    const excuse = sitting.stuck ? excuseOf(this.nature.muteness) : null;
+    const waits = excuse === null ? {} : { waits: excuse };
+    const beat: Beat = { protocolVersion, seat: sitting.id, blocks: 0, pairs: 0, ...waits };
+    this.#send(sitting, () => this.#store.beat(beat));
     this.#feed(sitting, { kind: 'tick', now: this.node.now });
     if (!this.#mutations.neverPoll) this.wake();
     this.node.later(1000, () => this.#beat(sitting));
@@ -223,6 +245,8 @@ export class WorkerNode {
         this.#evaluate(sitting, effect.tasks, this.#emptyBatch(), sitting.wave, this.node.now);
         return;
       case 'halt':
+        if (sitting.stuck && isDeaf(this.nature.muteness)) return;
+        sitting.stuck = false;
         sitting.wave += 1;
         this.node.later(2, () => {
           if (this.#sitting === sitting) this.#feed(sitting, { kind: 'waved', tookMs: 0 });
@@ -253,7 +277,13 @@ export class WorkerNode {
       this.#feed(sitting, { kind: 'waved', tookMs: this.node.now - begun });
       return;
     }
-    const { poison } = this.nature;
+    const { poison, muteness } = this.nature;
+    if (muteness !== null && isStuck(muteness, this.#answered, { leaf: task.leaf, phase: iteration.phase })) {
+      this.#watcher.trace(this.node.name, `is at ${task.leaf}#${task.copy} for ever`);
+      for (const name of namesOf(muteness)) this.#watcher.met(name);
+      sitting.stuck = true;
+      return;
+    }
     if (poison?.leaf === task.leaf) {
       this.node.later(20, () => {
         if (poison.told) {
@@ -269,6 +299,7 @@ export class WorkerNode {
     const { key } = questionOf(iteration);
     this.node.later(this.#watcher.leafMs() * this.nature.slowness, () => {
       if (this.#sitting !== sitting || sitting.wave !== wave) return;
+      this.#answered += 1;
       this.#watcher.evaluated();
       this.#watcher.trace(this.node.name, `answers ${task.leaf}#${task.copy} of ${key.slice(0, 18)}`);
       const batch = { ...done, tasks: [...done.tasks, task] };
@@ -288,7 +319,7 @@ export class WorkerNode {
   #postBatch(sitting: Sitting, iteration: Iteration, batch: Batch): void {
     const tasks = new Map(batch.tasks.map((task) => [task.leaf, task]));
     const leafMs = (this.node.now - batch.sinceMs) / batch.tasks.length;
-    const partials = batch.tasks.map(({ leaf }) => ({ leaf, ...this.#answerOf(iteration, leaf) }));
+    const partials = batch.tasks.map(({ leaf }) => ({ leaf, ...saidOf(this.nature, iteration, leaf) }));
     const post = (answers: readonly Combined[]): void => {
       for (const { leaf, count, answer, parts } of answers) {
         const copy = tasks.get(leaf)?.copy ?? 0;
@@ -304,7 +335,14 @@ export class WorkerNode {
         });
       }
     };
-    post(combine(entries, partials, (leaf) => tasks.get(leaf)?.alone ?? true));
+    const combined = combine(entries, partials, (leaf) => tasks.get(leaf)?.alone ?? true);
+    const { muteness } = this.nature;
+    const lateMs = muteness === null ? 0 : delayMs(muteness, iteration.number);
+    if (muteness === null || lateMs === 0) post(combined);
+    else {
+      for (const name of namesOf(muteness)) this.#watcher.met(name);
+      this.node.later(lateMs, () => post(combined));
+    }
   }
 
   /** @param onTwice - leaves of it have an answer */
@@ -329,18 +367,5 @@ export class WorkerNode {
     const { numerics } = this.nature;
     const who = { protocolVersion, run: runId, seat, worker: this.#name, numerics } as const;
     return { ...who, number, phase, parameterDigest, ...answer };
-  }
-
-  #answerOf({ phase, parameterDigest }: Iteration, leaf: LeafName): Posting['answer'] {
-    const right = answerOf(parameterDigest, leaf, phase);
-    return {
-      broken: fault,
-      honest: right,
-      lies: {
-        ...right,
-        gradient: right.gradient.map((x) => x * (1 + 2 ** -40)),
-        sums: right.sums.map((x) => x + 1e-9),
-      },
-    }[this.nature.faulty === leaf ? 'broken' : this.nature.answers];
   }
 }

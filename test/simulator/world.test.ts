@@ -4,12 +4,28 @@ import { mutants } from './mutants.ts';
 import { type Findings, survey } from './survey.ts';
 import { simulate } from './world.ts';
 
+/** What has to befall somebody in every 500 worlds. */
+const faults: readonly string[] = [
+  ...['crash', 'cut', 'freeze'].flatMap((what) => [`${what} of a coordinator`, `${what} of a worker`]),
+  'cancel',
+  'drain',
+  'empty',
+  'room where only the mute sat',
+  'answers that are late',
+  ...['from the first leaf on', 'after some answers', 'at one leaf', 'in one phase'].map(
+    (when) => `muteness ${when}`,
+  ),
+  ...['deaf', 'told of'].map((how) => `muteness that is ${how}`),
+];
+
 describe('a run in a world where things go wrong', () => {
   it.each([1, 501, 1001, 1501])(
     'comes to the right bits, or to the end that it should, in 500 worlds from seed %i',
     async (from) => {
       // One of them again, with everything that happens: npm run simulate -- --seed N --trace
-      expect((await survey({ from, count: 500 })).wrong).toEqual([]);
+      const { wrong, met } = await survey({ from, count: 500 });
+      expect(wrong).toEqual([]);
+      expect(faults.filter((fault) => met[fault] === undefined)).toEqual([]);
     },
   );
 

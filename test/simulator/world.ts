@@ -9,9 +9,10 @@ import { CoordinatorNode, type Court, type Disk } from './coordinator-node.ts';
 import { expectedOf } from './job.ts';
 import { type Mutations, sound } from './mutants.ts';
 import { Node } from './node.ts';
-import { type Scenario, scenarioOf, type Trouble } from './scenario.ts';
+import { type Scenario, scenarioOf } from './scenario.ts';
 import { Store } from './store.ts';
 import { Timeline } from './timeline.ts';
+import type { Trouble } from './troubles.ts';
 import { WorkerNode } from './worker-node.ts';
 
 /** Everything has calmed down long before; a run that is not over by then never is. */
@@ -22,6 +23,8 @@ export interface WorldReport {
   readonly kind: Scenario['kind'];
   /** What should not have happened; empty: all is well. */
   readonly breaches: readonly string[];
+  /** Faults that came about, and what coordinators told of. */
+  readonly met: readonly string[];
   readonly evaluations: number;
   readonly virtualMs: number;
 }
@@ -49,6 +52,7 @@ class World {
   readonly #workers: readonly WorkerNode[];
   readonly #coordinators: readonly CoordinatorNode[];
   readonly #breaches: string[] = [];
+  readonly #met = new Set<string>();
   #stirred = false;
   #cancelled = false;
   #evaluations = 0;
@@ -73,6 +77,7 @@ class World {
         this.#evaluations += 1;
       },
       breach: (what: string) => this.#breaches.push(what),
+      met: (what: string) => this.#met.add(what),
       leafMs: () => chance.within(...scenario.leafMs),
     };
     const node = (name: string): Node => new Node(name, this.#timeline, chance);
@@ -89,6 +94,7 @@ class World {
       stir: () => {
         this.#stirred = true;
       },
+      said: ({ code }) => this.#met.add(code),
       cancelled: () => this.#cancelled,
       over: (error) => this.#over(error),
     };
@@ -124,9 +130,9 @@ class World {
     await settled();
   }
 
-  report(): Pick<WorldReport, 'breaches' | 'evaluations' | 'virtualMs'> {
+  report(): Omit<WorldReport, 'kind' | 'seed'> {
     const breaches = [...this.#breaches, ...this.#endings()];
-    return { breaches, evaluations: this.#evaluations, virtualMs: this.#timeline.now };
+    return { breaches, met: [...this.#met], evaluations: this.#evaluations, virtualMs: this.#timeline.now };
   }
 
   #over(error: unknown): void {
@@ -140,6 +146,7 @@ class World {
 
   #befall(trouble: Trouble): void {
     this.#trace('world', JSON.stringify(trouble));
+    this.#met.add('whom' in trouble ? `${trouble.kind} of a ${trouble.whom}` : trouble.kind);
     switch (trouble.kind) {
       case 'cancel':
         this.#cancelled = true;
@@ -149,6 +156,11 @@ class World {
         return;
       case 'empty':
         this.#store.empty();
+        return;
+      case 'room':
+        if (this.#workers.every(({ sits, nature }) => !sits || nature.muteness !== null))
+          this.#met.add('room where only the mute sat');
+        this.#store.widen(trouble.seats);
         return;
       case 'crash':
       case 'cut':
@@ -213,7 +225,7 @@ class World {
     const { job, troubles, kind, workers } = this.#scenario;
     const own = job.phases === 2 ? 2 : 0;
     const asked = job.iterations * (job.phases * job.shards + own);
-    const slow = workers.filter(({ slowness }) => slowness > 1).length;
+    const slow = workers.filter(({ slowness, muteness }) => slowness > 1 || muteness !== null).length;
     const twice = kind === 'liar' ? 4 : kind === 'broken' ? 3 : 2;
     const bound =
       asked * twice + (troubles.length + slow) * (job.shards + 1) * 2 + (kind === 'quiet' ? 0 : 8);
