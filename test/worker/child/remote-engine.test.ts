@@ -55,7 +55,7 @@ beforeAll(async () => {
 });
 
 /** Patience of tests: a process may take long to start on a busy machine. */
-const quick: Limits = { ...defaultLimits, firstMs: 30_000, leastMs: 1500 };
+const quick: Limits = { ...defaultLimits, firstMs: 30_000, leastMs: 3000 };
 
 describe('an engine whose child', () => {
   test('is killed in the middle of an evaluation gives the same bits, each leaf once', async () => {
