@@ -185,8 +185,8 @@ describeWithRedis('a fleet', () => {
   }, async () => {
     await using fleet = await startFleet();
     const first = fleet.coordinator();
-    for (let n = 0; n < 2; n++) slowWorker(fleet, 20);
-    const optimised = optimiseJob(24);
+    for (let n = 0; n < 2; n++) slowWorker(fleet, 40);
+    const optimised = optimiseJob(28);
     const id = await submit(fleet, optimised);
     await iterated(fleet, id, 5);
     const second = fleet.coordinator();
