@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { isFresh } from './test/setup/build.ts';
 import { compiledEntries } from './test/setup/compiled-entries.ts';
+import { LongestFirst } from './test/setup/longest-first.ts';
 
 const cores = availableParallelism();
 
@@ -13,11 +14,20 @@ const pure = ['test/{kernels,partition}/**/!(*.gpu).test.ts'];
 
 const plugins = isFresh() ? [compiledEntries()] : [];
 
-const common = { testTimeout: 60_000, hookTimeout: 120_000, pool: 'forks' } as const;
+const common = {
+  testTimeout: 120_000,
+  hookTimeout: 240_000,
+  expect: { poll: { timeout: 10_000 } },
+  pool: 'forks',
+} as const;
+
+/** Three at a time also on two cores: threads that start, commands that are run, and GPUs that hang are waited for. */
+const computing = Math.max(3, cores - 1);
 
 export default defineConfig({
   test: {
     globalSetup: 'test/setup/global-setup.ts',
+    sequence: { sequencer: LongestFirst },
     projects: [
       // One after the other: what computes all the time would keep the first from their deadlines.
       {
@@ -37,7 +47,7 @@ export default defineConfig({
           name: 'pure',
           include: pure,
           isolate: false,
-          maxWorkers: Math.max(2, cores - 1),
+          maxWorkers: computing,
           sequence: { groupOrder: 1 },
         },
       },
@@ -48,8 +58,7 @@ export default defineConfig({
           name: 'rest',
           include: ['test/**/*.test.ts'],
           exclude: [...processes, ...pure],
-          // Two at a time also on two cores, where one is the default: commands that are run wait, too.
-          maxWorkers: Math.max(2, cores - 1),
+          maxWorkers: computing,
           sequence: { groupOrder: 1 },
         },
       },

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { importable } from './setup/build.ts';
 
 const execute = promisify(execFile);
 
@@ -8,15 +9,15 @@ const execute = promisify(execFile);
 async function logged(
   level: string,
 ): Promise<{ readonly stdout: string; readonly lines: readonly Record<string, unknown>[] }> {
+  const { url, execArgv } = importable();
   const program = `
-    import { logTo } from ${JSON.stringify(new URL('../src/log.ts', import.meta.url).pathname)};
+    import { logTo } from ${JSON.stringify(url('log.ts'))};
     const log = logTo(${JSON.stringify(level)});
     log.info({ run: 'r1' }, 'first');
     log.warn({ shard: 3 }, 'second');
     log.debug({}, 'third');`;
   const { stdout, stderr } = await execute(process.execPath, [
-    '--import',
-    'tsx',
+    ...execArgv,
     '--input-type=module',
     '-e',
     program,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../arrays/folder.ts';
+import { root } from '../setup/build.ts';
 import { built, skewflow } from './skewflow.ts';
 
 beforeAll(built);
@@ -179,12 +180,16 @@ describe('skewflow init', () => {
 });
 
 describe('skewflow completion', () => {
+  let script: string;
+  beforeAll(async () => {
+    ({ stdout: script } = await skewflow(['completion', 'bash'], root));
+  });
+
   /** What bash would offer for a line, by the script itself. */
   async function offered(line: string): Promise<readonly string[]> {
     const folder = await temporaryFolder();
     await mkdir(join(folder, 'jobs'));
     await writeFile(join(folder, 'job.yaml'), '');
-    const { stdout: script } = await skewflow(['completion', 'bash'], folder);
     await writeFile(join(folder, 'completion.bash'), script);
     const words = line.split(' ');
     const ask = `
@@ -209,13 +214,13 @@ describe('skewflow completion', () => {
 
   test.each(['zsh', 'fish'])('the script for %s names every command and option', async (shell) => {
     const folder = await temporaryFolder();
-    const { stdout: script } = await skewflow(['completion', shell], folder);
+    const { stdout: words } = await skewflow(['completion', shell], folder);
     const { stdout: help } = await skewflow(['run', '--help'], folder);
     const options = [...help.matchAll(/^ {2}(?:-\w, )?--([\w-]+)/gm)].map((m) => m[1] as string);
     expect(options).toContain('threads');
     for (const word of ['run', 'check', 'explain', 'devices', 'schema', 'init', 'completion']) {
-      expect(script).toContain(word);
+      expect(words).toContain(word);
     }
-    for (const option of options.filter((o) => o !== 'help')) expect(script).toContain(option);
+    for (const option of options.filter((o) => o !== 'help')) expect(words).toContain(option);
   });
 });

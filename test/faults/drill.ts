@@ -66,14 +66,14 @@ export function iterated(fleet: Fleet, id: string, iterations: number): Promise<
 }
 
 /** Wait until a run is over, whatever Redis does meanwhile; how it ended. */
-export async function over(fleet: Fleet, id: string): Promise<RunStatus> {
+export async function over(fleet: Fleet, id: string, mostMs = 90_000): Promise<RunStatus> {
   const run = fleet.client.run(id);
   const told: { status: RunStatus | null } = { status: null };
   const ended = async (): Promise<boolean> => {
     told.status = await run.status().catch(() => null);
     return told.status !== null && ['cancelled', 'done', 'failed'].includes(told.status.state);
   };
-  await until(ended, `the end of run ${id}`, 90_000);
+  await until(ended, `the end of run ${id}`, mostMs);
   return told.status as RunStatus;
 }
 
@@ -118,7 +118,7 @@ export function count(service: Service, pattern: RegExp): number {
 export async function until(
   condition: () => Promise<boolean> | boolean,
   what: string,
-  mostMs = 60_000,
+  mostMs = 90_000,
 ): Promise<void> {
   const end = Date.now() + mostMs;
   while (!(await condition())) {

@@ -10,14 +10,12 @@ describe('planShards', () => {
     fc.assert(
       fc.property(jobs.rows, jobs.shards, (rows, count) => {
         const shards = planShards(rows, count);
-        let next = 0;
-        for (const [s, shard] of shards.entries()) {
-          expect(shard.index).toBe(s);
-          expect(shard.begin).toBe(next);
-          expect(shard.end).toBeGreaterThan(shard.begin);
-          next = shard.end;
-        }
-        expect(next).toBe(rows);
+        // One assertion for all of them: thousands a plan would be what this takes its time for.
+        const misplaced = shards.filter(
+          ({ index, begin, end }, s) => index !== s || begin !== (shards[s - 1]?.end ?? 0) || end <= begin,
+        );
+        expect(misplaced).toEqual([]);
+        expect(shards.at(-1)?.end ?? 0).toBe(rows);
         expect(shards.length).toBe(Math.min(count, rows));
       }),
       { numRuns: 60 },
@@ -29,7 +27,7 @@ describe('planShards', () => {
       fc.property(fc.integer({ min: 1, max: 4096 }), fc.nat({ max: 1_000_000 }), (count, extra) => {
         const shards = planShards((count - 1) * blockRows + 1 + extra, count);
         expect(shards.length).toBe(count);
-        for (const shard of shards) expect(shard.begin % blockRows).toBe(0);
+        expect(shards.filter(({ begin }) => begin % blockRows !== 0)).toEqual([]);
         const blocks = shards.map(blocksOf);
         expect(Math.max(...blocks) - Math.min(...blocks)).toBeLessThanOrEqual(1);
       }),

@@ -1,7 +1,7 @@
 /** Is the built package as new as its sources? Then processes and threads of tests may start from it. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** Of the repository. */
 export const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -18,6 +18,21 @@ export function isFresh(): boolean {
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
     .map((name) => join(src, name));
   return sources.every((source) => modified(outputOf(source)) > modified(source));
+}
+
+/**
+ * What a process of a test's own imports for a source (its path below src/), and what Node needs to be told for it: the output
+ * while the package is fresh, TypeScript with a loader otherwise, which costs the process half a second.
+ */
+export function importable(): {
+  readonly url: (path: string) => string;
+  readonly execArgv: readonly string[];
+} {
+  const fresh = isFresh();
+  return {
+    url: (path) => pathToFileURL(fresh ? outputOf(join(src, path)) : join(src, path)).href,
+    execArgv: fresh ? [] : ['--import', import.meta.resolve('tsx')],
+  };
 }
 
 function modified(path: string): number {

@@ -4,8 +4,9 @@
  *
  * BullMQ, “Manually processing jobs” (https://docs.bullmq.io/patterns/manually-fetching-jobs).
  */
-import { type Job, Queue, Worker } from 'bullmq';
+import type { Job } from 'bullmq';
 import type { z } from 'zod';
+import { Queue, Worker } from './clients.ts';
 import { closeMs, type Link } from './link.ts';
 
 /** A lock lasts so long, and is renewed three times as often. */

@@ -8,11 +8,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { Redis } from 'ioredis';
 import { isSkewflowError, SkewflowError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Traffic } from '../exchange.ts';
 import type { RedisAddress } from './address.ts';
+import { Redis } from './clients.ts';
 import type { Keys } from './keys.ts';
 import type { Argument, Reply, Script } from './script.ts';
 

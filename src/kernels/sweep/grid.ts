@@ -70,12 +70,16 @@ function equalSteps({ from, to }: System, steps: number): readonly number[] {
   return Array.from({ length: steps + 1 }, (_, k) => (k === steps ? to : from + (k * (to - from)) / steps));
 }
 
-/** The point a time is taken to be, or −1. */
+/** The point a time is taken to be, or −1; times ascend. */
 function pointOf(times: readonly number[], t: number): number {
-  let nearest = 0;
-  for (const [k, s] of times.entries()) {
-    if (Math.abs(s - t) < Math.abs((times[nearest] ?? 0) - t)) nearest = k;
+  let [next, last] = [0, times.length - 1];
+  while (next < last) {
+    const middle = (next + last) >> 1;
+    if ((times[middle] ?? 0) < t) next = middle + 1;
+    else last = middle;
   }
+  const before = times[next - 1];
+  const nearest = before !== undefined && t - before <= Math.abs((times[next] ?? 0) - t) ? next - 1 : next;
   const s = times[nearest] ?? 0;
   if (s === t) return nearest;
   // The step that t lies in: towards t from the nearest point.

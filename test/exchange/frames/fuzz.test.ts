@@ -4,18 +4,20 @@
 
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
-import { describe, it } from 'vitest';
+import { beforeAll, describe, it } from 'vitest';
 import { z } from 'zod';
 import { isSkewflowError } from '../../../src/errors.ts';
 import { decodeControl } from '../../../src/exchange/frames/control.ts';
 import { decodeIteration, encodeIteration } from '../../../src/exchange/frames/iteration.ts';
 import { decodePostings, encodePostings } from '../../../src/exchange/frames/postings.ts';
 import { ErrorReport } from '../../../src/protocol.ts';
-import { expectNothingPolluted, refuseSlow } from '../../setup/slow.ts';
+import { expectNothingPolluted, refuseSlow, traceNoStacks } from '../../setup/slow.ts';
 import { anyIteration, anyPostings, jobDigest } from './messages.ts';
 
 /** Some seconds of work, on a machine that is busy elsewhere, too. */
 const limits = { timeout: 300_000 };
+
+beforeAll(traceNoStacks);
 
 const originals: readonly Buffer[] = [
   ...fc.sample(anyIteration, { seed: 11, numRuns: 40 }).map((it) => encodeIteration(it, jobDigest)),

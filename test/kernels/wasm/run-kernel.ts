@@ -24,6 +24,29 @@ export interface CompiledKernel {
 
 export function compileKernel(kernel: Kernel, options: RunOptions, pages = 64): CompiledKernel {
   const memory = new WebAssembly.Memory({ initial: pages });
+  const { module, constants, listing } = moduleOf(kernel, options);
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
+  const run = instance.exports[kernel.name];
+  if (typeof run !== 'function') throw new Error('the kernel is exported under its name');
+  return { run: (frame) => run(frame), memory, constants, listing };
+}
+
+type Emitted = Omit<CompiledKernel, 'memory' | 'run'> & { readonly module: WebAssembly.Module };
+
+/** By options: a kernel is run in many worlds, each with a memory of its own. */
+const emitted = new WeakMap<Kernel, Map<string, Emitted>>();
+
+function moduleOf(kernel: Kernel, options: RunOptions): Emitted {
+  const ofKernel = emitted.get(kernel) ?? new Map<string, Emitted>();
+  emitted.set(kernel, ofKernel);
+  const { lane, fma, vectors, abreast } = options;
+  const key = `${lane} ${fma} ${vectors} ${abreast}`;
+  const known = ofKernel.get(key) ?? emit(kernel, options);
+  ofKernel.set(key, known);
+  return known;
+}
+
+function emit(kernel: Kernel, options: RunOptions): Emitted {
   const { bytes, constants, listing } = emitKernelModule(kernel, options, {
     module: 'env',
     name: 'memory',
@@ -31,10 +54,7 @@ export function compileKernel(kernel: Kernel, options: RunOptions, pages = 64): 
     pagesMax: null,
     shared: false,
   });
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-  const run = instance.exports[kernel.name];
-  if (typeof run !== 'function') throw new Error('the kernel is exported under its name');
-  return { run: (frame) => run(frame), memory, constants, listing };
+  return { module: new WebAssembly.Module(bytes), constants, listing };
 }
 
 function found<T>(value: T | undefined, what: string): T {

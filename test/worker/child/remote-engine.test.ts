@@ -7,6 +7,7 @@ import { defaultLimits, type Limits } from '../../../src/worker/child/supervisio
 import type { Engine } from '../../../src/worker/engine/engine.ts';
 import { openWasmEngine } from '../../../src/worker/engine/wasm/index.ts';
 import { systemOf } from '../../kernels/systems.ts';
+import { importable } from '../../setup/build.ts';
 import { cases, manyRows } from '../engine/cases.ts';
 import { evaluateOn, load, type Options, type Outcome } from '../engine/run.ts';
 import { listeningLog, onGradients } from './drills.ts';
@@ -54,7 +55,7 @@ beforeAll(async () => {
 });
 
 /** Patience of tests: a process may take long to start on a busy machine. */
-const quick: Limits = { ...defaultLimits, firstMs: 30_000, leastMs: 1500 };
+const quick: Limits = { ...defaultLimits, firstMs: 30_000, leastMs: 3000 };
 
 describe('an engine whose child', () => {
   test('is killed in the middle of an evaluation gives the same bits, each leaf once', async () => {
@@ -187,16 +188,16 @@ async function supervisor(script: string): Promise<{
   readonly pid: number;
   readonly ended: Promise<{ readonly code: number | null; readonly said: string }>;
 }> {
-  const module = new URL('../../../src/worker/child/remote-engine.ts', import.meta.url).href;
+  const { url, execArgv } = importable();
   const whole = `
-    import { openChildEngine } from ${JSON.stringify(module)};
+    import { openChildEngine } from ${JSON.stringify(url('worker/child/remote-engine.ts'))};
     const quiet = () => {};
     const log = { error: quiet, warn: quiet, info: quiet, debug: quiet };
     const device = { engine: 'wasm' };
     const engine = await openChildEngine({ device, precision: 'f32', threads: 1, memoryBytes: 2 ** 28, log });
     process.stdout.write(engine.pid + '\\n');
     ${script}`;
-  const args = ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', whole];
+  const args = [...execArgv, '--input-type=module', '--eval', whole];
   const started = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let said = '';
   started.stdout.on('data', (data: Buffer) => {

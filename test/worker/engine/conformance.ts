@@ -32,7 +32,7 @@ export function describeEngine({
   open,
   tolerance,
   skip = [],
-  timeoutMs = 30_000,
+  timeoutMs = 60_000,
   cases: chosen = () => true,
 }: EngineUnderTest): void {
   const test = (title: string, body: () => Promise<void>): void => {

@@ -25,16 +25,18 @@ export interface Context {
   readonly sources: Trajectory;
 }
 
-/** Interprets each row function once; `rows` and `pairs` are counted by its name. */
+/** Interprets each row function once, and counts what a row of it visits once; `rows` and `pairs` are counted by its name. */
 export function runner(program: Program, rows: Map<string, number>, pairs: Map<string, number>): Run {
-  const ready = new Map<RowFunction, Interpreted>();
+  const ready = new Map<RowFunction, { readonly compute: Interpreted; readonly visits: number }>();
   return (fn, own, inputs, given) => {
-    const known = ready.get(fn) ?? interpret(fn, program.layout.of(own));
+    const known = ready.get(fn) ?? {
+      compute: interpret(fn, program.layout.of(own)),
+      visits: boundVisits(fn, given.count),
+    };
     ready.set(fn, known);
     rows.set(fn.name, (rows.get(fn.name) ?? 0) + inputs.rows);
-    const visits = inputs.rows * boundVisits(fn, given.count);
-    pairs.set(fn.name, (pairs.get(fn.name) ?? 0) + visits);
-    return known({ ...inputs, count: given.count, pairs: given.pairs, params: given.params });
+    pairs.set(fn.name, (pairs.get(fn.name) ?? 0) + inputs.rows * known.visits);
+    return known.compute({ ...inputs, count: given.count, pairs: given.pairs, params: given.params });
   };
 }
 

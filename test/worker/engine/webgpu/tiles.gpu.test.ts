@@ -44,6 +44,11 @@ function bytesOf({ loss, gradient, rows: arrays, sums }: Outcome): Readonly<Reco
   );
 }
 
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => (made ??= make());
+}
+
 const opened = await openTestDevice();
 
 if (opened === null) {
@@ -95,6 +100,9 @@ async function testTiles({ device, adapter }: TestDevice): Promise<void> {
     const bytes = async (engine: Engine, options: Options = {}, problem: Problem = few) =>
       bytesOf(await evaluateOn(engine, problem, { rows, ...options }));
 
+    /** What every other way must come to. */
+    const [whole, inThree] = [once(() => bytes(roomy)), once(() => bytes(roomy, { shards: 3 }))];
+
     it('as the reference gives numbers, threads sharing rows', { timeout: slow }, async () => {
       const expected = await evaluateOn(openReferenceEngine(), few, { rows, shards: 2 });
       expectClose(await evaluateOn(roomy, few, { rows, shards: 2 }), expected, 5e-5);
@@ -105,25 +113,23 @@ async function testTiles({ device, adapter }: TestDevice): Promise<void> {
       'with %i bytes on the device',
       { timeout: slow },
       async (memory) => {
-        expect(await bytes(await engineWith(memory))).toEqual(await bytes(roomy));
-        expect(await bytes(await engineWith(memory), { shards: 3 })).toEqual(
-          await bytes(roomy, { shards: 3 }),
-        );
+        expect(await bytes(await engineWith(memory))).toEqual(await whole());
+        expect(await bytes(await engineWith(memory), { shards: 3 })).toEqual(await inThree());
       },
     );
 
     it.each([1, 2])('with all steps held and with %i', { timeout: slow }, async (segmentSteps) => {
-      expect(await bytes(roomy, { segmentSteps })).toEqual(await bytes(roomy));
+      expect(await bytes(roomy, { segmentSteps })).toEqual(await whole());
     });
 
     it('with one dispatch for all steps and with one a step', { timeout: slow }, async () => {
-      expect(await bytes(hesitant)).toEqual(await bytes(roomy));
+      expect(await bytes(hesitant)).toEqual(await whole());
     });
 
     it('when more sources than a workgroup has threads take a dispatch a stage', {
       timeout: slow,
     }, async () => {
-      const many = systemOf(carried(300, 270));
+      const many = systemOf({ ...carried(60, 270), steps: 2 });
       const expected = await evaluateOn(openReferenceEngine(), many, { rows });
       const found = await evaluateOn(roomy, many, { rows });
       expectClose(found, expected, 5e-5);

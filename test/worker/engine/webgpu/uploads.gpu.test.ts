@@ -21,7 +21,7 @@ const options = { precision: 'f32', threads: 1, memoryBytes: 2 ** 28 } as const;
 describe.skipIf(opened === null)(
   `what lies on a device already${opened === null ? ` (skipped: ${noDeviceReason})` : ''}`,
   () => {
-    it('is not written again, and what is new is', { timeout: 60_000 }, async () => {
+    it('is not written again, and what is new is', async () => {
       const { device, adapter } = opened as NonNullable<typeof opened>;
       const problem = systemOf(carried);
       const engine = await webGpuEngine(device, adapter, options);

@@ -1,0 +1,47 @@
+/** Which test files take longest? As measured on two cores; order matters, seconds do not. */
+
+/** Files that take more than some ten seconds of two cores, the longest first. */
+export const longest: readonly string[] = [
+  // Of processes that wait.
+  'test/faults/redis.redis.test.ts',
+  'test/fleet.redis.test.ts',
+  'test/faults/workers.redis.test.ts',
+  'test/faults/links.redis.test.ts',
+  'test/fleet-commands.redis.test.ts',
+  'test/faults/coordinators.redis.test.ts',
+  'test/faults/devices.redis.test.ts',
+  'test/fleet-storage.redis.test.ts',
+  'test/faults/children.redis.test.ts',
+  'test/deploy/processes.redis.test.ts',
+  'test/faults/gpus.gpu.test.ts',
+  'test/faults/data.redis.test.ts',
+  'test/exchange/redis/faults.redis.test.ts',
+  'test/faults/cancel.redis.test.ts',
+  'test/faults/long-iteration.redis.test.ts',
+  'test/faults/priorities.redis.test.ts',
+  'test/chaos/campaign.redis.test.ts',
+  'test/exchange/redis/register.redis.test.ts',
+  'test/faults/small-disk.redis.test.ts',
+  'test/deploy/services.redis.test.ts',
+  // Of formulas and kernels.
+  'test/kernels/wasm/row-kernel.test.ts',
+  'test/kernels/formula/fuzz.test.ts',
+  'test/kernels/wgsl/shaders.test.ts',
+  // Of everything else.
+  'test/package.test.ts',
+  'test/worker/child/gpu.gpu.test.ts',
+  'test/worker/child/remote-engine.test.ts',
+  'test/job/fuzz.test.ts',
+  'test/cli/commands.test.ts',
+  'test/worker/engine/webgpu/tiles.gpu.test.ts',
+  'test/exchange/parts.test.ts',
+  'test/worker/engine/wasm/double.test.ts',
+  'test/simulator/world.test.ts',
+  'test/cli/fit.test.ts',
+  'test/cli/run.test.ts',
+  'test/inspect/check.test.ts',
+  'test/worker/engine/webgpu/single.gpu.test.ts',
+  'test/inspect/explain.test.ts',
+  'test/optimization.test.ts',
+  'test/worker/engine/wasm/threads.test.ts',
+];
