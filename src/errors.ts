@@ -93,6 +93,11 @@ export function isSkewflowError(e: unknown, tag?: ErrorTag): e is SkewflowError 
   return tag === undefined || e.tag === tag;
 }
 
+/** What the operating system calls a failure, as `ENOENT`; null: it is none of its own. */
+export function codeOf(cause: unknown): string | null {
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : null;
+}
+
 /** Whether this code of the system says that a disk is full, or somebody's share of it. */
 export function isCodeOfFull(code: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT';
@@ -116,7 +121,6 @@ const refusals: Readonly<Record<string, string>> = {
 
 /** The error for a file or folder that could not be written. */
 export function unwritable(path: string, cause: unknown): SkewflowError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const why = refusals[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  const why = refusals[codeOf(cause) ?? ''] ?? (cause instanceof Error ? cause.message : String(cause));
   return new SkewflowError('JobFailedError', `${path}: could not be written: ${why}`, {}, { cause });
 }

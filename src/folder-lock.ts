@@ -8,7 +8,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { SkewflowError, unwritable } from './errors.ts';
+import { codeOf, SkewflowError, unwritable } from './errors.ts';
 
 /** Who holds a lock. */
 interface Holder {
@@ -76,7 +76,7 @@ async function made(path: string, text: string): Promise<boolean> {
     });
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw unwritable(path, error);
   } finally {
     await rm(temporary, { force: true });
@@ -94,7 +94,7 @@ function holds(text: string): boolean {
     process.kill(pid, 0);
   } catch (error) {
     // EPERM: it is there, and somebody else's.
-    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    if (codeOf(error) === 'ESRCH') return false;
   }
   return begun === null || begun === undefined || begun === begunAt(pid);
 }

@@ -11,7 +11,7 @@ import type { Tensor, Tensors } from './coordinator/result.ts';
 import { describeGroup } from './coordinator/zarr-outcome.ts';
 import { lockFolder } from './folder-lock.ts';
 import type { Job } from './job/job.ts';
-import type { S3Settings } from './objects/s3-settings.ts';
+import { isS3Url, type S3Settings } from './objects/s3-settings.ts';
 import type { RowsWanted } from './protocol.ts';
 import { rowArrays } from './row-arrays.ts';
 import { arrayOfRows, elementOf } from './worker/root-rows.ts';
@@ -67,7 +67,7 @@ interface HeldFolder extends AsyncDisposable {
 }
 
 async function beginFolder({ target, force, s3 }: OutputFolder): Promise<HeldFolder> {
-  if (/^s3:\/\//iu.test(target)) {
+  if (isS3Url(target)) {
     const { createS3ResultFolder } = await import('./arrays/s3-result-folder.ts');
     const folder = await createS3ResultFolder(target, s3, force);
     return { folder, [Symbol.asyncDispose]: folder.discard };

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { SkewflowError } from './errors.ts';
 import { bytesText } from './job/bytes.ts';
 import type { Job } from './job/job.ts';
+import { isS3Url } from './objects/s3-settings.ts';
 import type { OutputFolder } from './results.ts';
 
 /**
@@ -25,7 +26,7 @@ export async function refuseWithoutRoom(
       throw tooLarge(held, memoryBytes, 'of memory may be used', 'name a folder with `out`');
     return;
   }
-  if (/^s3:\/\//iu.test(out.target)) return;
+  if (isS3Url(out.target)) return;
   const free = await freeBytes(dirname(resolve(out.target)));
   if (free !== null && bytes > free)
     throw tooLarge(bytes, free, `are free where ${out.target} would be`, 'choose another disk with `--out`');

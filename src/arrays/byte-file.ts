@@ -1,7 +1,7 @@
 /** How bytes of a file, or of a part of one, are read by range. */
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { SkewflowError } from '../errors.ts';
+import { codeOf, SkewflowError } from '../errors.ts';
 
 /** Bytes at rest. Ranges may be read at the same time. */
 export interface ByteFile {
@@ -91,8 +91,7 @@ async function readRange(handle: FileHandle, label: string, begin: number, end: 
 
 /** Why the operating system does not give a file, in words. */
 export function unreadable(cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  switch (code) {
+  switch (codeOf(cause)) {
     case 'ENOENT':
       return 'there is no such file';
     case 'EACCES':
@@ -102,6 +101,7 @@ export function unreadable(cause: unknown): string {
       return 'this is a folder';
     case 'ENOTDIR':
       return 'a part of the path is a file, not a folder';
+    case null:
     default:
       return cause instanceof Error ? cause.message : String(cause);
   }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SkewflowError } from '../errors.ts';
+import { codeOf, SkewflowError } from '../errors.ts';
 import { unreadable } from './byte-file.ts';
 
 /** Files by path, wherever they lie. Paths have `/` between names and none at the start. */
@@ -95,6 +95,6 @@ async function folderIdentity(folder: string): Promise<string> {
 }
 
 function isAbsent(cause: unknown): boolean {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  const code = codeOf(cause);
   return code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR';
 }

@@ -1,7 +1,7 @@
 /** How a .npy is written in place: header once, elements at their offsets in any order. */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { SkewflowError } from '../errors.ts';
+import { codeOf, SkewflowError } from '../errors.ts';
 import { hostIsLittleEndian } from './element-types.ts';
 import { formatNpyHeader } from './npy-header.ts';
 import { elementCount, type Reals } from './source.ts';
@@ -107,7 +107,7 @@ async function writeAll(handle: FileHandle, bytes: Buffer, position: number): Pr
 
 function failed(path: string, cause: unknown): never {
   const why = cause instanceof Error ? cause.message : String(cause);
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null;
+  const code = codeOf(cause);
   throw new SkewflowError(
     'JobFailedError',
     `${path}: could not be written: ${why}`,

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { SkewflowError, unwritable } from '../errors.ts';
+import { codeOf, SkewflowError, unwritable } from '../errors.ts';
 import { copyOver, resultFile } from './publish.ts';
 import { syncFolder } from './whole-file.ts';
 
@@ -121,7 +121,7 @@ async function replace(temporary: string, full: string, renameFolder: RenameFold
   try {
     await swapIn(temporary, full, renameFolder);
   } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && cannotRename.has(cause.code))) throw cause;
+    if (!cannotRename.has(codeOf(cause))) throw cause;
     await copyOver(temporary, full);
     await rm(temporary, { recursive: true, force: true });
   }
@@ -136,7 +136,7 @@ async function swapIn(temporary: string, full: string, renameFolder: RenameFolde
   const existed = await renameFolder(full, aside).then(
     () => true,
     (cause: unknown) => {
-      if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return false;
+      if (codeOf(cause) === 'ENOENT') return false;
       throw cause;
     },
   );

@@ -1,6 +1,6 @@
 /** Where does what cannot be read in place lie while it is read? In this machine's temporary folder, if there is room. */
 import { tmpdir } from 'node:os';
-import { isCodeOfFull, SkewflowError } from '../errors.ts';
+import { codeOf, isCodeOfFull, SkewflowError } from '../errors.ts';
 
 /**
  * Why something is not in the temporary folder, as the user reads it: nothing is wrong with the input, and another machine may
@@ -9,7 +9,7 @@ import { isCodeOfFull, SkewflowError } from '../errors.ts';
  * @param label - how messages name the input
  */
 export function noRoomFor(label: string, cause: unknown): SkewflowError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null;
+  const code = codeOf(cause);
   const why = isCodeOfFull(code) ? 'it is full' : cause instanceof Error ? cause.message : String(cause);
   return new SkewflowError(
     'OutOfReachError',

@@ -9,11 +9,11 @@ import { npyBytes } from '../arrays/npy-writer.ts';
 import { SkewflowError } from '../errors.ts';
 import {
   type BatchId,
-  changesText,
   documentBytesMax,
   inputsBytesMax,
   type RunOrder,
   runIdOf,
+  textOfChanges,
 } from '../exchange/register.ts';
 import { admissionOf, defaultAdmission, refuseBeyond } from '../job/admission.ts';
 import type { Job } from '../job/job.ts';
@@ -89,7 +89,7 @@ export async function draft(what: JobObject | string, options: DraftOptions): Pr
       engine: options.engine,
       allowMixed: options.allowMixed,
       document: written.document,
-      folder: { set: changesText(options.set) },
+      folder: { set: textOfChanges(options.set) },
       files: Object.fromEntries(packed.files),
       submittedAt: Date.now(),
     };

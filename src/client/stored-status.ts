@@ -1,7 +1,7 @@
 /** How does a run stand that Redis has forgotten? As the storage root tells: what was ordered, and how it ended. */
 import { readFigures } from '../coordinator/outcome.ts';
 import { Spool } from '../coordinator/spool.ts';
-import { changesIn, type RunStatus } from '../exchange/register.ts';
+import { changesOfText, type RunStatus } from '../exchange/register.ts';
 import type { RunId } from '../protocol.ts';
 import { isRunKey } from '../storage/keys.ts';
 import type { Root } from '../storage/root.ts';
@@ -19,7 +19,7 @@ export async function storedStatus(root: Root, run: RunId): Promise<RunStatus | 
     name,
     key,
     batch,
-    set: changesIn(folder['set']),
+    set: changesOfText(folder['set']),
     priority,
     state: end?.state ?? 'accepted',
     epoch: 0,

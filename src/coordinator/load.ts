@@ -201,11 +201,9 @@ export function answer(
   const places = leaves.map((leaf) => placeOf(load, leaf));
   const open = changed(load.open, places, () => 0);
   const authors = changed(load.authors, places, () => serial);
-  const remaining = load.remaining - leaves.length;
+  const after = { ...load, open, authors, remaining: load.remaining - leaves.length };
   const counted = queue === null || took === null ? queue : { ...queue, done: plus(queue.done, took) };
-  const refilled = counted === null ? null : refill({ shards: load.shards, open }, counted, now);
-  const queues = refilled === null ? load.queues : load.queues.with(seat, refilled);
-  const own: Load = { ...load, open, authors, remaining, queues };
+  const own = counted === null ? after : replace(after, refill(after, counted, now));
   // Who has a copy goes on to its next leaf, too.
   return sharersOf(own, leaves).reduce((before, other) => {
     const its = queueOf(before, other);

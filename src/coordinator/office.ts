@@ -9,6 +9,7 @@ import { SkewflowError } from '../errors.ts';
 import { isFinal, reportOf } from '../exchange/error-report.ts';
 import type { Desk, DeskEvent } from '../exchange/exchange.ts';
 import { blocksOf } from '../partition/plan.ts';
+import { leavesText } from '../partition/seats.ts';
 import type { Join, ParameterDigest, Posting, RowsWanted } from '../protocol.ts';
 import {
   type Checkpoint,
@@ -249,7 +250,7 @@ export class Office {
     const { seat, worker, numerics, leaf, count, answer, number, phase } = posting;
     this.#ledger.answered(partialBytes(answer));
     this.#sheet.put({ leaf, count, answer, worker, numerics });
-    const shards = leaf === 'sources' || count === 1 ? String(leaf) : `${leaf}-${leaf + count - 1}`;
+    const shards = leavesText(leaf, count);
     const facts = { run: this.desk.run, seat, iteration: number + 1, phase, doing: 'answer', shards };
     this.#run.log.debug(facts, `took the answer of ${shards}`);
   }
@@ -278,9 +279,12 @@ export class Office {
     this.#state = state;
     if (state.kind !== 'ended' && state.kind !== 'dropped') this.#crew = state.crew;
     const acts = inOneTrip(effects);
-    const rest = acts[0]?.kind === 'keep' ? acts.slice(1) : acts;
-    if (rest !== acts) this.#keep(brought);
-    return rest.length === 0 ? null : this.#performAll(rest, brought);
+    const [first, ...more] = acts;
+    if (first === undefined) return null;
+    // Mostly an answer is kept, and that is all.
+    if (first.kind !== 'keep' || more.length > 0) return this.#performAll(acts, brought);
+    this.#keep(brought);
+    return null;
   }
 
   async #performAll(acts: readonly Act[], brought: Posting | null): Promise<void> {

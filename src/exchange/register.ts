@@ -75,7 +75,7 @@ export function runIdOf(jobDigest: string, key: string): RunId {
 const changesMax = 4096;
 
 /** `--set` changes as one fact of an order, a line each: for people, never for decisions. */
-export function changesText(set: readonly string[]): string {
+export function textOfChanges(set: readonly string[]): string {
   return set
     .map((change) => change.replace(/\s+/gu, ' ').trim())
     .join('\n')
@@ -83,7 +83,7 @@ export function changesText(set: readonly string[]): string {
 }
 
 /** The changes in that text. */
-export function changesIn(text: unknown): readonly string[] {
+export function changesOfText(text: unknown): readonly string[] {
   return typeof text === 'string' && text !== '' ? text.split('\n') : [];
 }
 

@@ -149,6 +149,11 @@ export interface S3Place {
   readonly prefix: string;
 }
 
+/** Whether a text means a bucket, whatever else is wrong with it. */
+export function isS3Url(text: string): boolean {
+  return /^s3:\/\//iu.test(text);
+}
+
 /**
  * The place an `s3://bucket/prefix` names.
  *

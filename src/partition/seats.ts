@@ -14,6 +14,11 @@ export function leavesFrom(leaf: Leaf, count: number): readonly Leaf[] {
   return leaves;
 }
 
+/** `count` leaves from one on as text: `17`, `0-15`, `sources`. */
+export function leavesText(leaf: Leaf, count: number): string {
+  return leaf === 'sources' || count === 1 ? String(leaf) : `${leaf}-${leaf + count - 1}`;
+}
+
 /** Seat ↦ the leaves it has yet to answer, in the order it should take them. */
 export type Assignment<Seat extends string = string> = ReadonlyMap<Seat, readonly Leaf[]>;
 

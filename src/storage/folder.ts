@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { copyFile, link, mkdir, readdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { partialSuffix, writeWhole } from '../arrays/whole-file.ts';
-import { SkewflowError } from '../errors.ts';
+import { codeOf, SkewflowError } from '../errors.ts';
 import { copyIn } from './copy-in.ts';
 import { isFull } from './room.ts';
 import type { FolderRoot, Stored } from './root.ts';
@@ -61,8 +61,7 @@ async function claim(path: string, text: string): Promise<string> {
     await link(temporary, path);
     return text;
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')
-      return await readFile(path, 'utf8');
+    if (codeOf(cause) === 'EEXIST') return await readFile(path, 'utf8');
     throw cause;
   } finally {
     await rm(temporary, { force: true });
@@ -97,14 +96,14 @@ async function orNull<T>(task: Promise<T>, key: string): Promise<T | null> {
   try {
     return await task;
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR'))
-      return null;
+    const code = codeOf(cause);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
     throw outOfReach(key, cause);
   }
 }
 
 function outOfReach(path: string, cause: unknown): SkewflowError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null;
+  const code = codeOf(cause);
   const why = isFull(cause) ? 'the disk is full' : cause instanceof Error ? cause.message : String(cause);
   return new SkewflowError('OutOfReachError', `${path}: ${why}`, { path, code }, { cause });
 }

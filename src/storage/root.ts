@@ -18,7 +18,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { SkewflowError } from '../errors.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
-import { noS3, parseS3Url, type S3Settings } from '../objects/s3-settings.ts';
+import { isS3Url, noS3, parseS3Url, type S3Settings } from '../objects/s3-settings.ts';
 import { openFolder } from './folder.ts';
 
 /** Bytes by key, in a folder or in a bucket; a key is names separated by `/`. */
@@ -88,7 +88,7 @@ export type OnBytes = (count: number) => void;
  * @throws UsageError for another scheme; OutOfReachError when nothing can be written there
  */
 export async function openRoot(text: string, s3: S3Settings = noS3): Promise<Root> {
-  if (/^s3:\/\//iu.test(text)) {
+  if (isS3Url(text)) {
     const place = parseS3Url(text);
     if (place === null) throw usage(text, 'expected s3://bucket/prefix');
     const { openBucket } = await import('./bucket.ts');

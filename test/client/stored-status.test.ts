@@ -4,27 +4,17 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { storedStatus } from '../../src/client/stored-status.ts';
 import { Spool } from '../../src/coordinator/spool.ts';
-import { type RunOrder, runIdOf } from '../../src/exchange/register.ts';
-import { protocolVersion, type RunId } from '../../src/protocol.ts';
+import type { RunId } from '../../src/protocol.ts';
 import { openRoot, type Root } from '../../src/storage/root.ts';
+import { ordered } from '../order.ts';
 
-const jobDigest = 'cd'.repeat(32);
-const run = runIdOf(jobDigest, 'k');
-const order: RunOrder = {
-  protocolVersion,
-  run,
-  jobDigest,
-  name: 'job',
+const order = ordered({
   key: 'k',
-  batch: null,
   priority: 3,
-  seats: { min: 1, max: 2 },
-  engine: 'auto',
-  allowMixed: false,
-  document: 'loss: 1',
   folder: { set: 'params.sigma=0.3\nshards=8' },
   submittedAt: 5,
-};
+});
+const { run } = order;
 
 let folder: string;
 let root: Root;

@@ -4,37 +4,15 @@ import { carry, type Means } from '../../src/coordinator/carry.ts';
 import type { RunMeters } from '../../src/coordinator/run-meter.ts';
 import { SkewflowError } from '../../src/errors.ts';
 import type { Exchange } from '../../src/exchange/exchange.ts';
-import {
-  type Charge,
-  type Register,
-  type RunNews,
-  type RunOrder,
-  runIdOf,
-} from '../../src/exchange/register.ts';
+import type { Charge, Register, RunNews } from '../../src/exchange/register.ts';
 import { defaultAdmission } from '../../src/job/admission.ts';
 import { noS3 } from '../../src/objects/s3-settings.ts';
-import { protocolVersion } from '../../src/protocol.ts';
 import { openRoot, type Root } from '../../src/storage/root.ts';
 import { temporaryFolder } from '../arrays/folder.ts';
+import { ordered } from '../order.ts';
 
-const jobDigest = 'ab'.repeat(32);
-const run = runIdOf(jobDigest, '');
 /** One that fails before anything is asked of a worker. */
-const order: RunOrder = {
-  protocolVersion,
-  run,
-  jobDigest,
-  name: 'job',
-  key: '',
-  batch: null,
-  priority: 0,
-  seats: { min: 1, max: 1 },
-  engine: 'auto',
-  allowMixed: false,
-  document: 'loss: sum(i, x)\n',
-  folder: {},
-  submittedAt: 5,
-};
+const order = ordered({ seats: { min: 1, max: 1 }, document: 'loss: sum(i, x)\n', submittedAt: 5 });
 
 it('gives a run back whose end cannot be kept, instead of holding it for ever', async () => {
   const folder = await temporaryFolder();

@@ -3,34 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Spool } from '../../src/coordinator/spool.ts';
-import { type RunOrder, runIdOf } from '../../src/exchange/register.ts';
-import { protocolVersion } from '../../src/protocol.ts';
+import type { RunOrder } from '../../src/exchange/register.ts';
 import { inputKey, packInputs } from '../../src/storage/inputs.ts';
 import { runKeys } from '../../src/storage/keys.ts';
 import { openRoot, type Root } from '../../src/storage/root.ts';
+import { ordered } from '../order.ts';
 
 let folder: string;
 let root: Root;
 let spool: Spool;
 
-const jobDigest = 'ab'.repeat(32);
-const run = runIdOf(jobDigest, '');
-const order: RunOrder = {
-  protocolVersion,
-  run,
-  jobDigest,
-  name: 'job',
-  key: '',
-  batch: null,
-  priority: 0,
-  seats: { min: 1, max: 2 },
-  engine: 'auto',
-  allowMixed: false,
-  document: 'loss: 1',
-  folder: {},
-  files: {},
-  submittedAt: 1,
-};
+const order = ordered({ files: {} });
+const { run } = order;
 const failure = { tag: 'JobFailedError', message: 'it failed', details: {} };
 
 beforeEach(async () => {

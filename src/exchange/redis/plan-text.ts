@@ -3,6 +3,7 @@
  * what is asked again, `17:2` or, with its rows, `17:2+`; after another those of its leaves that are answered alone.
  */
 import { SkewflowError } from '../../errors.ts';
+import { leavesText } from '../../partition/seats.ts';
 import { Again, type LeafName, protocolVersion, type RunId, SeatId, type SeatPlan } from '../../protocol.ts';
 import { type Reply, textOf } from './script.ts';
 
@@ -13,7 +14,7 @@ export function textOfLeaves(leaves: readonly LeafName[]): string {
     const first = leaves[i] as LeafName;
     let count = 1;
     if (first !== 'sources') while (leaves[i + count] === first + count) count++;
-    parts.push(first !== 'sources' && count > 1 ? `${first}-${first + count - 1}` : String(first));
+    parts.push(leavesText(first, count));
     i += count;
   }
   return parts.join(',');

@@ -1,8 +1,9 @@
 /**
  * What happens inside Redis in one step to a run's record? The Lua scripts of the register.
  *
- * Fields of `status`: head (what it was ordered as), set (what was changed for it), set and a batch (for that batch), state, attempt (how often it was queued), holder and since (the
- * coordinator that took it, and its epoch), epoch, progress, error, summary, cancel, submittedAt, startedAt, endedAt.
+ * Fields of `status`: head (what it was ordered as), set (what was changed for it), set and a batch (for that batch), state,
+ * attempt (how often it was queued), holder and since (the coordinator that took it, and its epoch), epoch, progress, error,
+ * summary, cancel, submittedAt, startedAt, endedAt.
  */
 import { lifeMs, recordKeys } from './keys.ts';
 import { type Script, scriptOf } from './script.ts';

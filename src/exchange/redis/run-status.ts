@@ -4,7 +4,7 @@
 import type { z } from 'zod';
 import { ErrorReport, type RunId } from '../../protocol.ts';
 import { decodeControl, encodeControl } from '../frames/control.ts';
-import { type BatchId, changesIn, RunNews, RunOrder, RunStanding, type RunStatus } from '../register.ts';
+import { type BatchId, changesOfText, RunNews, RunOrder, RunStanding, type RunStatus } from '../register.ts';
 import { bytesOf, type Reply, textOf } from './script.ts';
 
 /** What stays the same over a run's life. */
@@ -32,7 +32,7 @@ export function statusOf(run: RunId, entries: readonly Reply[], batch?: BatchId)
   return {
     run,
     ...decodeControl(bytesOf(fields.get('head')), Head),
-    set: changesIn((fields.get(`set ${batch}`) ?? fields.get('set'))?.toString()),
+    set: changesOfText((fields.get(`set ${batch}`) ?? fields.get('set'))?.toString()),
     state: RunStanding.parse(String(fields.get('state'))),
     epoch: time('epoch') ?? 0,
     progress: read('progress', Progress),
