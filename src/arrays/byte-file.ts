@@ -91,7 +91,7 @@ async function readRange(handle: FileHandle, label: string, begin: number, end: 
 
 /** Why the operating system does not give a file, in words. */
 export function unreadable(cause: unknown): string {
-  switch (codeOf(cause)) {
+  switch (codeOf(cause) ?? '') {
     case 'ENOENT':
       return 'there is no such file';
     case 'EACCES':
@@ -101,7 +101,6 @@ export function unreadable(cause: unknown): string {
       return 'this is a folder';
     case 'ENOTDIR':
       return 'a part of the path is a file, not a folder';
-    case null:
     default:
       return cause instanceof Error ? cause.message : String(cause);
   }
