@@ -56,10 +56,10 @@ function writeBatch(w: Writer, passes: readonly Pass[], batch: readonly ValueId[
     held.filter((id) => !valueAt(w, id).varies),
     held.filter((id) => valueAt(w, id).varies),
   ];
-  for (const pass of passes) for (const id of common) hold(w, pass, id, 0);
+  for (const pass of passes) for (const id of common) hold(w, [pass], id, 0);
   const vectors = passes[0]?.vectors ?? 0;
   for (let v = 0; v < vectors; v++) {
-    for (const id of varying) for (const pass of passes) hold(w, pass, id, v);
+    for (const id of varying) hold(w, passes, id, v);
     for (const pass of passes) finish(pass, v);
   }
 }

@@ -3,8 +3,10 @@
  * rows a round while they last.
  *
  * The rows of a round are independent until they are added up, so that their instructions fill one another's waits.
- * V8 orders pure instructions by what uses them last: two rows that end in one sum interleave, two vectors of own rows,
- * which meet nowhere, run one after the other, whatever the order in which they were written.
+ * V8 up to 12 (Node 22) orders pure instructions by what uses them last: two rows that end in one sum interleave, two
+ * vectors of own rows, which meet nowhere, run one after the other, whatever the order in which they were written. From
+ * V8 13 on (Node 24) they stay as they were written: value by value for all rows of a round, chains of steps step by
+ * step (`hold`).
  */
 import type { LoopStep } from '../ir/kernel.ts';
 import type { Local } from './body.ts';

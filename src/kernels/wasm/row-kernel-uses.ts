@@ -2,7 +2,7 @@
  * How each value of a kernel is written: in a local of its own, inside the expression that uses it, or not at all
  * because multiply-adds have taken it in.
  *
- *   inline      one use, in the same scope: it stays on the stack
+ *   inline      one use, in the same scope, and no chain of steps: it stays on the stack
  *   absorbed    a multiplication of which every use is an addend that madd or nmadd can multiply itself
  *   held        everything else: computed once, into a local
  */
@@ -10,6 +10,7 @@ import { invariant } from '../../errors.ts';
 import type { Accumulator, Kernel, KernelScatter, Step, Value, ValueId } from '../ir/kernel.ts';
 import type { LaneInstruction } from '../ops/op.ts';
 import { type OpName, opNamed } from '../ops/table.ts';
+import { isChain, type PreludeName } from './prelude.ts';
 
 /** One addend of what an accumulator or a scatter adds up. */
 interface Term {
@@ -33,6 +34,12 @@ export interface Uses {
 export function instructionOf(op: OpName): LaneInstruction | null {
   const { wasm } = opNamed(op);
   return wasm.kind === 'instruction' ? wasm.name : null;
+}
+
+/** The expansion an op is when that is a chain of steps, else null. */
+export function chainOf(op: OpName): PreludeName | null {
+  const { wasm } = opNamed(op);
+  return wasm.kind === 'prelude' && isChain(wasm.name) ? wasm.name : null;
 }
 
 /** Which instance of a scope a value is computed in: once a call, once a row, otherwise a loop's number. */
@@ -68,6 +75,10 @@ export function usesOf(kernel: Kernel, fma: boolean): Uses {
   const isInstruction = (id: ValueId, name: LaneInstruction): boolean => {
     const v = valueAt(id);
     return v.kind === 'apply' && instructionOf(v.op) === name;
+  };
+  const stepwise = (id: ValueId): boolean => {
+    const v = valueAt(id);
+    return v.kind === 'apply' && chainOf(v.op) !== null;
   };
   const placeOf = (id: ValueId): Place => ({ scope: scopes.get(id) ?? rowScope, varies: valueAt(id).varies });
   const placeOfSink = (sink: Sink, scope: ScopeId): Place => ({ scope, varies: sinkVaries(kernel, sink) });
@@ -132,7 +143,7 @@ export function usesOf(kernel: Kernel, fma: boolean): Uses {
     const absorbs = absorbed.has(id) || dissolved.has(id);
     written.set(id, absorbs ? count : 1);
     const [only] = usersAt(id);
-    if (absorbs || count !== 1 || only === undefined || only.kind === 'result') continue;
+    if (absorbs || count !== 1 || only === undefined || only.kind === 'result' || stepwise(id)) continue;
     const at = 'id' in only ? placeOf(only.id) : placeOfSink(only.sink, only.scope);
     if (together(placeOf(id), at)) inline.add(id);
   }

@@ -1,12 +1,12 @@
 /** One kernel, compiled and called: memory laid out as `frame.ts` says, results as `world.ts` compares them. */
-import { setFlagsFromString } from 'node:v8';
 import type { Kernel } from '../../../src/kernels/ir/kernel.ts';
 import { frameLayout, type Lane, lanes, vectorBytes } from '../../../src/kernels/wasm/frame.ts';
 import { emitKernelModule } from '../../../src/kernels/wasm/row-kernel.ts';
+import { relaxedMadd } from '../../../src/worker/engine/wasm/relaxed.ts';
 import type { Results, World } from '../lower/world.ts';
 
-// Node 20 has relaxed SIMD behind a flag.
-setFlagsFromString('--experimental-wasm-relaxed-simd');
+// Node 20 has relaxed SIMD behind a flag, which this sets.
+relaxedMadd();
 
 export interface RunOptions {
   readonly lane: Lane;

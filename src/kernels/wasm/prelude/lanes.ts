@@ -1,4 +1,5 @@
 /** What the expansions of the prelude are written in: vectors of either lane type as values, emitted where they are used. */
+import { invariant } from '../../../errors.ts';
 import type { Body, Local } from '../body.ts';
 import type { PoolEntry } from '../constant-pool.ts';
 import type { Lane } from '../frame.ts';
@@ -18,7 +19,10 @@ export interface PreludeContext {
   readonly nonPositive?: boolean;
 }
 
-/** Instructions that leave one vector on the stack. Emitting a value twice computes it twice: see `keep`. */
+/**
+ * Instructions that leave one vector on the stack, of the operands whose turn it is. Emitting a value twice computes it
+ * twice: see `keep`.
+ */
 export type Value = () => void;
 
 /** The IEEE-754 format of a lane: significand bits without the leading one, and the exponent's bias. */
@@ -52,9 +56,9 @@ export interface Lanes {
   readonly format: (typeof formats)[Lane];
   /** Whether the operand is known to be ≤ 0 or NaN. */
   readonly knownNonPositive: boolean;
-  /** The local's value. */
-  readonly local: (local: Local) => Value;
-  /** Computes a value now, and once: what comes back reads a scratch local. */
+  /** An operand: one local for each that stands abreast. */
+  readonly local: (abreast: readonly Local[]) => Value;
+  /** Computes a value now, and once, for all that stand abreast: what comes back reads a scratch local. */
   readonly keep: (value: Value) => Value;
   /** A number, rounded once to the lane's type. */
   readonly real: (value: number) => Value;
@@ -106,16 +110,35 @@ export interface Lanes {
   readonly polynomial: (x: Value, coefficients: readonly number[]) => Value;
 }
 
-/** The vocabulary in a context, and what gives its scratch locals back to the body. */
-export function lanesIn(context: PreludeContext): { readonly lanes: Lanes; readonly release: () => void } {
+/** A vocabulary in use. */
+export interface Speaking {
+  readonly lanes: Lanes;
+  /** Leaves a value on the stack for each that stands abreast, and does with it what is said. */
+  readonly each: (value: Value, use: (n: number) => void) => void;
+  /** Gives the scratch locals back to the body. */
+  readonly release: () => void;
+}
+
+/** The vocabulary in a context, for operands of which so many stand `abreast`. */
+export function lanesIn(context: PreludeContext, abreast: number): Speaking {
   const { body, lane, fma } = context;
   const scratch: Local[] = [];
   const integers = lane === 'f32x4' ? 'i32x4' : 'i64x2';
+  /** Whose turn it is. */
+  let turn = 0;
 
+  const each = (value: Value, use: (n: number) => void): void => {
+    for (turn = 0; turn < abreast; turn++) {
+      value();
+      use(turn);
+    }
+  };
   const local =
-    (l: Local): Value =>
+    (locals: readonly Local[]): Value =>
     () => {
-      body.get(l);
+      const own = locals[turn];
+      invariant(own !== undefined, 'an operand has a local for each that stands abreast');
+      body.get(own);
     };
   const unary =
     (op: RealOp) =>
@@ -182,11 +205,14 @@ export function lanesIn(context: PreludeContext): { readonly lanes: Lanes; reado
     knownNonPositive: context.nonPositive ?? false,
     local,
     keep: (value) => {
-      value();
-      const l = body.borrow('v128');
-      scratch.push(l);
-      body.set(l);
-      return local(l);
+      const kept: Local[] = [];
+      each(value, () => {
+        const l = body.borrow('v128');
+        kept.push(l);
+        body.set(l);
+      });
+      scratch.push(...kept);
+      return local(kept);
     },
     real,
     bits,
@@ -230,5 +256,5 @@ export function lanesIn(context: PreludeContext): { readonly lanes: Lanes; reado
         .slice(0, -1)
         .reduceRight((sum, c) => madd(sum, x, real(c)), real(coefficients.at(-1) ?? 0)),
   };
-  return { lanes, release: () => body.release(...scratch) };
+  return { lanes, each, release: () => body.release(...scratch) };
 }
