@@ -5,7 +5,6 @@
  * The numbers are on the worksheet, the counts in the ledger, what outlives the process with the keeper.
  */
 import { randomUUID } from 'node:crypto';
-import { SkewflowError } from '../errors.ts';
 import { isFinal, reportOf } from '../exchange/error-report.ts';
 import type { Desk, DeskEvent } from '../exchange/exchange.ts';
 import { blocksOf } from '../partition/plan.ts';
@@ -22,7 +21,7 @@ import type { Coordination, Evaluated } from './coordinator.ts';
 import type { Outcome } from './course.ts';
 import type { Crew } from './crew.ts';
 import { Dispatch } from './dispatch.ts';
-import { failureOf } from './endings.ts';
+import { endedBefore, failureOf } from './endings.ts';
 import { inTime } from './faults.ts';
 import { bytesOf, digestOf } from './given.ts';
 import { Keeper } from './keeper.ts';
@@ -110,9 +109,7 @@ export class Office {
 
   async begin(): Promise<void> {
     const standing = await this.desk.standing();
-    if (standing.end !== null) {
-      throw new SkewflowError('ProtocolError', `the run has ended already: ${standing.end.kind}`);
-    }
+    if (standing.end !== null) throw endedBefore(standing.end, this.#sheet.leg.number);
     this.#legacy.found(standing);
     const unkept = await this.#secure();
     if (unkept !== undefined) {

@@ -84,6 +84,7 @@ export type RunState =
   | Going
   /** The run goes on without this coordinator. */
   | { readonly kind: 'dropped'; readonly why: 'fenced' | 'handed-over' }
+  | { readonly kind: 'dropped'; readonly why: 'out-of-reach'; readonly error: ErrorReport }
   | { readonly kind: 'ended'; readonly end: RunEnd };
 
 export type RunEvent =

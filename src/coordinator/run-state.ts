@@ -8,7 +8,7 @@
  *    │   │ are in the sums │ └───┘ tick, emptied                  │
  *    │   └─────────────────┘                                      │
  *    │ cancel              │ cancel, too many breakages,          ▼
- *    └─────────────────▶ ended ◀── poison, no majority ──────── ended        fenced, hand-over: from every state
+ *    └─────────────────▶ ended ◀── poison, no majority ──────── ended    fenced, hand-over, out of reach: from every state
  *                     cancelled, failed                      done, failed                    ▼
  *                                                                                         dropped
  *
@@ -25,7 +25,7 @@
  * `second-opinions.ts`, what to do when nothing happens in `watch.ts`.
  */
 import { type Leaf, leavesFrom } from '../partition/seats.ts';
-import type { ParameterDigest, SeatId } from '../protocol.ts';
+import type { ErrorReport, ParameterDigest, SeatId } from '../protocol.ts';
 import { auditedIn } from './audited.ts';
 import { hearAll, isEnough, isReady, serialOf, unsuspected } from './crew.ts';
 import { foresee } from './foresight.ts';
@@ -121,7 +121,7 @@ export function decide(shape: RunShape, state: RunState, event: RunEvent): Decis
     case 'settled':
       return state.kind === 'adding' ? ended({ kind: 'done' }) : unchanged(state);
     case 'stuck':
-      return ended({ kind: 'failed', error: event.error });
+      return stuck(event.error);
     case 'tick':
       return tick(shape, state, event.now);
     case 'unreachable':
@@ -309,6 +309,13 @@ function handedOver({ number }: Going): Decision {
       { kind: 'say', notice: { code: 'HANDED_OVER', number } },
     ],
   };
+}
+
+/** What cannot be kept now may be kept later: the run goes on, and seats keep what they have until somebody takes it up. */
+function stuck(error: ErrorReport): Decision {
+  return error.tag === 'OutOfReachError'
+    ? { state: { kind: 'dropped', why: 'out-of-reach', error }, effects: [] }
+    : ended({ kind: 'failed', error });
 }
 
 /** While the store does not answer nobody can be heard, so nobody is silent; afterwards clocks begin anew. */

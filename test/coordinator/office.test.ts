@@ -160,7 +160,13 @@ describe('a coordinator that begins', () => {
 
   it('refuses a run that has ended', async () => {
     const { office } = officeOf({}, { ...nothing, end: { kind: 'done' } });
-    await expect(office.begin()).rejects.toThrow('the run has ended already: done');
+    await expect(office.begin()).rejects.toThrow('the run is done, and its results are not there any more');
+  });
+
+  it('tells what a run failed for whose coordinator told seats, and then died', async () => {
+    const error = { tag: 'NonFiniteError', message: 'a value is not finite', details: { row: 7 } } as const;
+    const { office } = officeOf({}, { ...nothing, end: { kind: 'failed', error } });
+    await expect(office.begin()).rejects.toMatchObject({ ...error });
   });
 });
 
@@ -172,14 +178,14 @@ describe('a run that is carried to its end', () => {
     expect(of.results).toHaveLength(1);
   });
 
-  it('ends where the disk takes no checkpoint, at the next one', async () => {
+  it('leaves the run to others where nothing takes its checkpoint, at the next one, and seats hear nothing of it', async () => {
     let room = 2;
     const keep = async (): Promise<void> => {
       if (room-- <= 0) throw new SkewflowError('OutOfReachError', 'no space left on /root');
     };
     const of = await started({ keep });
     await expect(toTheEnd(of)).rejects.toThrow('no space left on /root');
-    expect(of.told.end).toMatchObject({ kind: 'failed' });
+    expect(of.told.end).toBeNull();
   });
 });
 
