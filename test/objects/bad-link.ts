@@ -31,6 +31,17 @@ export type Mishap =
   /** As if the server had not heard the request that came just before it took effect: done, answered with 503. */
   | 'done-but-busy';
 
+/** Those that trying again gets over. */
+export const passingMishaps = [
+  'busy',
+  'broken',
+  'late',
+  'cut-before',
+  'cut-after',
+  'done-but-busy',
+  'truncated',
+] as const satisfies readonly Mishap[];
+
 /** A request, as whoever draws mishaps sees it. */
 export interface Asked {
   readonly method: string;
