@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { isFinal, reportOf } from '../exchange/error-report.ts';
-import type { Desk, DeskEvent } from '../exchange/exchange.ts';
+import type { Desk, DeskEvent, Standing } from '../exchange/exchange.ts';
 import { blocksOf } from '../partition/plan.ts';
 import { leavesText } from '../partition/seats.ts';
 import type { Join, ParameterDigest, Posting, RowsWanted } from '../protocol.ts';
@@ -117,7 +117,7 @@ export class Office {
       return;
     }
     await this.tick();
-    await this.#greet(standing.joins);
+    await this.#greet(standing);
     const { resume } = this.#run;
     await this.#feed({ kind: 'inputs', digest: digestOf(this.#sheet.given) });
     this.#legacy.close();
@@ -181,8 +181,9 @@ export class Office {
     if (this.#crew.members.has(join.seat)) this.#ledger.joined(join);
   }
 
-  async #greet(joins: readonly Join[]): Promise<void> {
+  async #greet({ joins, quiet }: Pick<Standing, 'joins' | 'quiet'>): Promise<void> {
     for (const join of joins) await this.#joined(join);
+    for (const [seat, forMs] of quiet) await this.#feed({ kind: 'quiet', seat, forMs });
   }
 
   /** What the run came to; throws what it failed for. */
@@ -232,7 +233,7 @@ export class Office {
     await this.#feed(event);
     const standing = this.#legacy.close();
     if (standing === null || !this.going) return;
-    await this.#greet(standing.joins);
+    await this.#greet(standing);
     await this.#adopt([]);
   }
 

@@ -119,6 +119,11 @@ export function decide(shape: RunShape, state: RunState, event: RunEvent): Decis
       return state.kind === 'adding' ? askFirst(shape, state, event.digest) : unchanged(state);
     case 'posted':
       return state.kind === 'asking' ? posted(shape, state, event) : unchanged(state);
+    case 'quiet':
+      return unchanged({
+        ...state,
+        crew: amend(state.crew, event.seat, { heardAt: state.now - event.forMs }),
+      });
     case 'settled':
       return state.kind === 'adding' ? ended({ kind: 'done' }) : unchanged(state);
     case 'stuck':

@@ -30,7 +30,14 @@ const job: JobShape = { shards: 4, phases: 2, iterations: 2 };
 const run = RunId.parse('run');
 const quiet: Log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
 const seat = SeatId.parse('seat 1');
-const nothing: Standing = { iteration: null, plan: null, end: null, joins: [], postings: [] };
+const nothing: Standing = {
+  iteration: null,
+  plan: null,
+  end: null,
+  joins: [],
+  quiet: new Map(),
+  postings: [],
+};
 
 /** What a store was told, in order. */
 interface Told {
@@ -403,6 +410,23 @@ describe('a question that the store has still', () => {
     expect(of.told.plans.at(-1)?.again.get(seat)).toEqual([{ leaf: 1, copy: 2, rows: true }]);
     await of.office.receive([{ kind: 'posted', posting: { ...postingOf(of.told, 1), copy: 2 } }]);
     expect(await toTheEnd(of)).toEqual(expectedOf(job));
+  });
+});
+
+describe('a seat that was quiet for a while when its coordinator was taken over from', () => {
+  it('is not taken for one that was heard of just now: what it has is with others at once', async () => {
+    const other: Join = { ...join, seat: SeatId.parse('seat 6'), worker: WorkerId.parse('other') };
+    const quiet = new Map([
+      [seat, 2400],
+      [other.seat, 300],
+    ]);
+    let now = 0;
+    const of = officeOf({ now: () => now }, { ...nothing, joins: [join, other], quiet }, 2);
+    await of.office.begin();
+    now += 100;
+    await of.office.tick();
+    expect(left(of.told)).toEqual([]);
+    expect(of.told.plans.at(-1)?.leaves.get(other.seat)).toHaveLength(4);
   });
 });
 
