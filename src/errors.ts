@@ -103,6 +103,33 @@ export function isCodeOfFull(code: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
+/** What the operating system says when a disk, or the way to it, failed: nothing is wrong with what was asked for. */
+const failures: ReadonlySet<unknown> = new Set([
+  'EAGAIN',
+  'EBUSY',
+  'ECONNRESET',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'EINTR',
+  'EIO',
+  'EMFILE',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENFILE',
+  'ENODEV',
+  'ENOLCK',
+  'ENOTCONN',
+  'ENXIO',
+  'EREMOTEIO',
+  'ESTALE',
+  'ETIMEDOUT',
+]);
+
+/** Whether this code of the system says that a disk failed: later, or on another machine, the same may succeed. */
+export function isCodeOfFailure(code: unknown): boolean {
+  return failures.has(code);
+}
+
 /** For what cannot happen; the message says why it cannot. */
 export function invariant(condition: boolean, why: string): asserts condition {
   if (!condition) throw new Error(`invariant broken: ${why}`);

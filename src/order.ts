@@ -4,7 +4,7 @@
  */
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, sep } from 'node:path';
-import { SkewflowError } from './errors.ts';
+import { codeOf, isCodeOfFailure, SkewflowError } from './errors.ts';
 import type { RunOrder } from './exchange/register.ts';
 import type { Job } from './job/job.ts';
 import { closeJob, jobOf } from './job/load.ts';
@@ -86,8 +86,11 @@ async function placeOf(text: string, at: string, reach: OrderReach): Promise<str
   const hash = text.lastIndexOf('#');
   const [path, name] = hash < 0 ? [text, ''] : [text.slice(0, hash), text.slice(hash)];
   if (isInputKey(path)) {
-    if (!(await root.has(path)))
-      throw inputError('INPUT_CORRUPT', `${at}: ${path} is not in ${root.url}: submit the job again`);
+    // A folder over a network may be seen late, and who submits the job again brings it: the run waits for either.
+    if (!(await root.has(path))) {
+      const why = `${at}: ${path} is not in ${root.url}: if it stays away, submit the job again`;
+      throw new SkewflowError('OutOfReachError', why, { code: 'INPUT_MISSING' });
+    }
     return `${await root.place(path)}${name}`;
   }
   return `${await allowedPath(path, at, roots)}${name}`;
@@ -128,11 +131,17 @@ export async function allowedPath(path: string, at: string, roots: readonly stri
     throw inputError('INPUT_FORBIDDEN', `${at}: ${path} ${why}`);
   };
   if (!isAbsolute(path)) return refuse('is a relative path, which means nothing on another machine');
-  const real = await realpath(path).catch(() => null);
+  const real = await realpath(path).catch((cause: unknown) => {
+    if (isCodeOfFailure(codeOf(cause)))
+      throw new SkewflowError('OutOfReachError', `${at}: ${String(cause)}`, { path }, { cause });
+    return null;
+  });
   for (const root of roots) {
     const folder = await realpath(root).catch(() => null);
     if (real !== null && folder !== null && real.startsWith(folder.endsWith(sep) ? folder : folder + sep))
       return real;
+    if (real === null && path.startsWith(root.endsWith(sep) ? root : root + sep))
+      throw inputError('INPUT_MISSING', `${at}: ${path} is not there`);
   }
   return refuse('lies below none of the folders that may be read here (`--root`)');
 }

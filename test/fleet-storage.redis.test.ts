@@ -11,6 +11,7 @@ import { openS3 } from '../src/objects/s3.ts';
 import { built } from './cli/skewflow.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { answerFile, listening } from './http-server.ts';
+import { badLink, passingMishaps } from './objects/bad-link.ts';
 import { motoMissing, motoPython, startMoto } from './objects/moto.ts';
 import { pythonWith } from './python.ts';
 import { describeWithRedis } from './setup/describe-with.ts';
@@ -122,36 +123,54 @@ describeWithRedis('the arrays of a fleet', () => {
 
 describe.skipIf(motoPython === null)(`a bucket${motoMissing}`, () => {
   describeWithRedis('is the root of a fleet', () => {
-    test('inputs, rows, checkpoints and results are objects in it', limits, async () => {
-      await using moto = await startMoto('fleet');
-      const store = await openS3({ bucket: 'fleet', prefix: '' }, moto.settings);
-      await using fleet = await startFleet({ storage: 's3://fleet/a/root', environment: moto.environment });
-      fleet.coordinator('--root', 's3://fleet/data');
-      const workers = [fleet.worker('--root', 's3://fleet/data'), fleet.worker('--root', 's3://fleet/data')];
-      await writeFile(join(fleet.folder, 'x.npy'), tracers);
-      await fleet.job('npy.yaml', job('x.npy', 'npy'));
-      await expectFilesOfRun(fleet, 'npy');
+    test(
+      'inputs, rows, checkpoints and results are objects in it, whatever befalls requests',
+      limits,
+      async () => {
+        await using moto = await startMoto('fleet');
+        const store = await openS3({ bucket: 'fleet', prefix: '' }, moto.settings);
+        // Every ninth request meets with something, so that none does twice in a row.
+        let asked = 0;
+        await using link = await badLink(moto.endpoint, ({ method }) => {
+          asked += 1;
+          if (asked % 9 > 0) return null;
+          const mishap = passingMishaps[(asked / 9) % passingMishaps.length]!;
+          // An answer without a body says nothing else than its status.
+          return mishap === 'late' && method === 'HEAD' ? 'busy' : mishap;
+        });
+        const environment = { ...moto.environment, AWS_ENDPOINT_URL_S3: link.url };
+        await using fleet = await startFleet({ storage: 's3://fleet/a/root', environment });
+        fleet.coordinator('--root', 's3://fleet/data');
+        const workers = [
+          fleet.worker('--root', 's3://fleet/data'),
+          fleet.worker('--root', 's3://fleet/data'),
+        ];
+        await writeFile(join(fleet.folder, 'x.npy'), tracers);
+        await fleet.job('npy.yaml', job('x.npy', 'npy'));
+        await expectFilesOfRun(fleet, 'npy');
 
-      // Another job's array lies in a bucket already; a bucket that nobody allows is not read.
-      await store.put('data/x.npy', tracers);
-      await fleet.job('zarr.yaml', job('s3://fleet/data/x.npy', 'zarr'));
-      await expectFilesOfRun(fleet, 'zarr');
-      if (python !== null) expect(openedByOthers(fleet)).toEqual(seenByOthers);
-      await store.put('secret/x.npy', tracers);
-      await fleet.job('other.yaml', job('s3://fleet/secret/x.npy', 'npy'));
-      expect((await fleet.run('submit', 'other.yaml', '--wait')).code).toBe(1);
-      expect((await fleet.run('ls', '--json')).stdout).toContain('reads buckets only below places');
+        // Another job's array lies in a bucket already; a bucket that nobody allows is not read.
+        await store.put('data/x.npy', tracers);
+        await fleet.job('zarr.yaml', job('s3://fleet/data/x.npy', 'zarr'));
+        await expectFilesOfRun(fleet, 'zarr');
+        if (python !== null) expect(openedByOthers(fleet)).toEqual(seenByOthers);
+        await store.put('secret/x.npy', tracers);
+        await fleet.job('other.yaml', job('s3://fleet/secret/x.npy', 'npy'));
+        expect((await fleet.run('submit', 'other.yaml', '--wait')).code).toBe(1);
+        expect((await fleet.run('ls', '--json')).stdout).toContain('reads buckets only below places');
 
-      // What a run needed only to go on is gone; `prune` removes the rest.
-      const left = new Set<string>();
-      for await (const { key } of store.list('a/root/'))
-        left.add(key.replace(/^a\/root\/(\w+)(?:\/[0-9a-f]+\/(\w+))?.*$/u, '$1 $2').trim());
-      expect([...left].sort()).toEqual(['inputs', 'runs end', 'runs order', 'runs result']);
-      expect((await fleet.run('prune', '--older-than', '0s')).code).toBe(0);
-      const after: string[] = [];
-      for await (const { key } of store.list('a/root/')) after.push(key);
-      expect(after).toEqual([]);
-      for (const worker of workers) expect(worker.log()).not.toContain('"level":50');
-    });
+        // What a run needed only to go on is gone; `prune` removes the rest.
+        const left = new Set<string>();
+        for await (const { key } of store.list('a/root/'))
+          left.add(key.replace(/^a\/root\/(\w+)(?:\/[0-9a-f]+\/(\w+))?.*$/u, '$1 $2').trim());
+        expect([...left].sort()).toEqual(['inputs', 'runs end', 'runs order', 'runs result']);
+        expect((await fleet.run('prune', '--older-than', '0s')).code).toBe(0);
+        const after: string[] = [];
+        for await (const { key } of store.list('a/root/')) after.push(key);
+        expect(after).toEqual([]);
+        for (const worker of workers) expect(worker.log()).not.toContain('"level":50');
+        expect(link.mishaps.length).toBeGreaterThan(passingMishaps.length);
+      },
+    );
   });
 });

@@ -1,7 +1,7 @@
 /** How bytes of a file, or of a part of one, are read by range. */
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { codeOf, SkewflowError } from '../errors.ts';
+import { codeOf, isCodeOfFailure, isSkewflowError, SkewflowError } from '../errors.ts';
 
 /** Bytes at rest. Ranges may be read at the same time. */
 export interface ByteFile {
@@ -21,14 +21,16 @@ const sampleBytes = 65_536;
 /**
  * Opens a file for reading.
  *
- * @throws InputError when it is missing, a folder, or not readable
+ * @throws InputError when it is missing, a folder, or not readable; OutOfReachError when the disk fails
  */
 export async function openByteFile(path: string, label = path): Promise<ByteFile> {
   const handle = await open(path, 'r').catch((cause: unknown) => {
-    throw new SkewflowError('InputError', `${label}: ${unreadable(cause)}`, {}, { cause });
+    throw notRead(label, cause);
   });
   try {
-    const stat = await handle.stat();
+    const stat = await handle.stat().catch((cause: unknown) => {
+      throw notRead(label, cause);
+    });
     if (stat.isDirectory())
       throw new SkewflowError('InputError', `${label}: this is a folder, not an array file`);
     const read = (begin: number, end: number): Promise<Buffer> => readRange(handle, label, begin, end);
@@ -77,7 +79,10 @@ async function readRange(handle: FileHandle, label: string, begin: number, end: 
   const buffer = Buffer.alloc(end - begin);
   // One call reads at most 2³¹ − 1 bytes, and may read fewer.
   for (let at = 0; at < buffer.length; ) {
-    const { bytesRead } = await handle.read(buffer, at, Math.min(buffer.length - at, 2 ** 30), begin + at);
+    const length = Math.min(buffer.length - at, 2 ** 30);
+    const { bytesRead } = await handle.read(buffer, at, length, begin + at).catch((cause: unknown) => {
+      throw notRead(label, cause);
+    });
     if (bytesRead === 0) {
       throw new SkewflowError(
         'InputError',
@@ -87,6 +92,18 @@ async function readRange(handle: FileHandle, label: string, begin: number, end: 
     at += bytesRead;
   }
   return buffer;
+}
+
+/**
+ * The error for what the operating system does not give: the input is wrong, or the disk is.
+ *
+ * @param what - what of it, with a colon behind
+ */
+export function notRead(label: string, cause: unknown, what = ''): SkewflowError {
+  if (isSkewflowError(cause, 'OutOfReachError')) return cause;
+  const code = codeOf(cause);
+  const tag = isCodeOfFailure(code) ? 'OutOfReachError' : 'InputError';
+  return new SkewflowError(tag, `${label}: ${what}${unreadable(cause)}`, { code }, { cause });
 }
 
 /** Why the operating system does not give a file, in words. */

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, SkewflowError } from '../errors.ts';
-import { unreadable } from './byte-file.ts';
+import { notRead } from './byte-file.ts';
 
 /** Files by path, wherever they lie. Paths have `/` between names and none at the start. */
 export interface ByteTree {
@@ -32,7 +32,7 @@ const hashedWholeBytesMax = 16 * 2 ** 20;
  */
 export async function openFolder(folder: string, label = folder): Promise<ByteTree> {
   const found = await stat(folder).catch((cause: unknown) => {
-    throw new SkewflowError('InputError', `${label}: ${unreadable(cause)}`, {}, { cause });
+    throw notRead(label, cause);
   });
   if (!found.isDirectory()) {
     throw new SkewflowError('InputError', `${label}: this is a file, and a zarr is a folder`);
@@ -42,7 +42,7 @@ export async function openFolder(folder: string, label = folder): Promise<ByteTr
       return await read();
     } catch (cause) {
       if (isAbsent(cause)) return null;
-      throw new SkewflowError('InputError', `${label}/${path}: ${unreadable(cause)}`, {}, { cause });
+      throw notRead(`${label}/${path}`, cause);
     }
   };
   return {
@@ -50,7 +50,10 @@ export async function openFolder(folder: string, label = folder): Promise<ByteTr
     get: (path) => attempt(path, () => readFile(join(folder, path))),
     range: (path, range) => attempt(path, () => readPart(join(folder, path), range)),
     members: async (path) => (await attempt(path, () => readdir(join(folder, path)))) ?? [],
-    identity: (path) => folderIdentity(join(folder, path)),
+    identity: (path) =>
+      folderIdentity(join(folder, path)).catch((cause: unknown) => {
+        throw notRead(`${label}/${path}`, cause);
+      }),
     close: async () => {},
   };
 }

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { type Info, parse } from 'csv-parse';
 import { SkewflowError } from '../errors.ts';
-import { openByteFile } from './byte-file.ts';
+import { notRead, openByteFile } from './byte-file.ts';
 import type { RawArray } from './source.ts';
 
 /** Rows between two places that reading can start at. */
@@ -111,8 +111,7 @@ async function* records(
     }
   } catch (cause) {
     if (cause instanceof SkewflowError) throw cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new SkewflowError('InputError', `${label}: not a readable .csv: ${why}`, {}, { cause });
+    throw notRead(label, cause, 'not a readable .csv: ');
   } finally {
     stream.destroy();
   }

@@ -9,7 +9,7 @@ import { buffer as allOf } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { SkewflowError } from '../errors.ts';
-import { type ByteFile, memoryFile, openByteFile, partOf, unreadable } from './byte-file.ts';
+import { type ByteFile, memoryFile, notRead, openByteFile, partOf } from './byte-file.ts';
 import { npyIn } from './npy.ts';
 import type { RawArray } from './source.ts';
 import { noRoomFor } from './temporary.ts';
@@ -138,5 +138,5 @@ function isOfWriting(cause: unknown): boolean {
 }
 
 function damaged(label: string, cause: unknown): never {
-  throw new SkewflowError('InputError', `${label}: not a readable .npz: ${unreadable(cause)}`, {}, { cause });
+  throw notRead(label, cause, 'not a readable .npz: ');
 }

@@ -17,7 +17,11 @@ export interface ProgressLine {
   readonly clear: () => void;
 }
 
-export function progressLine(stream: NodeJS.WriteStream, clock: () => number = Date.now): ProgressLine {
+/** @param clock - milliseconds of a clock that never goes back */
+export function progressLine(
+  stream: NodeJS.WriteStream,
+  clock: () => number = () => performance.now(),
+): ProgressLine {
   const begin = clock();
   const everyMs = stream.isTTY ? redrawEveryMs : plainEveryMs;
   let shownAt = begin + (stream.isTTY ? silentMs : 0);

@@ -19,6 +19,8 @@ export interface Member {
   readonly silent: boolean;
   /** What its work waits for until somebody mends it; null: nothing. */
   readonly waits: string | null;
+  /** Heard of, and at a leaf for longer than a straggler may be: nothing that others wait for is given to it until it answers. */
+  readonly mute: boolean;
   /** Leaves it was at when it fell silent. */
   readonly suspects: readonly Leaf[];
   /** Time a leaf takes here, as a multiple of what it took all seats on average. */
@@ -76,7 +78,8 @@ export function returns(crew: Crew, worker: WorkerId): boolean {
 export function admit(crew: Crew, { seat, worker, numerics, threads }: Join, now: number): Crew {
   const serial = crew.serials + 1;
   const who = { seat, worker, numerics, threads, serial };
-  const member: Member = { ...who, heardAt: now, silent: false, waits: null, suspects: [], pace: 1 };
+  const still = { silent: false, waits: null, mute: false, suspects: [] } as const;
+  const member: Member = { ...who, ...still, heardAt: now, pace: 1 };
   return {
     ...crew,
     members: crew.members.with(seat, member),
@@ -144,6 +147,12 @@ export function hearAll(crew: Crew, now: number): Crew {
 /** Whether work can be given to it: it is heard of, and waits for nobody. */
 export function isReady({ silent, waits }: Member): boolean {
   return !silent && waits === null;
+}
+
+/** Those that answer what they are asked; all of them where none does: somebody has to be asked. */
+export function answering(members: readonly Member[]): readonly Member[] {
+  const speaking = members.filter(({ mute }) => !mute);
+  return speaking.length > 0 ? speaking : members;
 }
 
 export function isEnough(rules: Rules, crew: Crew): boolean {

@@ -57,7 +57,7 @@ type ByCount = Member[][];
 function sorted({ members }: Crew, counts: ReadonlyMap<SeatId, number>): ByCount {
   const byCount: ByCount = [];
   for (const member of members.values()) {
-    if (isReady(member)) put(byCount, counts.get(member.seat) ?? 0, member);
+    if (isReady(member) && !member.mute) put(byCount, counts.get(member.seat) ?? 0, member);
   }
   return byCount;
 }

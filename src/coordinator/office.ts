@@ -5,9 +5,8 @@
  * The numbers are on the worksheet, the counts in the ledger, what outlives the process with the keeper.
  */
 import { randomUUID } from 'node:crypto';
-import { SkewflowError } from '../errors.ts';
 import { isFinal, reportOf } from '../exchange/error-report.ts';
-import type { Desk, DeskEvent } from '../exchange/exchange.ts';
+import type { Desk, DeskEvent, Standing } from '../exchange/exchange.ts';
 import { blocksOf } from '../partition/plan.ts';
 import { leavesText } from '../partition/seats.ts';
 import type { Join, ParameterDigest, Posting, RowsWanted } from '../protocol.ts';
@@ -22,7 +21,7 @@ import type { Coordination, Evaluated } from './coordinator.ts';
 import type { Outcome } from './course.ts';
 import type { Crew } from './crew.ts';
 import { Dispatch } from './dispatch.ts';
-import { failureOf } from './endings.ts';
+import { endedBefore, failureOf } from './endings.ts';
 import { inTime } from './faults.ts';
 import { bytesOf, digestOf } from './given.ts';
 import { Keeper } from './keeper.ts';
@@ -110,9 +109,7 @@ export class Office {
 
   async begin(): Promise<void> {
     const standing = await this.desk.standing();
-    if (standing.end !== null) {
-      throw new SkewflowError('ProtocolError', `the run has ended already: ${standing.end.kind}`);
-    }
+    if (standing.end !== null) throw endedBefore(standing.end, this.#sheet.leg.number);
     this.#legacy.found(standing);
     const unkept = await this.#secure();
     if (unkept !== undefined) {
@@ -120,7 +117,7 @@ export class Office {
       return;
     }
     await this.tick();
-    await this.#greet(standing.joins);
+    await this.#greet(standing);
     const { resume } = this.#run;
     await this.#feed({ kind: 'inputs', digest: digestOf(this.#sheet.given) });
     this.#legacy.close();
@@ -184,8 +181,9 @@ export class Office {
     if (this.#crew.members.has(join.seat)) this.#ledger.joined(join);
   }
 
-  async #greet(joins: readonly Join[]): Promise<void> {
+  async #greet({ joins, quiet }: Pick<Standing, 'joins' | 'quiet'>): Promise<void> {
     for (const join of joins) await this.#joined(join);
+    for (const [seat, forMs] of quiet) await this.#feed({ kind: 'quiet', seat, forMs });
   }
 
   /** What the run came to; throws what it failed for. */
@@ -235,7 +233,7 @@ export class Office {
     await this.#feed(event);
     const standing = this.#legacy.close();
     if (standing === null || !this.going) return;
-    await this.#greet(standing.joins);
+    await this.#greet(standing);
     await this.#adopt([]);
   }
 

@@ -38,6 +38,22 @@ export function relieve(
   return [...deal(rest, others)].reduce((before, [other, leaves]) => give(before, other, leaves, now), kept);
 }
 
+/**
+ * Each of these seats, which answered nothing when they were asked last, is tried: with a copy of a leaf that another begins late, so
+ * that nobody waits for it, and an answer comes first if it comes as others do.
+ *
+ * @param not - leaves of which no other copy is wanted
+ */
+export function tryOut(load: Load, seats: readonly SeatId[], not: readonly Leaf[], now: number): Load {
+  return seats.reduce((before, seat) => {
+    const spare = before.queues
+      .values()
+      .map((queue) => movable(before, queue, queue.next).filter((leaf) => !not.includes(leaf)));
+    const leaf = spare.reduce((most, leaves) => (leaves.length > most.length ? leaves : most), []).at(-1);
+    return leaf === undefined ? before : copyTo(before, leaf, seat, now);
+  }, load);
+}
+
 /** Copy a leaf that another seat is at. */
 export function copyTo(load: Load, leaf: Leaf, to: SeatId, now: number): Load {
   return { ...give(load, to, [leaf], now), copied: new Set([...load.copied, leaf]) };

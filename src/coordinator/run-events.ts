@@ -84,6 +84,7 @@ export type RunState =
   | Going
   /** The run goes on without this coordinator. */
   | { readonly kind: 'dropped'; readonly why: 'fenced' | 'handed-over' }
+  | { readonly kind: 'dropped'; readonly why: 'out-of-reach'; readonly error: ErrorReport }
   | { readonly kind: 'ended'; readonly end: RunEnd };
 
 export type RunEvent =
@@ -111,6 +112,8 @@ export type RunEvent =
   | { readonly kind: 'inputs'; readonly digest: ParameterDigest }
   | { readonly kind: 'joined'; readonly join: Join }
   | { readonly kind: 'left'; readonly seat: SeatId; readonly lost: boolean }
+  /** A seat that another coordinator seated was heard of last so long ago. */
+  | { readonly kind: 'quiet'; readonly seat: SeatId; readonly forMs: number }
   /** Where the next iteration is is known: publish its first stage, whatever was left of this one. */
   | { readonly kind: 'move'; readonly digest: ParameterDigest }
   | PostedEvent

@@ -8,7 +8,7 @@
  *    │   │ are in the sums │ └───┘ tick, emptied                  │
  *    │   └─────────────────┘                                      │
  *    │ cancel              │ cancel, too many breakages,          ▼
- *    └─────────────────▶ ended ◀── poison, no majority ──────── ended        fenced, hand-over: from every state
+ *    └─────────────────▶ ended ◀── poison, no majority ──────── ended    fenced, hand-over, out of reach: from every state
  *                     cancelled, failed                      done, failed                    ▼
  *                                                                                         dropped
  *
@@ -25,9 +25,9 @@
  * `second-opinions.ts`, what to do when nothing happens in `watch.ts`.
  */
 import { type Leaf, leavesFrom } from '../partition/seats.ts';
-import type { ParameterDigest, SeatId } from '../protocol.ts';
+import type { ErrorReport, ParameterDigest, SeatId } from '../protocol.ts';
 import { auditedIn } from './audited.ts';
-import { hearAll, isEnough, isReady, serialOf, unsuspected } from './crew.ts';
+import { amend, answering, type Crew, hearAll, isEnough, isReady, serialOf, unsuspected } from './crew.ts';
 import { foresee } from './foresight.ts';
 import { settle } from './homes.ts';
 import {
@@ -45,6 +45,7 @@ import {
 } from './load.ts';
 import type { Notice } from './notice.ts';
 import { noBlame } from './poison.ts';
+import { tryOut } from './relief.ts';
 import {
   type Adding,
   type Asking,
@@ -118,10 +119,15 @@ export function decide(shape: RunShape, state: RunState, event: RunEvent): Decis
       return state.kind === 'adding' ? askFirst(shape, state, event.digest) : unchanged(state);
     case 'posted':
       return state.kind === 'asking' ? posted(shape, state, event) : unchanged(state);
+    case 'quiet':
+      return unchanged({
+        ...state,
+        crew: amend(state.crew, event.seat, { heardAt: state.now - event.forMs }),
+      });
     case 'settled':
       return state.kind === 'adding' ? ended({ kind: 'done' }) : unchanged(state);
     case 'stuck':
-      return ended({ kind: 'failed', error: event.error });
+      return stuck(event.error);
     case 'tick':
       return tick(shape, state, event.now);
     case 'unreachable':
@@ -160,12 +166,14 @@ function ask(
   const ready = hands(crew);
   // Where the work of all waits, somebody has to begin as soon as it does not.
   const able = !isEnough(shape.rules, crew) ? [] : ready.length > 0 ? ready : present(crew);
-  const shares = settle(stage.leaves, able, (leaf) => homes[placeOf(shape, leaf)] ?? 0);
+  const speaking = answering(able);
+  const shares = settle(stage.leaves, speaking, (leaf) => homes[placeOf(shape, leaf)] ?? 0);
   const load = newLoad(shape.shards, stage.leaves, crew.members.values(), shares, state.edition, now);
   const generation = state.generation + 1;
   const alone = stage.leaves.filter(auditedIn(shape, number, stage.phase));
   // Of what a coordinator before this one asked, the store tells later.
   const audited = state.kind === 'planned' ? { load, checks: [] } : foresee(crew, load, alone);
+  const mute = able.filter((member) => !speaking.includes(member)).map(({ seat }) => seat);
   const due = now - state.keptAt >= shape.rules.checkpointMs;
   const kept: readonly RunEffect[] = state.kind === 'planned' ? [] : [{ kind: 'checkpoint', due }];
   const next: Asking = {
@@ -179,7 +187,7 @@ function ask(
     digest,
     generation,
     keptAt: due ? now : state.keptAt,
-    load: audited.load,
+    load: tryOut(audited.load, mute, alone, now),
     alone,
     checks: audited.checks,
     doubted: new Set(),
@@ -206,9 +214,9 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
   const { copy } = event;
   const leaves = leavesFrom(event.leaf, event.count);
   const load = counted(state.load, leaves, copy);
-  const turn = turnOf(load === state.load ? state : { ...state, load });
+  const crew = spoken(state.crew, event.seat);
+  const turn = turnOf(load === state.load && crew === state.crew ? state : { ...state, crew, load });
   const first = leaves.filter((leaf) => isOpen(load, leaf) && copy === copyOf(load, leaf));
-  const { crew } = state;
   const counts = !crew.dismissed.has(event.seat) && !crew.quarantined.has(event.worker);
   if (!counts || (first.length > 0 && first.length < leaves.length)) {
     // The store took it, and takes no other for this copy: before its seat was dismissed or its worker sent away, or before it
@@ -218,6 +226,11 @@ function posted(shape: RunShape, state: Asking, event: PostedEvent): Decision {
   if (first.length > 0) return conclude(takeMore(shape, answered(shape, turn, event, leaves), event, leaves));
   const check = checkFor(state, event);
   return check === null ? unchanged(turn.state) : opine(shape, turn, check, event);
+}
+
+/** A seat that answers what is asked is asked as others are. */
+function spoken(crew: Crew, seat: SeatId): Crew {
+  return crew.members.get(seat)?.mute === true ? amend(crew, seat, { mute: false }) : crew;
 }
 
 /** A copy may be one that another coordinator asked for, and that comes late. */
@@ -283,7 +296,7 @@ function takeMore(shape: RunShape, turn: Turn, { seat }: PostedEvent, leaves: re
 function stealNext({ rules }: RunShape, turn: Turn, seat: SeatId): Turn {
   const { load, crew } = turn.state;
   const member = crew.members.get(seat);
-  const here = member !== undefined && isReady(member);
+  const here = member !== undefined && isReady(member) && !member.mute;
   const idle = here && crew.members.size > 1 && load.remaining > 0 && openCount(load, seat) === 0;
   return idle ? stealFor(turn, seat, averageOf(turn.state, 1) ?? 0, rules.stealMs) : turn;
 }
@@ -309,6 +322,13 @@ function handedOver({ number }: Going): Decision {
       { kind: 'say', notice: { code: 'HANDED_OVER', number } },
     ],
   };
+}
+
+/** What cannot be kept now may be kept later: the run goes on, and seats keep what they have until somebody takes it up. */
+function stuck(error: ErrorReport): Decision {
+  return error.tag === 'OutOfReachError'
+    ? { state: { kind: 'dropped', why: 'out-of-reach', error }, effects: [] }
+    : ended({ kind: 'failed', error });
 }
 
 /** While the store does not answer nobody can be heard, so nobody is silent; afterwards clocks begin anew. */

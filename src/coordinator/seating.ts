@@ -97,7 +97,8 @@ function seatOne(shape: RunShape, turn: Turn, seat: SeatId): Turn {
   const entered = move(turn, enter(turn.state.load, member));
   const given = giveOut(shape, askElsewhere(shape, entered));
   const { load, now, crew } = given.state;
-  if (!isReady(member) || !isEnough(shape.rules, crew) || openCount(load, seat) > 0) return given;
+  if (!isReady(member) || member.mute || !isEnough(shape.rules, crew) || openCount(load, seat) > 0)
+    return given;
   const stolen = steal(load, seat, now, 1);
   return stolen === null ? given : move(given, stolen);
 }

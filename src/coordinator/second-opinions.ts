@@ -154,11 +154,11 @@ function candidate(
   for (const { asked } of checks) if (asked !== null) waiting.set(asked, (waiting.get(asked) ?? 0) + 1);
   let best: { readonly member: Member; readonly leaves: number } | null = null;
   for (const member of crew.members.values()) {
-    const { seat, worker, numerics, silent, waits } = member;
+    const { seat, worker, numerics, silent, waits, mute } = member;
     if (silent || numerics !== first?.numerics || seen.some((o) => o.worker === worker)) continue;
     const tries = tried.filter((t) => t.seat === seat).length;
     const its = openCount(load, seat) + (waiting.get(seat) ?? 0);
-    const leaves = waits === null ? its + tries * triedLeaves : Infinity;
+    const leaves = waits === null ? its + (mute ? tries + 1 : tries) * triedLeaves : Infinity;
     if (best === null || leaves < best.leaves) best = { member, leaves };
     if (leaves === 0) break;
   }

@@ -3,7 +3,7 @@
  */
 import type { Leaf } from '../partition/seats.ts';
 import type { Again, RunEnd, SeatId, WorkerId } from '../protocol.ts';
-import { amend, type Crew, isEnough, isReady, type Member } from './crew.ts';
+import { amend, answering, type Crew, isEnough, isReady, type Member } from './crew.ts';
 import { firstOf, nonFinite } from './faults.ts';
 import { adopt, isOpen, type Load, planOf, type Queue } from './load.ts';
 import { valuesOf } from './pages.ts';
@@ -48,9 +48,9 @@ export function hands(crew: Crew): readonly Member[] {
   return crew.members.values().filter(isReady);
 }
 
-/** Of those, the ones that have missed no beat; all of them where nobody was heard of lately. */
+/** Of those, the ones that answer and have missed no beat; all that answer where nobody was heard of lately. */
 export function lively({ rules }: RunShape, { crew, now }: Pick<Asking, 'crew' | 'now'>): readonly Member[] {
-  const all = hands(crew);
+  const all = answering(hands(crew));
   const heardLately = all.filter(({ heardAt }) => now - heardAt < rules.livelyMs);
   return heardLately.length > 0 ? heardLately : all;
 }

@@ -102,8 +102,14 @@ function stragglers(shape: RunShape, turn: Turn): Turn {
       (turned, { leaf, at }) => copyLeaf(shape, turned, member, { leaf, ms: now - at }, { limit, average }),
       before,
     );
-    return stuckMs(copied.state.load, member.seat, now) > limit ? relieved(shape, copied, member) : copied;
+    if (stuckMs(copied.state.load, member.seat, now) <= limit) return copied;
+    return relieved(shape, late.length > 0 ? silenced(copied, member) : copied, member);
   }, turn);
+}
+
+/** What it is asked next is with others, too, until it answers. */
+function silenced(turn: Turn, { seat, mute }: Member): Turn {
+  return mute ? turn : change(turn, { crew: amend(turn.state.crew, seat, { mute: true }) });
 }
 
 function relieved(shape: RunShape, turn: Turn, { seat }: Member): Turn {

@@ -65,6 +65,8 @@ export interface Standing {
   readonly end: RunEnd | null;
   /** Seats that are held, as their workers joined; those that stopped living meanwhile are told as `left` later. */
   readonly joins: readonly Join[];
+  /** How long ago those were heard of last, in milliseconds, as far as the store can tell. */
+  readonly quiet: ReadonlyMap<SeatId, number>;
   /** First postings of the current phase. */
   readonly postings: readonly Posting[];
 }

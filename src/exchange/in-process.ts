@@ -131,6 +131,7 @@ function deskOf(run: Run, epoch: number): Desk {
       plan: run.plan,
       end: run.end,
       joins: [...run.seats.values()].flatMap(({ join }) => (join === null ? [] : [join])),
+      quiet: new Map(),
       postings: [...run.answered.values()].flatMap((posting) => (posting === null ? [] : [posting])),
     }),
     dismiss: async (seat, error) =>

@@ -11,9 +11,12 @@ export interface ListPage {
 }
 
 /**
+ * A page of a list; null: this is none, or not all of it, and what it does not name may be there.
+ *
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
  */
-export function parseListPage(xml: string): ListPage {
+export function parseListPage(xml: string): ListPage | null {
+  if (!/<\/ListBucketResult>\s*$/u.test(xml)) return null;
   const entries = [...xml.matchAll(/<Contents>([\s\S]*?)<\/Contents>/gu)].map(([, contents]) => ({
     key: decoded(element(contents!, 'Key')),
     size: Number(element(contents!, 'Size')),

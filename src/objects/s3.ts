@@ -1,8 +1,6 @@
-/** How are objects read and written over the S3 protocol? Requests signed by aws4fetch, tried again where that may help. */
-import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+/** How are objects read and written over the S3 protocol? `s3-requests.ts` sends; here is what is asked, and what answers mean. */
 import { SkewflowError } from '../errors.ts';
-import { composedParts } from './compose.ts';
+import { composedParts, pieceBytes } from './compose.ts';
 import { eachOf } from './each-of.ts';
 import {
   type ObjectEntry,
@@ -14,6 +12,7 @@ import {
   type StoredObject,
   unreachableCode,
 } from './object-store.ts';
+import { type S3Answer, type S3Request, S3Requests } from './s3-requests.ts';
 import type { S3Place, S3Settings } from './s3-settings.ts';
 import { completeMultipartXml, element, type ListPage, parseListPage } from './s3-text.ts';
 
@@ -22,11 +21,6 @@ const partBytesMin = 16 * 2 ** 20;
 const partsMax = 10_000;
 /** Parts of a composed object that are made at once: copies take as long as the storage is away, not as they are large. */
 const partsAtOnce = 8;
-/** Attempts at a request that met a lost connection, a 429 or a 5xx, and the longest first wait between them. */
-const attemptsMax = 5;
-const firstWaitMs = 100;
-/** For one attempt: a part takes 27 s at 5 Mbit/s. */
-const attemptMs = 120_000;
 
 /**
  * The objects under `place`, in any storage that speaks S3.
@@ -38,40 +32,20 @@ const attemptMs = 120_000;
 export async function openS3(place: S3Place, settings: S3Settings): Promise<ObjectStore> {
   const root = place.prefix === '' ? '' : `${place.prefix}/`;
   const url = `s3://${place.bucket}${root === '' ? '' : `/${place.prefix}`}`;
-  const client = await clientFor(url, settings);
-  return new S3Store(client, url, root, place.bucket, bucketUrl(place.bucket, settings));
-}
-
-/** Sends requests, signed where somebody asks. */
-interface S3Client {
-  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
-}
-
-async function clientFor(url: string, { identity, region }: S3Settings): Promise<S3Client> {
-  switch (identity.kind) {
-    case 'anonymous':
-      return { fetch: (target, init) => fetch(target, init) };
-    case 'unknown':
-      throw new SkewflowError('UsageError', `${url}: ${identity.why}`);
-    case 'keys': {
-      const { AwsClient } = await import('aws4fetch');
-      const { accessKeyId, secretAccessKey, sessionToken } = identity;
-      const session = sessionToken === null ? {} : { sessionToken };
-      return new AwsClient({ accessKeyId, secretAccessKey, ...session, service: 's3', region, retries: 0 });
-    }
-  }
+  const requests = await S3Requests.of(url, settings);
+  return new S3Store(requests, url, root, place.bucket, bucketUrl(place.bucket, settings));
 }
 
 class S3Store implements ObjectStore {
   readonly url: string;
-  readonly #client: S3Client;
+  readonly #requests: S3Requests;
   readonly #root: string;
   readonly #bucketName: string;
   readonly #bucket: string;
 
-  constructor(client: S3Client, url: string, root: string, bucketName: string, bucket: string) {
+  constructor(requests: S3Requests, url: string, root: string, bucketName: string, bucket: string) {
     this.url = url;
-    this.#client = client;
+    this.#requests = requests;
     this.#root = root;
     this.#bucketName = bucketName;
     this.#bucket = bucket;
@@ -80,7 +54,7 @@ class S3Store implements ObjectStore {
   readonly head = async (key: string): Promise<{ size: number; etag: string } | null> => {
     const answer = await this.#send('HEAD', key);
     if (answer.status === 404) return null;
-    await this.#succeed(answer, key);
+    this.#succeed(answer, key);
     return { size: Number(answer.headers.get('content-length')), etag: answer.headers.get('etag') ?? '' };
   };
 
@@ -92,16 +66,14 @@ class S3Store implements ObjectStore {
     };
     const answer = await this.#send('GET', key, { headers });
     if (answer.status === 412) {
-      await answer.body?.cancel();
       throw new SkewflowError('InputError', `${this.#name(key)}: the object was replaced while it was read`);
     }
     if (answer.status === 404) {
-      const text = await answer.text();
-      if (element(text, 'Code') === 'NoSuchBucket') this.#refuse(key, 'there is no such bucket');
+      if (codeOf(answer) === 'NoSuchBucket') this.#refuse(key, 'there is no such bucket');
       return null;
     }
-    await this.#succeed(answer, key);
-    const bytes = Buffer.from(await answer.arrayBuffer());
+    this.#succeed(answer, key);
+    const { bytes } = answer;
     if (range !== undefined && bytes.length !== range.end - range.begin) {
       throw new SkewflowError(
         'InputError',
@@ -116,12 +88,10 @@ class S3Store implements ObjectStore {
     // 409: another conditional write to this key is under way; 404: `matches` where there is no object.
     const notAsDemanded = answer.status === 412 || answer.status === 409 || answer.status === 404;
     if (condition !== undefined && notAsDemanded) {
-      const text = await answer.text();
-      if (element(text, 'Code') === 'NoSuchBucket') this.#refuse(key, 'there is no such bucket');
+      if (codeOf(answer) === 'NoSuchBucket') this.#refuse(key, 'there is no such bucket');
       return { kind: 'refused' };
     }
-    await this.#succeed(answer, key);
-    await answer.body?.cancel();
+    this.#succeed(answer, key);
     return { kind: 'stored', etag: answer.headers.get('etag') ?? '' };
   };
 
@@ -133,7 +103,7 @@ class S3Store implements ObjectStore {
     const partBytes = Math.max(partBytesMin, Math.ceil(size / partsMax));
     const count = Math.ceil(size / partBytes);
     // One after another: `read` may be asked for what comes next only.
-    await this.#inParts(key, count, 1, async (n, query) => {
+    await this.#inParts(key, { size, count, atOnce: 1 }, async (n, query) => {
       const begin = n * partBytes;
       return this.#sendPart(key, query, await read(begin, Math.min(size, begin + partBytes)));
     });
@@ -146,15 +116,16 @@ class S3Store implements ObjectStore {
       await this.put(key, await this.#gathered(pieces));
       return;
     }
-    await this.#inParts(key, parts.length, partsAtOnce, async (n, query) => {
+    const size = pieces.reduce((sum, piece) => sum + pieceBytes(piece), 0);
+    const plan = { size, count: parts.length, atOnce: partsAtOnce };
+    await this.#inParts(key, plan, async (n, query) => {
       const part = parts[n]!;
       if (part.kind === 'sent') return this.#sendPart(key, query, await this.#gathered(part.pieces));
       const headers = {
         'x-amz-copy-source': `/${this.#bucketName}/${encodedPath(this.#root + part.key)}`,
         'x-amz-copy-source-range': `bytes=${part.begin}-${part.end - 1}`,
       };
-      // As at the end of an upload, a failure may come with status 200.
-      return this.#textOf(await this.#send('PUT', key, { query, headers }), key, 'ETag');
+      return this.#textOf(await this.#send('PUT', key, { query, headers, copies: true }), key, 'ETag');
     });
   };
 
@@ -171,18 +142,15 @@ class S3Store implements ObjectStore {
   /** An object that appears when all of its parts are there; `part` sends one of them, and gives its ETag. */
   async #inParts(
     key: string,
-    count: number,
-    atOnce: number,
+    { size, count, atOnce }: { readonly size: number; readonly count: number; readonly atOnce: number },
     part: (n: number, query: string) => Promise<string>,
   ): Promise<void> {
-    const id = await this.#textOf(await this.#send('POST', key, { query: 'uploads=' }), key, 'UploadId');
+    const id = this.#textOf(await this.#send('POST', key, { query: 'uploads=' }), key, 'UploadId');
     const query = `uploadId=${encodeURIComponent(id)}`;
     try {
       const numbers = Array.from({ length: count }, (_, n) => n);
       const etags = await eachOf(numbers, atOnce, (n) => part(n, `partNumber=${n + 1}&${query}`));
-      const body = Buffer.from(completeMultipartXml(etags));
-      // The answer begins before the parts are joined: a failure comes in a document with status 200.
-      await this.#textOf(await this.#send('POST', key, { query, body }), key, 'ETag');
+      await this.#join(key, size, query, etags);
     } catch (error) {
       // Parts of an upload that never ends are stored, and paid for.
       await this.#send('DELETE', key, { query }).catch(() => {});
@@ -190,10 +158,18 @@ class S3Store implements ObjectStore {
     }
   }
 
+  /** The end of an upload; it may have come before, and only the answer to it been lost: then the object is there. */
+  async #join(key: string, size: number, query: string, etags: readonly string[]): Promise<void> {
+    const body = Buffer.from(completeMultipartXml(etags));
+    const answer = await this.#send('POST', key, { query, body, copies: true });
+    if (codeOf(answer) !== 'NoSuchUpload') this.#textOf(answer, key, 'ETag');
+    else if ((await this.head(key))?.size !== size)
+      this.#refuse(key, 'the storage has forgotten the upload before it was complete', unreachableCode);
+  }
+
   async #sendPart(key: string, query: string, body: Uint8Array): Promise<string> {
     const answer = await this.#send('PUT', key, { query, body });
-    await this.#succeed(answer, key);
-    await answer.body?.cancel();
+    this.#succeed(answer, key);
     return answer.headers.get('etag') ?? '';
   }
 
@@ -222,8 +198,9 @@ class S3Store implements ObjectStore {
         `prefix=${encodeURIComponent(this.#root + prefix)}`,
       ].join('&');
       const answer = await this.#send('GET', null, { query });
-      await this.#succeed(answer, prefix);
-      const page = parseListPage(await answer.text());
+      this.#succeed(answer, prefix);
+      const page = parseListPage(answer.bytes.toString('utf8'));
+      if (page === null) this.#refuse(prefix, 'what the storage answers is no list', unreachableCode);
       yield page;
       next = page.next;
     } while (next !== null);
@@ -231,55 +208,34 @@ class S3Store implements ObjectStore {
 
   readonly delete = async (key: string): Promise<void> => {
     const answer = await this.#send('DELETE', key);
-    if (answer.status !== 404) await this.#succeed(answer, key);
-    await answer.body?.cancel();
+    if (answer.status !== 404) this.#succeed(answer, key);
   };
 
-  /** One request, answered with any status but 429 and 5xx. */
+  /** One request, and an answer that sending it again would not better. */
   async #send(
-    method: string,
+    method: S3Request['method'],
     key: string | null,
-    { query, body, headers }: { query?: string; body?: Uint8Array; headers?: Record<string, string> } = {},
-  ): Promise<Response> {
+    { query, ...more }: { readonly query?: string } & Partial<Omit<S3Request, 'method' | 'url'>> = {},
+  ): Promise<S3Answer> {
     const path = key === null ? '' : encodedPath(this.#root + key);
     const url = `${this.#bucket}/${path}${query === undefined ? '' : `?${query}`}`;
-    const hash = createHash('sha256')
-      .update(body ?? '')
-      .digest('hex');
-    for (let attempt = 1; ; attempt++) {
-      let why: string;
-      try {
-        const answer = await this.#client.fetch(url, {
-          method,
-          // Signed with the request, so that what arrives is what was sent.
-          headers: { ...headers, 'x-amz-content-sha256': hash },
-          ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
-          signal: AbortSignal.timeout(attemptMs),
-        });
-        if (answer.status < 500 && answer.status !== 429) return answer;
-        why = `the storage answers ${answer.status} ${element(await answer.text(), 'Message') ?? answer.statusText}`;
-      } catch (cause) {
-        why = reasonOf(cause);
-      }
-      if (attempt === attemptsMax)
-        return this.#refuse(key ?? '', `${why} (tried ${attemptsMax} times)`, unreachableCode);
-      await sleep(Math.random() * firstWaitMs * 2 ** attempt);
-    }
+    const outcome = await this.#requests.send({ method, url, ...more });
+    if (outcome.kind === 'unreachable') return this.#refuse(key ?? '', outcome.why, unreachableCode);
+    return outcome.answer;
   }
 
   /** Refuses every answer that is no success. */
-  async #succeed(answer: Response, key: string): Promise<void> {
+  #succeed(answer: S3Answer, key: string): void {
     if (answer.ok) return;
-    const text = await answer.text();
-    const code = element(text, 'Code') ?? `${answer.status} ${answer.statusText}`;
-    const message = element(text, 'Message');
+    const code = codeOf(answer) ?? `${answer.status} ${answer.statusText}`;
+    const message = element(answer.bytes.toString('utf8'), 'Message');
     this.#refuse(key, message === null ? code : `${code}: ${message}`);
   }
 
   /** One element of an answer that must have it. */
-  async #textOf(answer: Response, key: string, name: string): Promise<string> {
-    await this.#succeed(answer, key);
-    const text = await answer.text();
+  #textOf(answer: S3Answer, key: string, name: string): string {
+    this.#succeed(answer, key);
+    const text = answer.bytes.toString('utf8');
     return (
       element(text, name) ??
       this.#refuse(key, element(text, 'Message') ?? 'the storage did not finish the upload')
@@ -324,8 +280,7 @@ function conditionHeaders(condition: PutCondition | undefined): Record<string, s
   }
 }
 
-/** fetch says `fetch failed` and keeps the reason as its cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? reasonOf(error.cause) : error.message;
+/** What S3 calls a failure; null: it is none, or has no name. */
+function codeOf({ bytes }: S3Answer): string | null {
+  return element(bytes.toString('utf8'), 'Code');
 }

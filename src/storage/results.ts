@@ -3,34 +3,37 @@
  * written, the rest is written beside them. In a folder they appear by a rename; in a bucket `result.json` comes last, and
  * without it there are none. `fetch` copies them out, complete or not at all.
  */
-import { copyFile, link, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { copyFile, link, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { filesToPublish } from '../arrays/publish.ts';
+import { filesToPublish, resultFile } from '../arrays/publish.ts';
 import { createResultFolder, type ResultFolder } from '../arrays/result-folder.ts';
 import { uploadFile } from '../arrays/s3-result-folder.ts';
+import { SkewflowError } from '../errors.ts';
 import { eachOf } from '../objects/each-of.ts';
 import { runKeys } from './keys.ts';
+import { asOutOfReach } from './room.ts';
 import type { BucketRoot, FolderRoot, OnBytes, Root } from './root.ts';
-import { composeRows, type RowsLeft } from './row-parts.ts';
+import { bytesOf, composedFiles, composeRows, type RowsLeft } from './row-parts.ts';
 
 /**
  * Assemble the results of a run; may be done again after any failure.
  *
  * @param left - the rows that workers wrote
  * @param fill - writes what is not N-sized
+ * @throws OutOfReachError when the storage, or the disk of this machine, fails or does not show all rows
  */
-export function assembleResult(
+export async function assembleResult(
   root: Root,
   run: string,
   left: RowsLeft,
   fill: (folder: ResultFolder) => Promise<void>,
 ): Promise<void> {
-  switch (root.kind) {
-    case 'bucket':
-      return assembleInBucket(root, run, left, fill);
-    case 'folder':
-      return assembleInFolder(root, run, fill);
+  try {
+    if (root.kind === 'bucket') await assembleInBucket(root, run, left, fill);
+    else await assembleInFolder(root, run, left, fill);
+  } catch (error) {
+    throw asOutOfReach(error);
   }
 }
 
@@ -39,21 +42,34 @@ export function assembleResult(
 async function assembleInFolder(
   root: FolderRoot,
   run: string,
+  left: RowsLeft,
   fill: (folder: ResultFolder) => Promise<void>,
 ): Promise<void> {
   const { result, rows } = runKeys(run);
   const target = await root.file(result);
   await removeUnfinished(target);
   await using folder = await createResultFolder(target, true);
-  for (const { path } of await root.under(rows)) {
-    await linked(await root.file(`${rows}/${path}`), await folder.path(...path.split('/')));
+  for (const file of composedFiles(rows, left)) {
+    const from = await root.file(`${rows}/${file.path}`);
+    await refuseIncomplete(from, bytesOf(file));
+    await linked(from, await folder.path(...file.path.split('/')));
   }
   await fill(folder);
   await folder.commit();
 }
 
-/** What a coordinator that was killed while it assembled left behind. */
+/** A folder over a network may be seen late, and results that lack a file would be no results. */
+async function refuseIncomplete(path: string, bytes: number): Promise<void> {
+  const found = await stat(path);
+  if (found.size === bytes) return;
+  const why = `${path}: ${found.size} bytes are there of ${bytes} that workers wrote`;
+  throw new SkewflowError('OutOfReachError', why, { path });
+}
+
+/** What a coordinator that was killed while it assembled left behind, where folders are renamed and where they are copied. */
 async function removeUnfinished(target: string): Promise<void> {
+  const there = await readdir(target).catch(() => null);
+  if (there !== null && !there.includes(resultFile)) await rm(target, { recursive: true, force: true });
   const names = await readdir(dirname(target)).catch(() => []);
   for (const name of names) {
     if (name.startsWith(`.${basename(target)}.`))

@@ -1,9 +1,9 @@
 /**
- * What happens when the disk is full, or the storage does not answer? The work waits with the path in the log, and goes on
+ * What happens when the disk is full or fails, or the storage does not answer? The work waits with the path in the log, and goes on
  * when there is room, or an answer.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isCodeOfFull, isSkewflowError } from '../errors.ts';
+import { codeOf, isCodeOfFull, isSkewflowError, SkewflowError } from '../errors.ts';
 import { unreachableCode } from '../objects/object-store.ts';
 
 /** Between two tries; the disk of somebody who frees space by hand. */
@@ -18,6 +18,20 @@ export function isFull(error: unknown): boolean {
     if ('code' in at && isCodeOfFull(at.code)) return true;
   }
   return false;
+}
+
+/**
+ * A failure of a disk below a root, as what it is to a run: nothing is wrong with the run, and later, or from another machine, the same
+ * may succeed. Other errors as they are.
+ */
+export function asOutOfReach(error: unknown): unknown {
+  if (!(error instanceof Error) || isSkewflowError(error, 'OutOfReachError')) return error;
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    const code = codeOf(at);
+    if ('syscall' in at && code !== null)
+      return new SkewflowError('OutOfReachError', error.message, { code }, { cause: error });
+  }
+  return error;
 }
 
 /** Whether time alone may mend it. */

@@ -5,6 +5,7 @@
 import { formatNpyHeader } from '../arrays/npy-header.ts';
 import { elementCount } from '../arrays/source.ts';
 import { chunkBytes, chunkPath, type ZarrArray, zarrGroup } from '../arrays/zarr-group.ts';
+import { pieceBytes } from '../objects/compose.ts';
 import type { ObjectStore, Piece } from '../objects/object-store.ts';
 
 /** Rows [begin, end) of the tracers. */
@@ -41,6 +42,11 @@ export async function composeRows(
 ): Promise<void> {
   for (const { path, pieces } of composedFiles(rowsKey, left))
     await objects.compose(`${target}/${path}`, pieces);
+}
+
+/** Bytes of a file of the results. */
+export function bytesOf({ pieces }: Composed): number {
+  return pieces.reduce((sum, piece) => sum + pieceBytes(piece), 0);
 }
 
 /** The files, and the pieces each is made of. */

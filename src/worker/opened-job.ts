@@ -2,6 +2,7 @@
  * How does a submitted job lie on a worker's desk? Read from where its order says, its rows held against what others read,
  * its N-sized results written in place under the root.
  */
+import { isSkewflowError, SkewflowError } from '../errors.ts';
 import type { RunOrder } from '../exchange/register.ts';
 import { closeJob } from '../job/load.ts';
 import type { Log } from '../log.ts';
@@ -34,12 +35,15 @@ export interface OpenJobOptions extends OrderReach {
 /**
  * Open the job of an order.
  *
- * @throws InputError when an input is missing, forbidden or not what was submitted; MemoryError; what `loadJob` throws
+ * @throws InputError when an input is forbidden or not what was submitted; OutOfReachError when one cannot be read here; MemoryError;
+ *   what `loadJob` throws
  */
 export async function openJob(order: RunOrder, options: OpenJobOptions): Promise<OpenedJob> {
   const { root, means, programs, log, signal } = options;
   const keys = runKeys(order.run);
-  const job = await jobOfOrder(order, options);
+  const job = await jobOfOrder(order, options).catch((error: unknown) => {
+    throw ofThisMachine(error);
+  });
   const { precision } = job;
   const facts = { run: order.run };
   let waiting = 0;
@@ -75,4 +79,15 @@ export async function openJob(order: RunOrder, options: OpenJobOptions): Promise
     await close();
     throw error;
   }
+}
+
+/**
+ * A coordinator has read this job before: an input that is there and cannot be read here is a matter of this machine, and no
+ * reason to end the run. What may not be read, or is not what was submitted, is.
+ */
+function ofThisMachine(error: unknown): unknown {
+  if (!isSkewflowError(error, 'InputError')) return error;
+  const { message, details } = error;
+  if (details['code'] === 'INPUT_CHANGED' || details['code'] === 'INPUT_FORBIDDEN') return error;
+  return new SkewflowError('OutOfReachError', message, details, { cause: error });
 }

@@ -7,6 +7,7 @@ import { type ZarrArray, zarrGroup } from '../arrays/zarr-group.ts';
 import type { Job } from '../job/job.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import { rowArrayOf } from '../row-arrays.ts';
+import { asOutOfReach } from '../storage/room.ts';
 import type { Root } from '../storage/root.ts';
 import { rowPartKey } from '../storage/row-parts.ts';
 import type { RowData } from './engine/engine.ts';
@@ -34,7 +35,15 @@ export function rowsInRoot(
     format === 'zarr'
       ? zarrRows(elementOf(job), arrayOf, (path) => root.file(`${rowsKey}/${zarrGroup}/${path}`))
       : sharedRows(layoutOf(job), job.precision, (kind, file) => root.file(`${rowsKey}/${kind}/${file}`));
-  return { ...rows, write: (data) => patiently(() => rows.write(data)) };
+  const inReach = (task: Promise<void>): Promise<void> =>
+    task.catch((error: unknown) => {
+      throw asOutOfReach(error);
+    });
+  return {
+    write: (data) => patiently(() => inReach(rows.write(data))),
+    flush: () => inReach(rows.flush()),
+    close: rows.close,
+  };
 }
 
 /** The array that rows belong to. */

@@ -30,7 +30,14 @@ const job: JobShape = { shards: 4, phases: 2, iterations: 2 };
 const run = RunId.parse('run');
 const quiet: Log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
 const seat = SeatId.parse('seat 1');
-const nothing: Standing = { iteration: null, plan: null, end: null, joins: [], postings: [] };
+const nothing: Standing = {
+  iteration: null,
+  plan: null,
+  end: null,
+  joins: [],
+  quiet: new Map(),
+  postings: [],
+};
 
 /** What a store was told, in order. */
 interface Told {
@@ -160,7 +167,13 @@ describe('a coordinator that begins', () => {
 
   it('refuses a run that has ended', async () => {
     const { office } = officeOf({}, { ...nothing, end: { kind: 'done' } });
-    await expect(office.begin()).rejects.toThrow('the run has ended already: done');
+    await expect(office.begin()).rejects.toThrow('the run is done, and its results are not there any more');
+  });
+
+  it('tells what a run failed for whose coordinator told seats, and then died', async () => {
+    const error = { tag: 'NonFiniteError', message: 'a value is not finite', details: { row: 7 } } as const;
+    const { office } = officeOf({}, { ...nothing, end: { kind: 'failed', error } });
+    await expect(office.begin()).rejects.toMatchObject({ ...error });
   });
 });
 
@@ -172,14 +185,14 @@ describe('a run that is carried to its end', () => {
     expect(of.results).toHaveLength(1);
   });
 
-  it('ends where the disk takes no checkpoint, at the next one', async () => {
+  it('leaves the run to others where nothing takes its checkpoint, at the next one, and seats hear nothing of it', async () => {
     let room = 2;
     const keep = async (): Promise<void> => {
       if (room-- <= 0) throw new SkewflowError('OutOfReachError', 'no space left on /root');
     };
     const of = await started({ keep });
     await expect(toTheEnd(of)).rejects.toThrow('no space left on /root');
-    expect(of.told.end).toMatchObject({ kind: 'failed' });
+    expect(of.told.end).toBeNull();
   });
 });
 
@@ -397,6 +410,23 @@ describe('a question that the store has still', () => {
     expect(of.told.plans.at(-1)?.again.get(seat)).toEqual([{ leaf: 1, copy: 2, rows: true }]);
     await of.office.receive([{ kind: 'posted', posting: { ...postingOf(of.told, 1), copy: 2 } }]);
     expect(await toTheEnd(of)).toEqual(expectedOf(job));
+  });
+});
+
+describe('a seat that was quiet for a while when its coordinator was taken over from', () => {
+  it('is not taken for one that was heard of just now: what it has is with others at once', async () => {
+    const other: Join = { ...join, seat: SeatId.parse('seat 6'), worker: WorkerId.parse('other') };
+    const quiet = new Map([
+      [seat, 2400],
+      [other.seat, 300],
+    ]);
+    let now = 0;
+    const of = officeOf({ now: () => now }, { ...nothing, joins: [join, other], quiet }, 2);
+    await of.office.begin();
+    now += 100;
+    await of.office.tick();
+    expect(left(of.told)).toEqual([]);
+    expect(of.told.plans.at(-1)?.leaves.get(other.seat)).toHaveLength(4);
   });
 });
 

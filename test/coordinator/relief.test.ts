@@ -188,4 +188,47 @@ describe('a seat that is heard of and answers nothing', () => {
     }
     expect(state.kind).toBe('adding');
   });
+
+  /** Iterations of eight leaves, b at work and a mute until `answersFrom`; how long each takes, and what a answered in each. */
+  function iterations(count: number, answersFrom: number): readonly { ms: number; byA: number }[] {
+    const eight = { ...shape, shards: 8 };
+    let { state, effects } = having(eight, tick(0), joined(a), joined(b), inputs('d'));
+    let now = 0;
+    const feed = (event: RunEvent): void => {
+      ({ state, effects } = from(eight, state, event));
+    };
+    return Array.from({ length: count }, (_, number) => {
+      const [begun, digest, answered] = [now, 'def'[number % 3]!, new Set<Leaf>()];
+      let [byA, plan] = [0, holding(effects) ?? {}];
+      while (state.kind === 'asking' && now < begun + 60_000) {
+        now += 100;
+        for (const event of beats(now)) {
+          feed(event);
+          plan = holding(effects) ?? plan;
+        }
+        for (const seat of number < answersFrom ? [b] : [a, b]) {
+          const leaf = plan[seat]?.find((each) => !answered.has(each));
+          if (leaf === undefined) continue;
+          answered.add(leaf);
+          byA += seat === a ? 1 : 0;
+          feed(posted(leaf, { seat, number, digest }));
+          plan = holding(effects) ?? plan;
+        }
+      }
+      feed(move('def'[(number + 1) % 3]!));
+      return { ms: now - begun, byA };
+    });
+  }
+
+  it('costs the limit of a straggler once, not in every iteration', () => {
+    const took = iterations(5, Infinity).map(({ ms }) => ms);
+    expect(took[0]).toBeGreaterThan(1000);
+    expect(took.slice(1)).toEqual([800, 800, 800, 800]);
+  });
+
+  it('is tried in each, and has its share again when it answers', () => {
+    const took = iterations(6, 3);
+    expect(took.map(({ byA }) => byA > 0)).toEqual([false, false, false, true, true, true]);
+    expect(took[5]).toEqual({ ms: 400, byA: 4 });
+  });
 });

@@ -337,6 +337,7 @@ export function describeExchange({ name, open }: ExchangeUnderTest): void {
         plan: null,
         end: null,
         joins: [join],
+        quiet: expect.any(Map),
         postings: [postingOf(seat, 3, 'gradient', 1)],
       });
     });

@@ -118,6 +118,7 @@ export class Store {
       plan: this.#plan,
       end: this.#end,
       joins: [...this.#holders.values()].flatMap(({ join }) => (join === null ? [] : [join])),
+      quiet: new Map(),
       postings: [...new Set(this.#postings.values())],
     };
   }

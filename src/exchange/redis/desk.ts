@@ -120,7 +120,9 @@ export class RedisDesk implements Desk {
 
   async standing(): Promise<Standing> {
     const { link, sheet } = this.#options;
-    const [frame, plan, end, joins, answers] = listOf(await link.run(scripts.standing, this.#keys, []));
+    const [frame, plan, end, joins, lasting, answers] = listOf(
+      await link.run(scripts.standing, this.#keys, [link.keys.heartbeats(this.run)]),
+    );
     const asked = bytesOrNull(frame);
     const over = bytesOrNull(end);
     return {
@@ -128,6 +130,8 @@ export class RedisDesk implements Desk {
       plan: planOf(this.run, listOf(plan)),
       end: over && decodeControl(over, RunEnd),
       joins: listOf(joins).map((join) => decodeControl(bytesOf(join), Join)),
+      // After an outage nobody has had the chance to be heard yet.
+      quiet: link.reachableMs > lifeMs.heartbeat ? quietOf(listOf(lasting)) : new Map(),
       postings: await this.#postings(listOf(answers)),
     };
   }
@@ -340,6 +344,16 @@ export function offersOf(reply: Reply | undefined): readonly Offer[] {
     const [slot, offer] = textOf(entry).split(' ').map(Number);
     return { slot: slot ?? 0, offer: offer ?? 0 };
   });
+}
+
+/** How long ago seats were heard of, from how long their signs of life last still; those of the dead have ended. */
+function quietOf(lasting: readonly Reply[]): ReadonlyMap<SeatId, number> {
+  const quiet = new Map<SeatId, number>();
+  for (let at = 0; at < lasting.length; at += 2) {
+    const seat = SeatId.parse(textOf(lasting[at]));
+    quiet.set(seat, lifeMs.heartbeat - Math.max(0, numberOf(lasting[at + 1])));
+  }
+  return quiet;
 }
 
 function receiptOf(reply: readonly Reply[]): 'accepted' | 'fenced' | 'gone' {

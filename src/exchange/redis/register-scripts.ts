@@ -120,18 +120,29 @@ call('ZADD', queued, stamp(now() + ${lookAfterMs.first}), ARGV[1])
 return call('HINCRBY', status, 'attempt', 1)
 `);
 
-/** ARGV: run, epoch, news, state or nothing, then fields and values to set → outcome */
+/**
+ * KEYS own…: cur, wake, iterations. ARGV: run, epoch, news, state or nothing, end or nothing, then fields and values to set → outcome
+ * Whoever sits at a run hears from its desk that it is over, or else from here: a desk may not have lived to say so.
+ */
 export const report = script(`
 local state, since = unpack(call('HMGET', status, 'state', 'since'))
 if not state or over(state) then return 'late' end
 if tonumber(ARGV[2]) < tonumber(since or '0') then return 'fenced' end
 call('HSET', status, 'epoch', ARGV[2])
-for i = 5, #ARGV, 2 do call('HSET', status, ARGV[i], ARGV[i + 1]) end
+for i = 6, #ARGV, 2 do call('HSET', status, ARGV[i], ARGV[i + 1]) end
 record(ARGV[3])
 if ARGV[4] ~= '' then
   call('HSET', status, 'state', ARGV[4])
   if ARGV[4] == 'active' then call('HSETNX', status, 'startedAt', stamp(now())) end
-  if over(ARGV[4]) then finish(ARGV[1]) end
+  if over(ARGV[4]) then
+    finish(ARGV[1])
+    local cur, wake = KEYS[own + 1], KEYS[own + 2]
+    if call('HEXISTS', cur, 'sheet') == 1 and call('HSETNX', cur, 'end', ARGV[5]) == 1 then
+      call('HINCRBY', cur, 'stamp', 1)
+      call('XADD', wake, 'MAXLEN', 16, '*', 'k', '')
+      for i = own + 3, #KEYS do if KEYS[i] ~= epoch then call('PEXPIRE', KEYS[i], ${lifeMs.ended}) end end
+    end
+  end
 end
 return 'accepted'
 `);

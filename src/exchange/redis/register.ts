@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { SkewflowError } from '../../errors.ts';
-import { RunId } from '../../protocol.ts';
+import { RunEnd, RunId } from '../../protocol.ts';
 import { Bell } from '../bell.ts';
 import { shortened } from '../error-report.ts';
 import { decodeControl, encodeControl } from '../frames/control.ts';
@@ -98,8 +98,9 @@ export function redisRegister(link: Link, hints: Hints): Register {
     report: async (run, epoch, news) => {
       const sent = shortNews(news);
       const state = sent.kind === 'state' ? sent.state : '';
-      const args = [run, epoch, encodeControl(sent), state, ...fieldsOf(sent)];
-      const outcome = textOf(await link.run(scripts.report, recordOf(run), args));
+      const args = [run, epoch, encodeControl(sent), state, endOf(sent), ...fieldsOf(sent)];
+      const own = [keys.of(run, 'cur'), keys.of(run, 'wake'), ...keys.iteration(run)];
+      const outcome = textOf(await link.run(scripts.report, [...recordOf(run), ...own], args));
       return outcome === 'accepted' || outcome === 'fenced' ? outcome : 'late';
     },
     follow,
@@ -286,6 +287,14 @@ function fieldsOf(news: RunNews): readonly (Buffer | string)[] {
     case 'notice':
       return [];
   }
+}
+
+/** What those who sit at a run hear of news that it is over; nothing where it is not. */
+function endOf(news: RunNews): Buffer | string {
+  if (news.kind !== 'state') return '';
+  const { state, error } = news;
+  const end = RunEnd.safeParse(state === 'failed' ? { kind: state, error } : { kind: state });
+  return end.success ? encodeControl(end.data) : '';
 }
 
 function tooManyInputs(bytes: number): SkewflowError {

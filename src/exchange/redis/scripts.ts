@@ -179,19 +179,23 @@ forget()
 return { 'accepted', changed(), offers() }
 `);
 
-/** → frame, plan, end, joins, answers: of each, which leaves it was the first for, its frame, or where that lies and in how many pieces */
+/** ARGV: heartbeat prefix → frame, plan, end, joins, seats and how long their signs of life last still, answers: of each, which leaves it was the first for, its frame, or where that lies and in how many pieces */
 export const standing = script(`
 local state = call('HMGET', cur, 'frame', 'end')
-local sitting = {}
+local sitting, lasting = {}, {}
 for _, seat in ipairs(call('HKEYS', joins)) do
-  if held(seat) then sitting[#sitting + 1] = call('HGET', joins, seat) end
+  if held(seat) then
+    sitting[#sitting + 1] = call('HGET', joins, seat)
+    lasting[#lasting + 1] = seat
+    lasting[#lasting + 1] = call('PTTL', ARGV[1] .. seat)
+  end
 end
 local answers = {}
 local last = tonumber(call('HGET', cur, 'pSeq') or '0')
 for seq = tonumber(call('HGET', cur, 'pKept') or '0') + 1, last do
   add(answers, seq)
 end
-return { state[1], call('HGETALL', plan), state[2], sitting, answers }
+return { state[1], call('HGETALL', plan), state[2], sitting, lasting, answers }
 `);
 
 /** ARGV: desk, events seen, answers seen, bytes kept → outcome, stamp, events seen, events, answers seen, answers as in `standing`, how many are left */

@@ -98,6 +98,18 @@ describeWithRedis('the register', () => {
     expect((await here().status(order.run))?.state).toBe('done');
   });
 
+  it('tells whoever sits at a run that it is over where its desk did not live to', async () => {
+    const { exchange, register: mine } = await connect(redis, { prefix });
+    const order = orderOf('');
+    await mine.submit(order, null);
+    const charge = await mine.take(patience());
+    const desk = await exchange.open(sheetOf(order), 0);
+    const seat = await exchange.lease(patience());
+    const { stamp } = await seat.watch(-1, patience());
+    await mine.report(order.run, Math.max(charge.epoch, desk.epoch), state('done'));
+    expect((await seat.watch(stamp, patience())).end).toEqual({ kind: 'done' });
+  });
+
   it.each(['failed', 'cancelled'] as const)('starts a %s run anew', async (end) => {
     const order = orderOf('');
     await here().submit(order, null);
