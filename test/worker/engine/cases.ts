@@ -253,6 +253,14 @@ const shapes: Readonly<Record<string, ProblemText>> = {
     ],
     gradient: ['x', 'sigma'],
   },
+  'names that every object has': {
+    tracers: { valueOf: rowsOf(93, 5, 2) },
+    sets: { constructor: { toString: rowsOf(94, 3, 2) } },
+    params: { hasOwnProperty: 0.7 },
+    loss: 'mean(i, sum(j in constructor, sqdist(valueOf, toString[j]))) * hasOwnProperty',
+    values: { constructor: 'norm(valueOf)', isPrototypeOf: 'valueOf * hasOwnProperty' },
+    gradient: ['valueOf', 'toString', 'hasOwnProperty'],
+  },
   'only a gradient of tracers': {
     ...moved(attraction, 'rk4', {}),
     gradient: ['x'],
