@@ -74,18 +74,20 @@ function section(title: string, lines: readonly string[]): string {
 
 const marks: Readonly<Record<BlockKind, string>> = { dense: 'dense', diagonal: 'diagonal', zero: '·' };
 
+/** One row of a group; a set has its own name. */
+const groupNames: ReadonlyMap<string, string> = new Map([
+  ['tracers', 'tracer'],
+  ['sources', 'source'],
+  ['params', 'param'],
+  ['pairs', 'pair'],
+]);
+
 /** The block table, and one sentence a kind of block that is there. */
 export function jacobianText({ rows, columns, kinds }: Jacobian): readonly string[] {
   if (rows.length === 0) return ['nothing evolves'];
-  const groupName: Readonly<Record<string, string>> = {
-    tracers: 'tracer',
-    sources: 'source',
-    params: 'param',
-    pairs: 'pair',
-  };
   const table = [
     ['', ...columns.map((c) => c.field)],
-    ['', ...columns.map((c) => groupName[c.group] ?? c.group)],
+    ['', ...columns.map((c) => groupNames.get(c.group) ?? c.group)],
     ...rows.map((row, r) => [`${row.field}′`, ...(kinds[r] ?? []).map((k) => marks[k])]),
   ];
   const tracers = rows.filter((r) => r.group === 'tracers');

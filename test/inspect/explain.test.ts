@@ -2,13 +2,13 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createExample, explain, explainText, loadJob, run } from '../../src/index.ts';
+import { createExample, explain, explainText, type JobObject, loadJob, run } from '../../src/index.ts';
 import { evaluatorOn } from '../../src/inspect/evaluator.ts';
 import { takeRows } from '../../src/inspect/problem.ts';
 import { workOf } from '../../src/inspect/work.ts';
 import { openEngine } from '../../src/worker/engine/discover.ts';
 import { temporaryFolder } from '../arrays/folder.ts';
-import { jobs } from './jobs.ts';
+import { jobs, plain } from './jobs.ts';
 
 describe('the work explained is the work counted', () => {
   test.each(Object.keys(jobs))('%s', async (name) => {
@@ -81,6 +81,17 @@ describe('the text', () => {
     expect(explainText(await explain(jobs['weights between sources']!))).toMatch(
       /gradient of W is M² × 1 = 25 numbers/,
     );
+  });
+
+  test('takes a set with a name that every object has', async () => {
+    const sets = { constructor: { z: [[1, 0.3]] } };
+    const job: JobObject = {
+      ...plain,
+      sets,
+      loss: 'mean(i, sum(j in constructor, sqdist(x, z[j])))',
+      gradient: ['z'],
+    };
+    expect(explainText(await explain(job))).toContain('constructor');
   });
 
   test('can be had in parts', async () => {

@@ -119,8 +119,8 @@ function groupOf(
   const all = Object.entries(fields).map(([name, rows]): Field => ({ name, width: widthOf(rows) }));
   return {
     rows: Object.values(fields)[0]?.length ?? 0,
-    evolving: all.filter((f) => f.name in flow),
-    constant: all.filter((f) => !(f.name in flow)),
+    evolving: all.filter((f) => Object.hasOwn(flow, f.name)),
+    constant: all.filter((f) => !Object.hasOwn(flow, f.name)),
   };
 }
 

@@ -42,7 +42,9 @@ export function callKernel(site: Site, lane: Lane, context: Local, given: CallAr
     addresses: Readonly<Record<string, Code>>,
   ): readonly Code[] =>
     entries.flatMap((entry) => {
-      const address = addresses[nameOf(entry)];
+      const name = nameOf(entry);
+      // A plane has the name of an output, which may be `constructor`.
+      const address = Object.hasOwn(addresses, name) ? addresses[name] : undefined;
       return address === undefined ? [] : [put(entry.address, address)];
     });
   const { scalar } = lanes[lane];

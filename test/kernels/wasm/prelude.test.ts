@@ -146,6 +146,15 @@ describe.each(variants)('in $lane, fma $fma', (options) => {
     }
   });
 
+  it('a sine stays within [−1, 1], however large its argument', () => {
+    const large = Array.from({ length: 30 }, (_, k) => [3.3 * 10 ** (k + 6)]);
+    for (const op of ['sin', 'cos'] as const) {
+      const values = at(op, options, ...large);
+      expect(values.filter((v) => !(Math.abs(v) <= 1))).toEqual([]);
+      expect(at(op, options, [infinity], [-infinity], [nan])).toEqual([nan, nan, nan]);
+    }
+  });
+
   it('inverse sines beyond 1 are not numbers', () => {
     for (const op of ['asin', 'acos'] as const) {
       expect(at(op, options, [1.001], [-2])).toEqual([nan, nan]);

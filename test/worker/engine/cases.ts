@@ -243,6 +243,24 @@ const shapes: Readonly<Record<string, ProblemText>> = {
     ],
     gradient: ['q', 'goal'],
   },
+  'a loss that is flat in some of its sums': {
+    tracers: { x: rowsOf(92, 5, 2) },
+    params: { sigma: 0.7 },
+    loss: [
+      { value: 'floor(3 * sum(i, elem(x, 0)))' },
+      { value: 'log(mean(i, sqnorm(x))) * round(sum(i, sigma * sqnorm(x)))' },
+      { value: 'mean(i, sqdist(x, sigma))' },
+    ],
+    gradient: ['x', 'sigma'],
+  },
+  'names that every object has': {
+    tracers: { valueOf: rowsOf(93, 5, 2) },
+    sets: { constructor: { toString: rowsOf(94, 3, 2) } },
+    params: { hasOwnProperty: 0.7 },
+    loss: 'mean(i, sum(j in constructor, sqdist(valueOf, toString[j]))) * hasOwnProperty',
+    values: { constructor: 'norm(valueOf)', isPrototypeOf: 'valueOf * hasOwnProperty' },
+    gradient: ['valueOf', 'toString', 'hasOwnProperty'],
+  },
   'only a gradient of tracers': {
     ...moved(attraction, 'rk4', {}),
     gradient: ['x'],

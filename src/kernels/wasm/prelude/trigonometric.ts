@@ -26,7 +26,9 @@ function reduced(
   const quadrant = e.keep(e.madd(x, e.real(2 / Math.PI), rounder));
   const j = e.keep(e.sub(quadrant, rounder));
   const [a, b, c] = halfPi[e.lane];
-  const r = e.keep(e.nmadd(j, e.real(c), e.nmadd(j, e.real(b), e.nmadd(j, e.real(a), x))));
+  const rest = e.nmadd(j, e.real(c), e.nmadd(j, e.real(b), e.nmadd(j, e.real(a), x)));
+  // Where x has no fraction left, neither has j, and the rest is anything: a sine stays a sine. A NaN stays one.
+  const r = e.keep(e.pmax(e.pmin(rest, e.real(1)), e.real(-1)));
   const z = e.keep(e.mul(r, r));
   // sin r = r + r³ S(r²), cos r = 1 − r²/2 + r⁴ C(r²)
   const sine = e.keep(e.madd(e.mul(e.polynomial(z, polynomials.sin[e.lane]), z), r, r));
@@ -49,7 +51,7 @@ function sineOf(e: Lanes, sine: Value, cosine: Value, quadrant: Value): Value {
 /**
  * sin x. Absolute error ≤ 1.6 u for |x| ≤ 1e4 (f32) or 1e6 (f64), u being the lane's unit roundoff; relative error
  * ≤ 2 ulp but next to a zero, where in f32 it is ≤ 14 ulp for |x| ≤ 100. Further out accuracy is lost, and beyond
- * 2^(fraction − 2) all meaning. NaN and ±∞ give NaN.
+ * 2^(fraction − 2) all meaning: it is some number in [−1, 1]. NaN and ±∞ give NaN.
  */
 export function sin(e: Lanes, x: Value): Value {
   const { sine, cosine, quadrant } = reduced(e, x);

@@ -23,7 +23,7 @@ import { sweepBackward } from './sweep.ts';
 export function evaluateSourcesLeaf(context: Context, request: Evaluation): Partial {
   const { program, grid } = context;
   let loss = 0;
-  const seeds = new Float64Array(grid.sums).fill(1);
+  const seeds = linearSeeds(context);
   const cotangents = noCotangents(context.given.params.length);
   for (const [index, term] of program.terms.entries()) {
     if (term.scalar === null) continue;
@@ -54,6 +54,16 @@ export function evaluateSourcesLeaf(context: Context, request: Evaluation): Part
     seeds: program.phases === 2 && request.want === 'sums' ? seeds : null,
     sourceStates: final || trajectory.length > 0 ? statesOf(context, trajectory) : null,
   };
+}
+
+/** ∂h/∂S before any h is evaluated: 1 for linear terms. Others begin at 0, where what is flat in its sums stays. */
+function linearSeeds({ program, grid }: Context): Float64Array {
+  const seeds = new Float64Array(grid.sums).fill(1);
+  for (const [index, { rows }] of program.terms.entries()) {
+    if (rows === null || rows.linear) continue;
+    for (const { sum } of grid.terms[index] ?? []) seeds.fill(0, sum, sum + rows.by.length);
+  }
+  return seeds;
 }
 
 /** h at one of a term's points, or its transpose with the point's weight as cotangent. */
