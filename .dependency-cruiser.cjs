@@ -118,7 +118,7 @@ module.exports = {
       file('config'),
       file('log'),
     ]),
-    only(file('examples'), []),
+    only(file('examples'), [room('arrays')]),
     {
       name: 'cli-uses-the-public-api',
       comment: 'a command has no logic of its own: argv → index.ts → text',

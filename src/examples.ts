@@ -2,6 +2,7 @@
 import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { makeFolder, refuseNameless } from './arrays/make-folder.ts';
 import { codeOf, SkewflowError, unwritable } from './errors.ts';
 
 /** An example that comes with the package. */
@@ -77,6 +78,7 @@ export async function createExample(name: string, folder: string): Promise<Creat
     const names = known.map((example) => example.name).join(', ');
     throw new SkewflowError('UsageError', `no example is named \`${name}\`: there are ${names}`);
   }
+  refuseNameless(folder, 'new');
   const target = resolve(folder);
   if (await exists(target)) {
     throw new SkewflowError('UsageError', `${folder} exists: choose another folder`);
@@ -84,7 +86,7 @@ export async function createExample(name: string, folder: string): Promise<Creat
   const refuse = (cause: unknown): never => {
     throw unwritable(folder, cause);
   };
-  await mkdir(dirname(target), { recursive: true }).catch(refuse);
+  await makeFolder(dirname(target)).catch(refuse);
   const draft = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
   try {
     await mkdir(draft).catch(refuse);

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
+import { makeFolder, refuseNameless } from './arrays/make-folder.ts';
 import type { Reach } from './arrays/reach.ts';
 import { checkpointsOf } from './checkpoints.ts';
 import { readConfig } from './config.ts';
@@ -13,7 +14,7 @@ import type { Course } from './coordinator/course.ts';
 import type { HistoryRow } from './coordinator/descent.ts';
 import { type RunSummary, sharedResults, summaryOf } from './coordinator/outcome.ts';
 import { rowsWanted, type Tensors } from './coordinator/result.ts';
-import { SkewflowError } from './errors.ts';
+import { SkewflowError, unwritable } from './errors.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import { inProcessExchange } from './exchange/in-process.ts';
 import { admissionOf, defaultAdmission, refuseBeyond } from './job/admission.ts';
@@ -274,11 +275,12 @@ interface Meeting extends MeetingPlace {
   readonly part: Part;
 }
 
-/** @throws UsageError for a part that is none, or that would have nothing to do */
+/** @throws UsageError for a part that is none or would have nothing to do, and for a folder without a name */
 function meetingOf(
   { job, shards }: Prepared,
   { index, count, meet }: NonNullable<Settings['part']>,
 ): Meeting {
+  refuseNameless(meet, '`meet`');
   if (!Number.isInteger(index) || !Number.isInteger(count) || index < 0 || index >= count)
     throw new SkewflowError('UsageError', `part ${index} of ${count}: the first is 0, the last ${count - 1}`);
   if (count > shards.length)
@@ -288,6 +290,9 @@ function meetingOf(
 
 async function partExchange(jobDigest: string, shards: number, { folder, part }: Meeting): Promise<Exchange> {
   const { folderExchange } = await import('./exchange/folder.ts');
+  await makeFolder(folder).catch((cause: unknown) => {
+    throw unwritable(folder, cause);
+  });
   const isOwn = (leaf: LeafName): boolean => isOwnLeaf(part, shards, leaf);
   return folderExchange({ folder, jobDigest, isOwn, parts: part.count });
 }

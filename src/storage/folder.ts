@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { copyFile, link, mkdir, readdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
+import { makeFolder } from '../arrays/make-folder.ts';
 import { partialSuffix, writeWhole } from '../arrays/whole-file.ts';
 import { codeOf, SkewflowError } from '../errors.ts';
 import { copyIn } from './copy-in.ts';
@@ -141,7 +142,7 @@ const shared: ReadonlyMap<number, string> = new Map([
 ]);
 
 async function nodeLocal(folder: string): Promise<string | null> {
-  await mkdir(folder, { recursive: true }).catch(refuse(folder));
+  await makeFolder(folder).catch(refuse(folder));
   const { type } = await statfs(folder);
   return shared.has(Number(type)) ? null : 'it is on a file system of this machine';
 }

@@ -99,7 +99,7 @@ export async function openRoot(text: string, s3: S3Settings = noS3): Promise<Roo
 }
 
 function folderNamed(text: string): string {
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//iu.exec(text)?.[1]?.toLowerCase();
+  const scheme = /^([a-z][a-z0-9+.-]+):/iu.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined && text !== '') return resolve(text);
   if (scheme === 'file') {
     try {
