@@ -21,6 +21,7 @@ import { openOptimization } from '../optimization.ts';
 import { jobOfOrder, type SubmittedReach } from '../order.ts';
 import type { Prepared } from '../prepare.ts';
 import type { RowsWanted } from '../protocol.ts';
+import { refuseWithoutRoomIn } from '../room-for-results.ts';
 import { rowArrays } from '../row-arrays.ts';
 import { checkpointsOf } from '../storage/checkpoints.ts';
 import { runKeys } from '../storage/keys.ts';
@@ -107,9 +108,12 @@ async function carried(
   const { root, exchange } = means;
   const clock = new Clock();
   await using open = await opened(() => jobOfOrder(order, { root, ...means.reach }));
-  const prepared = await prepareAside(open.job, AbortSignal.any([cancelled, leave]));
+  const unwanted = AbortSignal.any([cancelled, leave]);
+  const prepared = await prepareAside(open.job, unwanted);
   const { job, program, grid, times, shards } = prepared;
-  refuseBeyond(admissionOf(job, grid.times.length - 1), means.admission);
+  const admission = admissionOf(job, grid.times.length - 1);
+  refuseBeyond(admission, means.admission);
+  await inRoom(() => refuseWithoutRoomIn(root, order.run, admission.resultBytes), story, unwanted);
 
   const wanted = rowsWanted(job.system, job.output, grid);
   const checkpoints = checkpointsOf<Checkpoint>(root, runKeys(order.run).checkpoints, (key) =>

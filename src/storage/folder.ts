@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { copyFile, link, mkdir, readdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
+import { freeBytes } from '../arrays/free-bytes.ts';
 import { makeFolder } from '../arrays/make-folder.ts';
 import { partialSuffix, writeWhole } from '../arrays/whole-file.ts';
 import { codeOf, SkewflowError } from '../errors.ts';
@@ -22,6 +23,7 @@ export async function openFolder(folder: string, url: string): Promise<FolderRoo
     kind: 'folder',
     url,
     nodeLocal: await nodeLocal(folder),
+    freeBytes: () => freeBytes(folder),
     read: (key) => orNull(readFile(pathOf(key)), key),
     write: (key, bytes) => attempt(pathOf(key), () => writeWhole(pathOf(key), bytes)),
     claim: (key, text) => attempt(pathOf(key), () => claim(pathOf(key), text)),
