@@ -181,7 +181,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   tell({ phase: 'writing', iteration: evaluated.iterations, blocksDone: 0, blocksTotal: 0 });
   const shared = sharedResults(prepared, wanted, evaluated, optimization);
   const summarise = (): RunSummary => {
-    const timings = { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() };
+    const timings = { prepare: prepareSeconds, wait: 0, evaluate: evaluateSeconds, write: clock.lap() };
     return summaryOf(prepared, evaluated, shared, optimization, {
       seconds: clock.seconds(),
       timings,

@@ -56,9 +56,18 @@ describeWithRedis('the commands of a fleet', () => {
     expect((await readdir(join(fleet.folder, 'all'))).length).toBe(4);
     for (const id of ids) expect(await fleet.file('all', `small-${id}`, 'gradient.npz')).toBeTruthy();
 
+    const { seconds, timings } = JSON.parse(
+      (await fleet.file('all', `small-${ids[0]}`, 'result.json')).toString(),
+    ) as { seconds: number; timings: Record<'evaluate' | 'prepare' | 'wait' | 'write', number> };
+    expect(timings.wait).toBeGreaterThan(0);
+    expect(timings.prepare + timings.wait + timings.evaluate + timings.write).toBeCloseTo(seconds, 1);
+
     await rm(join(fleet.folder, 'all', `small-${ids[1]}`), { recursive: true });
     const completed = await fleet.run('fetch', '--batch', batch, '--out', 'all');
-    expect(completed).toMatchObject({ code: 0, stderr: expect.stringMatching(/^2 of 3 were there and are kept/) });
+    expect(completed).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^2 of 3 were there and are kept/),
+    });
     expect(await fleet.file('all', `small-${ids[1]}`, 'gradient.npz')).toBeTruthy();
 
     const listed = await fleet.run('ls', '--json', '--batch', batch);

@@ -131,6 +131,7 @@ async function carried(
     seconds: () => clock.seconds(),
   });
   const prepareSeconds = clock.lap();
+  let waitSeconds: number | null = null;
 
   story.state('active');
   const reporter = new Reporter(story);
@@ -162,7 +163,12 @@ async function carried(
       const summarise = (): RunSummary =>
         summaryOf(prepared, evaluated, shared, optimization, {
           seconds: clock.seconds(),
-          timings: { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() },
+          timings: {
+            prepare: prepareSeconds,
+            wait: waitSeconds ?? 0,
+            evaluate: evaluateSeconds,
+            write: clock.lap(),
+          },
         });
       await inRoom(() => results(root, order.run, prepared, { wanted, shared, summarise }), story, leave);
       await spool.close(order.run, 'done', null);
@@ -177,6 +183,7 @@ async function carried(
     onTimed: (timing) => meter.timed(timing),
     onNotice: (line) => {
       const { level, text, notice } = line;
+      if (notice.code === 'JOINED') waitSeconds ??= clock.lap();
       meter.noticed(line);
       reporter.noticed(notice);
       story.noted(level, notice.code, text);
