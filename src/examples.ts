@@ -29,8 +29,6 @@ const shelf = fileURLToPath(new URL('../examples/', import.meta.url));
 /** Code that the pictures and makers of all examples share; copied beside them. */
 const shared = 'lib';
 
-/** What is copied as it is. */
-const texts = ['README.md', 'job.yaml'];
 /** Scripts: `make.js` exports make(folder), which writes the job's data; `picture.js` draws the result. */
 const scripts = ['make.js', 'picture.js'];
 
@@ -90,7 +88,8 @@ export async function createExample(name: string, folder: string): Promise<Creat
   const draft = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
   try {
     await mkdir(draft).catch(refuse);
-    for (const file of texts) await cp(join(shelf, name, file), join(draft, file));
+    await cp(join(shelf, name, 'job.yaml'), join(draft, 'job.yaml'));
+    await copyReadme(name, draft);
     await copyScripts(name, draft);
     await makeData(draft);
     await rename(draft, target);
@@ -100,6 +99,15 @@ export async function createExample(name: string, folder: string): Promise<Creat
   }
   const files = (await readdir(target)).sort();
   return { folder, files, job: join(folder, 'job.yaml') };
+}
+
+/** What to do with the folder, without what is only said and found in a checkout. */
+async function copyReadme(name: string, draft: string): Promise<void> {
+  const text = await readFile(join(shelf, name, 'README.md'), 'utf8');
+  const alone = text
+    .replaceAll(/\[([^\]]+)\]\(\.\.\/[^)]+\)/gu, '$1')
+    .replaceAll(/ +# or, from a checkout: .*$/gmu, '');
+  await writeFile(join(draft, 'README.md'), alone);
 }
 
 /** The scripts with the code they share, so that they run wherever the folder is. */

@@ -14,7 +14,7 @@ import type { Course } from './coordinator/course.ts';
 import type { HistoryRow } from './coordinator/descent.ts';
 import { type RunSummary, sharedResults, summaryOf } from './coordinator/outcome.ts';
 import { rowsWanted, type Tensors } from './coordinator/result.ts';
-import { SkewflowError, unwritable } from './errors.ts';
+import { isSkewflowError, SkewflowError, unwritable } from './errors.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import { inProcessExchange } from './exchange/in-process.ts';
 import { admissionOf, defaultAdmission, refuseBeyond } from './job/admission.ts';
@@ -83,7 +83,8 @@ export interface RunOptions {
   /** Told what the choice of devices leaves to be desired, a sentence. Default: nobody. */
   readonly onWarning?: (sentence: string) => void;
   /**
-   * Aborting stops the run: `run` rejects with AbortedError, and no folder is left but the checkpoints of an optimisation.
+   * Aborting stops the run: `run` rejects with AbortedError, whose `cause` is the signal's reason, and no folder is left but the
+   * checkpoints of an optimisation.
    */
   readonly signal?: AbortSignal;
 }
@@ -174,7 +175,7 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const open = opening(optimization.numericsBefore, classes, settings.allowMixed);
   const work = { prepared, wanted, course, rows: place.rows, meeting, open };
   const evaluated = await evaluate(work, settings, tell).catch((error: unknown) => {
-    throw withOwnRowAdvice(optimization.explain(error), job.system);
+    throw withOwnRowAdvice(optimization.explain(withReason(error, settings.signal)), job.system);
   });
   const evaluateSeconds = clock.lap();
 
@@ -369,6 +370,12 @@ function refuseAborted(signal: AbortSignal): void {
   if (signal.aborted) {
     throw new SkewflowError('AbortedError', 'the run was aborted', {}, { cause: signal.reason });
   }
+}
+
+/** A run that was stopped, with what its caller stopped it for. */
+function withReason(error: unknown, signal: AbortSignal): unknown {
+  if (!signal.aborted || !isSkewflowError(error, 'AbortedError') || error.cause !== undefined) return error;
+  return new SkewflowError('AbortedError', error.message, error.details, { cause: signal.reason });
 }
 
 /** Seconds since the start, and since the last lap. */
