@@ -2,6 +2,7 @@
 import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { makeFolder, refuseNameless } from './arrays/make-folder.ts';
 import { codeOf, SkewflowError, unwritable } from './errors.ts';
 
 /** An example that comes with the package. */
@@ -28,8 +29,6 @@ const shelf = fileURLToPath(new URL('../examples/', import.meta.url));
 /** Code that the pictures and makers of all examples share; copied beside them. */
 const shared = 'lib';
 
-/** What is copied as it is. */
-const texts = ['README.md', 'job.yaml'];
 /** Scripts: `make.js` exports make(folder), which writes the job's data; `picture.js` draws the result. */
 const scripts = ['make.js', 'picture.js'];
 
@@ -77,6 +76,7 @@ export async function createExample(name: string, folder: string): Promise<Creat
     const names = known.map((example) => example.name).join(', ');
     throw new SkewflowError('UsageError', `no example is named \`${name}\`: there are ${names}`);
   }
+  refuseNameless(folder, 'new');
   const target = resolve(folder);
   if (await exists(target)) {
     throw new SkewflowError('UsageError', `${folder} exists: choose another folder`);
@@ -84,11 +84,12 @@ export async function createExample(name: string, folder: string): Promise<Creat
   const refuse = (cause: unknown): never => {
     throw unwritable(folder, cause);
   };
-  await mkdir(dirname(target), { recursive: true }).catch(refuse);
+  await makeFolder(dirname(target)).catch(refuse);
   const draft = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
   try {
     await mkdir(draft).catch(refuse);
-    for (const file of texts) await cp(join(shelf, name, file), join(draft, file));
+    await cp(join(shelf, name, 'job.yaml'), join(draft, 'job.yaml'));
+    await copyReadme(name, draft);
     await copyScripts(name, draft);
     await makeData(draft);
     await rename(draft, target);
@@ -98,6 +99,15 @@ export async function createExample(name: string, folder: string): Promise<Creat
   }
   const files = (await readdir(target)).sort();
   return { folder, files, job: join(folder, 'job.yaml') };
+}
+
+/** What to do with the folder, without what is only said and found in a checkout. */
+async function copyReadme(name: string, draft: string): Promise<void> {
+  const text = await readFile(join(shelf, name, 'README.md'), 'utf8');
+  const alone = text
+    .replaceAll(/\[([^\]]+)\]\(\.\.\/[^)]+\)/gu, '$1')
+    .replaceAll(/ +# or, from a checkout: .*$/gmu, '');
+  await writeFile(join(draft, 'README.md'), alone);
 }
 
 /** The scripts with the code they share, so that they run wherever the folder is. */

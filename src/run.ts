@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
+import { makeFolder, refuseNameless } from './arrays/make-folder.ts';
 import type { Reach } from './arrays/reach.ts';
 import { checkpointsOf } from './checkpoints.ts';
 import { readConfig } from './config.ts';
@@ -13,7 +14,7 @@ import type { Course } from './coordinator/course.ts';
 import type { HistoryRow } from './coordinator/descent.ts';
 import { type RunSummary, sharedResults, summaryOf } from './coordinator/outcome.ts';
 import { rowsWanted, type Tensors } from './coordinator/result.ts';
-import { SkewflowError } from './errors.ts';
+import { isSkewflowError, SkewflowError, unwritable } from './errors.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import { inProcessExchange } from './exchange/in-process.ts';
 import { admissionOf, defaultAdmission, refuseBeyond } from './job/admission.ts';
@@ -82,7 +83,8 @@ export interface RunOptions {
   /** Told what the choice of devices leaves to be desired, a sentence. Default: nobody. */
   readonly onWarning?: (sentence: string) => void;
   /**
-   * Aborting stops the run: `run` rejects with AbortedError, and no folder is left but the checkpoints of an optimisation.
+   * Aborting stops the run: `run` rejects with AbortedError, whose `cause` is the signal's reason, and no folder is left but the
+   * checkpoints of an optimisation.
    */
   readonly signal?: AbortSignal;
 }
@@ -173,14 +175,14 @@ export async function run(what: JobObject | string, options: RunOptions = {}): P
   const open = opening(optimization.numericsBefore, classes, settings.allowMixed);
   const work = { prepared, wanted, course, rows: place.rows, meeting, open };
   const evaluated = await evaluate(work, settings, tell).catch((error: unknown) => {
-    throw withOwnRowAdvice(optimization.explain(error), job.system);
+    throw withOwnRowAdvice(optimization.explain(withReason(error, settings.signal)), job.system);
   });
   const evaluateSeconds = clock.lap();
 
   tell({ phase: 'writing', iteration: evaluated.iterations, blocksDone: 0, blocksTotal: 0 });
   const shared = sharedResults(prepared, wanted, evaluated, optimization);
   const summarise = (): RunSummary => {
-    const timings = { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() };
+    const timings = { prepare: prepareSeconds, wait: 0, evaluate: evaluateSeconds, write: clock.lap() };
     return summaryOf(prepared, evaluated, shared, optimization, {
       seconds: clock.seconds(),
       timings,
@@ -274,11 +276,12 @@ interface Meeting extends MeetingPlace {
   readonly part: Part;
 }
 
-/** @throws UsageError for a part that is none, or that would have nothing to do */
+/** @throws UsageError for a part that is none or would have nothing to do, and for a folder without a name */
 function meetingOf(
   { job, shards }: Prepared,
   { index, count, meet }: NonNullable<Settings['part']>,
 ): Meeting {
+  refuseNameless(meet, '`meet`');
   if (!Number.isInteger(index) || !Number.isInteger(count) || index < 0 || index >= count)
     throw new SkewflowError('UsageError', `part ${index} of ${count}: the first is 0, the last ${count - 1}`);
   if (count > shards.length)
@@ -288,6 +291,9 @@ function meetingOf(
 
 async function partExchange(jobDigest: string, shards: number, { folder, part }: Meeting): Promise<Exchange> {
   const { folderExchange } = await import('./exchange/folder.ts');
+  await makeFolder(folder).catch((cause: unknown) => {
+    throw unwritable(folder, cause);
+  });
   const isOwn = (leaf: LeafName): boolean => isOwnLeaf(part, shards, leaf);
   return folderExchange({ folder, jobDigest, isOwn, parts: part.count });
 }
@@ -364,6 +370,12 @@ function refuseAborted(signal: AbortSignal): void {
   if (signal.aborted) {
     throw new SkewflowError('AbortedError', 'the run was aborted', {}, { cause: signal.reason });
   }
+}
+
+/** A run that was stopped, with what its caller stopped it for. */
+function withReason(error: unknown, signal: AbortSignal): unknown {
+  if (!signal.aborted || !isSkewflowError(error, 'AbortedError') || error.cause !== undefined) return error;
+  return new SkewflowError('AbortedError', error.message, error.details, { cause: signal.reason });
 }
 
 /** Seconds since the start, and since the last lap. */

@@ -1,5 +1,5 @@
 /** What the commands of a fleet print and exit with; a Redis that is away; a Redis that forgets. */
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { built } from './cli/skewflow.ts';
@@ -55,6 +55,20 @@ describeWithRedis('the commands of a fleet', () => {
     expect(losses).toEqual(new Map(['0.5', '0.7', '0.9'].map((sigma, n) => [sigma, String(runs[n]?.loss)])));
     expect((await readdir(join(fleet.folder, 'all'))).length).toBe(4);
     for (const id of ids) expect(await fleet.file('all', `small-${id}`, 'gradient.npz')).toBeTruthy();
+
+    const { seconds, timings } = JSON.parse(
+      (await fleet.file('all', `small-${ids[0]}`, 'result.json')).toString(),
+    ) as { seconds: number; timings: Record<'evaluate' | 'prepare' | 'wait' | 'write', number> };
+    expect(timings.wait).toBeGreaterThan(0);
+    expect(timings.prepare + timings.wait + timings.evaluate + timings.write).toBeCloseTo(seconds, 1);
+
+    await rm(join(fleet.folder, 'all', `small-${ids[1]}`), { recursive: true });
+    const completed = await fleet.run('fetch', '--batch', batch, '--out', 'all');
+    expect(completed).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^2 of 3 were there and are kept/),
+    });
+    expect(await fleet.file('all', `small-${ids[1]}`, 'gradient.npz')).toBeTruthy();
 
     const listed = await fleet.run('ls', '--json', '--batch', batch);
     expect((JSON.parse(listed.stdout) as { id: string }[]).map(({ id }) => id).sort()).toEqual(

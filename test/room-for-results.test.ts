@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { explain, type JobObject, run } from '../src/index.ts';
-import { refuseWithoutRoom } from '../src/room-for-results.ts';
+import { refuseWithoutRoom, refuseWithoutRoomIn } from '../src/room-for-results.ts';
+import { isFull } from '../src/storage/room.ts';
 
 const out = { target: join(tmpdir(), 'skewflow-no-such', 'deep', 'out'), force: false, s3: {} as never };
 
@@ -26,6 +27,22 @@ describe('room for the results', () => {
   test('is not asked of a bucket', async () => {
     await refuseWithoutRoom({ precision: 'f32' }, 2n ** 62n, { ...out, target: 's3://results/a' }, 1);
   });
+});
+
+test('room for a run of a fleet is looked for in its root, may be waited for, and is not asked of one that has begun', async () => {
+  const root = (has: boolean, free: number | null) => ({
+    url: 'file:///shared',
+    has: async () => has,
+    freeBytes: async () => free,
+  });
+  const run = '0123456789abcdef0123';
+  await refuseWithoutRoomIn(root(false, 100), run, 100n);
+  await refuseWithoutRoomIn(root(true, 3), run, 100n);
+  await refuseWithoutRoomIn(root(false, null), run, 2n ** 62n);
+  const refused = await refuseWithoutRoomIn(root(false, 99), run, 100n).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ tag: 'MemoryError', details: { needed: 100, available: 99 } });
+  expect(String(refused)).toMatch(/100 B, and 99 B are free in file:\/\/\/shared: .*make room there/);
+  expect(isFull(refused)).toBe(true);
 });
 
 describe('a job that is absurdly large', () => {

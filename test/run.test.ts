@@ -318,10 +318,11 @@ describe('run into a folder', () => {
   it('leaves nothing when it is aborted', async () => {
     const stop = new AbortController();
     const onProgress = (event: ProgressEvent): void => {
-      if (event.phase === 'sums') stop.abort();
+      if (event.phase === 'sums') stop.abort('for lunch');
     };
     await expect(run(saved, into({ signal: stop.signal, onProgress }))).rejects.toMatchObject({
       tag: 'AbortedError',
+      cause: 'for lunch',
     });
     expect(await readdir(place)).toEqual([]);
   });

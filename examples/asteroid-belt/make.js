@@ -6,6 +6,7 @@
  * Asteroids: uniform in semi-major axis 2.0–3.4 au, Rayleigh-distributed eccentricity (mode 0.1) and inclination (mode 6°), random angles.
  */
 import { join } from 'node:path';
+import { isCalled } from '../lib/called.js';
 import { writeNpz } from '../lib/npy.js';
 import { random } from '../lib/random.js';
 
@@ -107,5 +108,5 @@ export function make(folder, count = 100_000) {
   });
 }
 
-if (process.argv[1] === import.meta.filename)
+if (isCalled(import.meta.filename))
   make(process.argv[2] ?? import.meta.dirname, Number(process.argv[3] ?? 100_000));

@@ -1,5 +1,6 @@
 /** Draws the spread of the belt and who causes it: node picture.js [OUT] [PICTURE]. */
 import { join } from 'node:path';
+import { isCalled } from '../lib/called.js';
 import { readNpy, readNpz } from '../lib/npy.js';
 import { colour, plot } from '../lib/svg.js';
 import { bodies } from './make.js';
@@ -55,7 +56,7 @@ export function picture(out, path) {
   view.save(path);
 }
 
-if (process.argv[1] === import.meta.filename) {
+if (isCalled(import.meta.filename)) {
   picture(
     process.argv[2] ?? join(import.meta.dirname, 'asteroid-belt-out'),
     process.argv[3] ?? join(import.meta.dirname, 'picture.svg'),

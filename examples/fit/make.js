@@ -1,5 +1,6 @@
 /** Makes the circle on its grid, the clover and the control points: node make.js [FOLDER]. */
 import { join } from 'node:path';
+import { isCalled } from '../lib/called.js';
 import { writeNpy } from '../lib/npy.js';
 import { random } from '../lib/random.js';
 
@@ -34,4 +35,4 @@ export function make(folder) {
   writeNpy(join(folder, 'on_curve.npy'), weights, [points.length]);
 }
 
-if (process.argv[1] === import.meta.filename) make(process.argv[2] ?? import.meta.dirname);
+if (isCalled(import.meta.filename)) make(process.argv[2] ?? import.meta.dirname);

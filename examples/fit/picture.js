@@ -1,5 +1,6 @@
 /** Draws the circle before and after, on its grid: node picture.js [OUT] [PICTURE] [FOLDER of the data]. */
 import { join } from 'node:path';
+import { isCalled } from '../lib/called.js';
 import { readNpy, readNpz } from '../lib/npy.js';
 import { plot } from '../lib/svg.js';
 
@@ -40,7 +41,7 @@ export function picture(out, path, folder = import.meta.dirname) {
 const rowsOf = ({ data, shape }) =>
   Array.from({ length: shape[0] }, (_, n) => [data[2 * n], data[2 * n + 1]]);
 
-if (process.argv[1] === import.meta.filename) {
+if (isCalled(import.meta.filename)) {
   picture(
     process.argv[2] ?? join(import.meta.dirname, 'fit-out'),
     process.argv[3] ?? join(import.meta.dirname, 'picture.svg'),

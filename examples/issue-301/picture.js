@@ -1,5 +1,6 @@
 /** Draws what the job computed: node picture.js [OUT] [PICTURE] (default: out, picture.svg beside this file). */
 import { join } from 'node:path';
+import { isCalled } from '../lib/called.js';
 import { readNpy, readNpz } from '../lib/npy.js';
 import { colour, plot } from '../lib/svg.js';
 
@@ -44,7 +45,7 @@ export function picture(out, path) {
   view.save(path);
 }
 
-if (process.argv[1] === import.meta.filename) {
+if (isCalled(import.meta.filename)) {
   picture(
     process.argv[2] ?? join(import.meta.dirname, 'issue-301-out'),
     process.argv[3] ?? join(import.meta.dirname, 'picture.svg'),

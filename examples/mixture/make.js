@@ -1,5 +1,6 @@
 /** Makes points.npy (30 000 points around a ring and three clusters) and means.npy (a 7 × 7 grid): node make.js [FOLDER]. */
 import { join } from 'node:path';
+import { isCalled } from '../lib/called.js';
 import { writeNpy } from '../lib/npy.js';
 import { random } from '../lib/random.js';
 
@@ -31,4 +32,4 @@ export function make(folder) {
   writeNpy(join(folder, 'means.npy'), means, [49, 2]);
 }
 
-if (process.argv[1] === import.meta.filename) make(process.argv[2] ?? import.meta.dirname);
+if (isCalled(import.meta.filename)) make(process.argv[2] ?? import.meta.dirname);

@@ -1,5 +1,6 @@
 /** Draws the points, the components and where each wants to go: node picture.js [OUT] [PICTURE] [FOLDER of the data]. */
 import { join } from 'node:path';
+import { isCalled } from '../lib/called.js';
 import { readNpy, readNpz } from '../lib/npy.js';
 import { colour, plot } from '../lib/svg.js';
 
@@ -45,7 +46,7 @@ export function picture(out, path, folder = import.meta.dirname) {
   view.save(path);
 }
 
-if (process.argv[1] === import.meta.filename) {
+if (isCalled(import.meta.filename)) {
   picture(
     process.argv[2] ?? join(import.meta.dirname, 'mixture-out'),
     process.argv[3] ?? join(import.meta.dirname, 'picture.svg'),

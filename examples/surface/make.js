@@ -4,6 +4,7 @@
  * goes most of the way and the gradient says what is left).
  */
 import { join } from 'node:path';
+import { isCalled } from '../lib/called.js';
 import { writeNpy } from '../lib/npy.js';
 
 const sigma = 0.6; // of job.yaml
@@ -67,4 +68,4 @@ export function make(folder) {
   save('momenta', p);
 }
 
-if (process.argv[1] === import.meta.filename) make(process.argv[2] ?? import.meta.dirname);
+if (isCalled(import.meta.filename)) make(process.argv[2] ?? import.meta.dirname);

@@ -1,5 +1,6 @@
 /** Draws the carried surface and what the gradient would still change: node picture.js [OUT] [PICTURE] [FOLDER of the data]. */
 import { join } from 'node:path';
+import { isCalled } from '../lib/called.js';
 import { readNpy, readNpz } from '../lib/npy.js';
 import { colour, plot } from '../lib/svg.js';
 
@@ -49,7 +50,7 @@ export function picture(out, path, folder = import.meta.dirname) {
   view.save(path);
 }
 
-if (process.argv[1] === import.meta.filename) {
+if (isCalled(import.meta.filename)) {
   picture(
     process.argv[2] ?? join(import.meta.dirname, 'surface-out'),
     process.argv[3] ?? join(import.meta.dirname, 'picture.svg'),

@@ -17,8 +17,8 @@ interface Survey {
 }
 
 /**
- * A table of numbers, separated by commas. A first line with a word in it is a header; empty lines and lines that begin
- * with `#` are skipped.
+ * A table of numbers, separated by commas. A first line of words is a header; empty lines and lines that begin with `#` are
+ * skipped.
  *
  * The file is read through once when it is opened, so that every mistake is found before any work is done; afterwards
  * ranges of rows are read from the nearest checkpoint.
@@ -62,8 +62,7 @@ async function survey(path: string, label: string): Promise<Survey> {
   let width = 0;
   let next = 0;
   for await (const { fields, end } of records(path, label, 0)) {
-    const header =
-      rows === 0 && width === 0 && fields.some((field) => parseNumber(field) === null && field !== '');
+    const header = rows === 0 && width === 0 && isHeader(fields);
     width ||= fields.length;
     if (!header) {
       for (const [column, text] of fields.entries()) numberOf(text, rows, column, label);
@@ -83,6 +82,12 @@ async function survey(path: string, label: string): Promise<Survey> {
     next = end;
   }
   return { rows, width: Math.max(1, width), checkpoints };
+}
+
+/** Words and no number: a line with both is a row with a mistake in it, and no row is ever left out for one. */
+function isHeader(fields: readonly string[]): boolean {
+  const words = fields.filter((field) => field !== '');
+  return words.length > 0 && words.every((word) => !/^[+-]?\.?\d/u.test(word) && parseNumber(word) === null);
 }
 
 /** The records from byte `start` on: their fields, and the byte after each. */

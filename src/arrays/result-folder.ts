@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { codeOf, SkewflowError, unwritable } from '../errors.ts';
+import { makeFolder, refuseNameless } from './make-folder.ts';
 import { copyOver, resultFile } from './publish.ts';
 import { syncFolder } from './whole-file.ts';
 
@@ -25,17 +26,18 @@ export interface ResultFolder extends AsyncDisposable {
  *
  * @param force - whether an existing folder is replaced, at the final rename
  * @param renameFolder - the system's rename
- * @throws UsageError when the target exists and may not be replaced; JobFailedError when nothing can be written there
+ * @throws UsageError when the target has no name, or exists and may not be replaced; JobFailedError when nothing can be written there
  */
 export async function createResultFolder(
   target: string,
   force = false,
   renameFolder: RenameFolder = rename,
 ): Promise<ResultFolder> {
+  refuseNameless(target, 'output');
   const full = resolve(target);
   await refuseExisting(full, target, force);
   const temporary = join(dirname(full), `.${basename(full)}.${randomUUID()}.partial`);
-  await mkdir(dirname(full), { recursive: true }).catch((cause: unknown) => failed(target, cause));
+  await makeFolder(dirname(full)).catch((cause: unknown) => failed(target, cause));
   await mkdir(temporary).catch((cause: unknown) => failed(target, cause));
 
   let unfinished = true;

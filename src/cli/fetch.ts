@@ -1,5 +1,5 @@
 /** `skewflow fetch`: the results of a run, or of all runs of a batch with a table of them. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { exitCodes, SkewflowError, unwritable } from '../errors.ts';
@@ -20,7 +20,7 @@ export function fetchCommand(finish: (code: number) => void): Command {
     .argument('[id]', 'the run')
     .option('--batch <id>', 'all runs of a batch, each in a folder of its own, with index.csv')
     .option('--out <folder>', 'where they go (default: ./<name>-out, ./<batch> for a batch)')
-    .option('--force', 'replace the folder')
+    .option('--force', 'replace the folder; without it, --batch fetches what is not there yet')
     .option('--json', 'print what was fetched as one JSON document')
     .action(async (id: string | undefined, options: Options) => {
       if ((id === undefined) === (options.batch === undefined))
@@ -55,16 +55,19 @@ async function fetchBatch(
 ): Promise<void> {
   const { out = batch, force = false } = options;
   const runs = await client.list({ batch: batch as NonNullable<RunStatus['batch']>, limit: 100_000 });
+  if (out === '') throw new SkewflowError('UsageError', 'the name of the output folder is empty');
   if (runs.length === 0) throw new SkewflowError('UsageError', `batch ${batch} is not known`);
   const refuse = (cause: unknown): never => {
     throw unwritable(out, cause);
   };
-  await mkdir(out, { recursive: true }).catch(refuse);
   const paths = [...new Set(runs.flatMap(({ set }) => [...changedPaths(set).keys()]))];
+  const kept: string[] = [];
   const rows: (readonly string[])[] = [];
   for (const status of runs.toReversed()) {
     const folder = `${await nameOf(client, status.run)}-${status.run}`;
-    if (status.state === 'done') {
+    if (status.state === 'done' && !force && (await isComplete(join(out, folder)))) {
+      kept.push(status.run);
+    } else if (status.state === 'done') {
       await interruptible(
         (signal) => client.run(status.run).fetch({ out: join(out, folder), force, signal }),
         `the folders in ${out} are complete, others are not there yet`,
@@ -84,15 +87,28 @@ async function fetchBatch(
   }
   const head = ['run', 'name', ...paths, 'state', 'loss', 'iterations', 'seconds', 'folder', 'error'];
   const index = join(out, 'index.csv');
+  await mkdir(out, { recursive: true }).catch(refuse);
   await writeFile(index, [head, ...rows].map((row) => `${row.map(field).join(',')}\n`).join('')).catch(
     refuse,
   );
+  if (kept.length > 0)
+    process.stderr.write(
+      `${kept.length} of ${runs.length} were there and are kept; --force fetches them again\n`,
+    );
   process.stdout.write(
     options.json === true
-      ? `${JSON.stringify({ batch, out, runs: runs.map(({ run }) => run) }, null, 2)}\n`
+      ? `${JSON.stringify({ batch, out, runs: runs.map(({ run }) => run), kept }, null, 2)}\n`
       : `${index}\n`,
   );
   finish(runs.every(({ state }) => state === 'done') ? exitCodes.done : exitCodes.jobFailed);
+}
+
+/** Whether the results of a run were fetched into a folder: it has the run's id in its name, and `result.json` when it is whole. */
+async function isComplete(folder: string): Promise<boolean> {
+  return await access(join(folder, 'result.json')).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Path ↦ value of each change, the last where one is changed twice: a column a path, as tables want it. */

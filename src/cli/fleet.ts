@@ -1,7 +1,7 @@
 /** Options of all commands that talk to a fleet: which Redis, which storage root. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { Client, type ClientOptions } from '../index.ts';
-import { collect } from './options.ts';
+import { repeatable } from './options.ts';
 
 export interface FleetOptions {
   readonly redis?: string;
@@ -23,17 +23,17 @@ export function withRedis(command: Command): Command {
 export function withStorage(command: Command): Command {
   return withRedis(command).option(
     '--storage <root>',
-    'file:///path or s3://bucket/prefix that coordinators and workers share (default: $SKEWFLOW_STORAGE)',
+    'a folder or s3://bucket/prefix that coordinators and workers share (default: $SKEWFLOW_STORAGE)',
   );
 }
 
 /** Adds --redis, --prefix, --insecure, --storage and --root. */
 export function withFleet(command: Command): Command {
-  return withStorage(command).option(
-    '--root <folder>',
-    'a folder (or s3://bucket/prefix) that workers read: files below it stay where they are; repeatable',
-    collect,
-    [],
+  return withStorage(command).addOption(
+    repeatable(
+      '--root <folder>',
+      'a folder (or s3://bucket/prefix) that workers read: files below it stay where they are',
+    ),
   );
 }
 

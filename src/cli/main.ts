@@ -4,7 +4,7 @@
  * Data goes to stdout, everything else to stderr. Exit codes are those of `errors.ts`.
  */
 import { Command, CommanderError } from 'commander';
-import { errorTable, exitCodes, isSkewflowError } from '../errors.ts';
+import { errorTable, exitCodes, isSkewflowError, unwritable } from '../errors.ts';
 import { version } from '../index.ts';
 import { cancelCommand } from './cancel.ts';
 import { checkCommand } from './check.ts';
@@ -99,13 +99,14 @@ function report(error: unknown): number {
 
 /**
  * A reader that went away (`| head`) ends the command without a stack trace, as nobody wants its data. Of what is said meanwhile
- * (`2>&1 | head`) no reader is needed: the work goes on.
+ * (`2>&1 | head`) no reader is needed: the work goes on. Data that find no room (`> file` on a full disk) are said to be lost.
  */
 function quietOnClosedPipe(): void {
   const isClosed = ({ code }: NodeJS.ErrnoException): boolean => code === 'EPIPE';
   process.stdout.on('error', (error) => {
     if (isClosed(error)) process.exit(exitCodes.done);
-    throw error;
+    process.stderr.write(`${unwritable('standard output', error).message}\n`);
+    process.exit(exitCodes.jobFailed);
   });
   process.stderr.on('error', (error) => {
     if (!isClosed(error)) throw error;

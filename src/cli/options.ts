@@ -32,17 +32,12 @@ export function withDevices(command: Command): Command {
 /** Adds --set and --allow-host. */
 export function withJobOptions(command: Command): Command {
   return command
-    .option(
-      '--set <path=value>',
-      'change one value of the job, e.g. params.sigma=0.3; repeatable',
-      collect,
-      [],
-    )
-    .option(
-      '--allow-host <host>',
-      'read inputs from this host[:port] also if it is private or plain http; repeatable',
-      collect,
-      [],
+    .addOption(repeatable('--set <path=value>', 'change one value of the job, e.g. params.sigma=0.3'))
+    .addOption(
+      repeatable(
+        '--allow-host <host>',
+        'read inputs from this host[:port] also if it is private or plain http',
+      ),
     );
 }
 
@@ -61,8 +56,12 @@ export function deviceOptions(
   };
 }
 
-/** Repeatable: every value given. */
-export const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+/** An option of which every value given counts. */
+export function repeatable(flags: string, description: string): Option {
+  return new Option(flags, `${description}; repeatable`)
+    .argParser((value: string, before: readonly string[]): readonly string[] => [...before, value])
+    .default([], 'none');
+}
 
 function numbers(text: string): readonly number[] {
   const values = text.split(',').map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : Number.NaN));

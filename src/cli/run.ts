@@ -1,4 +1,6 @@
 /** `skewflow run`: a job file in, the loss and its gradient out, everything in this process tree. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { SkewflowError } from '../errors.ts';
 import { type ProgressEvent, type RunResult, run } from '../index.ts';
@@ -49,7 +51,9 @@ export function runCommand(_finish: (code: number) => void): Command {
       }),
     ).finally(() => progress.clear());
     process.stdout.write(
-      options.json === true ? `${JSON.stringify(result.summary, null, 2)}\n` : summary(result),
+      options.json === true
+        ? `${JSON.stringify(result.summary, null, 2)}\n`
+        : summary(result, await tracerGradients(result.folder)),
     );
   });
 }
@@ -62,8 +66,20 @@ function partOf(text: string): { readonly index: number; readonly count: number 
   return { index: Number(index), count: Number(count) };
 }
 
+/** Gradients of the size of the tracers, which were written and are not here: field and file, from the folder on. */
+async function tracerGradients(folder: string | null): Promise<readonly (readonly [string, string])[]> {
+  if (folder === null) return [];
+  const written = ['gradient', 'tracers.zarr/gradient'].map(async (place) => {
+    const names = await readdir(join(folder, place)).catch(() => []);
+    return names
+      .filter((name) => name !== 'zarr.json')
+      .map((name) => [name.replace(/\.npy$/u, ''), `${place}/${name}`] as const);
+  });
+  return (await Promise.all(written)).flat();
+}
+
 /** The result for people: a few aligned lines. */
-function summary(result: RunResult): string {
+function summary(result: RunResult, elsewhere: readonly (readonly [string, string])[]): string {
   const { summary: facts } = result;
   const rows: [string, string][] = facts.loss === null ? [] : [['loss', significant(facts.loss, 9)]];
   for (const [name, array] of Object.entries(result.gradient)) {
@@ -72,6 +88,7 @@ function summary(result: RunResult): string {
     const note = size > 0 || (facts.optimization?.iterations ?? 0) > 0 ? '' : `   ${zeroEverywhere}`;
     rows.push([`|dL/d${name}|`, `${significant(size, 6)}   ${shape}${note}`]);
   }
+  rows.push(...elsewhere.map(([field, file]): [string, string] => [`dL/d${field}`, file]));
   if (facts.optimization !== null) {
     const { iterations, evaluations, reason } = facts.optimization;
     rows.push([

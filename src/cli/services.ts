@@ -5,7 +5,7 @@ import { exitCodes } from '../errors.ts';
 import { Coordinator, Worker } from '../index.ts';
 import { type Log, logTo } from '../log.ts';
 import { type FleetOptions, fleetOptions, withFleet } from './fleet.ts';
-import { collect, type DeviceOptions, deviceOptions, wholeNumber, withDevices } from './options.ts';
+import { type DeviceOptions, deviceOptions, repeatable, wholeNumber, withDevices } from './options.ts';
 
 export function coordinatorCommand(): Command {
   return withListen(
@@ -71,11 +71,11 @@ interface ReachOptions {
 
 /** Adds --allow-host. */
 function withReach(command: Command): Command {
-  return command.option(
-    '--allow-host <host>',
-    'let submitted jobs read URLs on this host[:port] (*: on every public host); repeatable',
-    collect,
-    [],
+  return command.addOption(
+    repeatable(
+      '--allow-host <host>',
+      'let submitted jobs read URLs on this host[:port] (*: on every public host)',
+    ),
   );
 }
 

@@ -13,7 +13,7 @@ import {
 import { type FleetOptions, withClient, withFleet } from './fleet.ts';
 import { exitCodeOf, follow, goesOn } from './follow.ts';
 import { statusOf } from './list.ts';
-import { collect } from './options.ts';
+import { repeatable } from './options.ts';
 import { interruptible } from './signals.ts';
 import { changesText, plainStatus, runsTable, table } from './table.ts';
 
@@ -37,11 +37,13 @@ const acceptMs = 5000;
 export function submitCommand(finish: (code: number) => void): Command {
   return withFleet(new Command('submit').description('give jobs to a fleet of workers'))
     .argument('<job...>', 'job files (YAML or JSON)')
-    .option('--set <path=value>', 'change one value of every job; repeatable', collect, [])
-    .option('--sweep <path=v1,v2>', 'a run for each value; repeatable: for each combination', collect, [])
+    .addOption(repeatable('--set <path=value>', 'change one value of every job'))
+    .addOption(repeatable('--sweep <path=v1,v2>', 'a run for each value, with several for each combination'))
     .option('--priority <n>', 'from 0 to 1000; higher ones get free workers first', priorityOf, 0)
     .option('--workers <min..max>', 'how many workers it may have (default: 1 to half its shards)', workersOf)
-    .option('--key <text>', 'another key makes another run of the same job', '')
+    .addOption(
+      new Option('--key <text>', 'another key makes another run of the same job').default('', 'none'),
+    )
     .addOption(
       new Option('--engine <name>', 'what computes it')
         .choices(['auto', 'wasm', 'webgpu', 'reference'])
@@ -51,11 +53,11 @@ export function submitCommand(finish: (code: number) => void): Command {
       '--allow-mixed',
       'let workers of several numerics classes share a run: equal within tolerance only',
     )
-    .option(
-      '--allow-host <host>',
-      'read inputs from this host[:port] also if it is private or plain http, as the workers must; repeatable',
-      collect,
-      [],
+    .addOption(
+      repeatable(
+        '--allow-host <host>',
+        'read inputs from this host[:port] also if it is private or plain http, as the workers must',
+      ),
     )
     .option('--follow', 'watch until all are over')
     .option('--wait', 'wait until all are over, and print how they ended')

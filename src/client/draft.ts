@@ -27,6 +27,7 @@ import type { S3Settings } from '../objects/s3-settings.ts';
 import { anyPublicHost, readOrdered, type SubmittedReach } from '../order.ts';
 import { prepare } from '../prepare.ts';
 import { protocolVersion } from '../protocol.ts';
+import { refuseWithoutRoomIn } from '../room-for-results.ts';
 import { inputExtension, inputKey, packInputs, uploadInput } from '../storage/inputs.ts';
 import { openRoot, type Root } from '../storage/root.ts';
 
@@ -71,15 +72,18 @@ export async function draft(what: JobObject | string, options: DraftOptions): Pr
   });
   try {
     const { grid, shards } = await prepare(job);
-    refuseBeyond(admissionOf(job, grid.times.length - 1), defaultAdmission);
+    const admission = admissionOf(job, grid.times.length - 1);
+    refuseBeyond(admission, defaultAdmission);
     const written =
       typeof what === 'string' ? { document: job.source.text, memory: none } : writtenDown(what, options.set);
     refuseLong(written.document);
     const packed = await pack(written, job, options);
     const jobDigest = await digestThere(packed, written.document, job.name, options);
+    const run = runIdOf(jobDigest, options.key);
+    if (options.root !== null) await refuseWithoutRoomIn(options.root, run, admission.resultBytes);
     const order: RunOrder = {
       protocolVersion,
-      run: runIdOf(jobDigest, options.key),
+      run,
       jobDigest,
       name: job.name,
       key: options.key,

@@ -64,17 +64,24 @@ export class RunHandle {
   /**
    * What happened to it and what happens from now on, until it is over. May be broken off, and taken up again with the last
    * event's cursor.
+   *
+   * @throws UsageError for a cursor that no event has
    */
   async *events(
     options: { readonly cursor?: string; readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<RunEvent, void, undefined> {
-    const signal = options.signal ?? new AbortController().signal;
+    const { cursor = null, signal = new AbortController().signal } = options;
+    if (cursor !== null && !/^\d+-\d+$/u.test(cursor))
+      throw new SkewflowError(
+        'UsageError',
+        `\`${cursor}\` is no cursor: an event's is such as 1795707725132-0`,
+      );
     const register = await this.#parts.register();
     const { isOver } = await import('../exchange/register.ts');
-    for (let last = options.cursor ?? null; ; ) {
-      for await (const { cursor, at, news } of register.follow(this.#run, last, signal)) {
-        last = cursor;
-        yield { ...news, cursor, at };
+    for (let last = cursor; ; ) {
+      for await (const record of register.follow(this.#run, last, signal)) {
+        last = record.cursor;
+        yield { ...record.news, cursor: record.cursor, at: record.at };
       }
       const status = await this.status();
       if (status === null || isOver(status.state)) return;
@@ -104,7 +111,8 @@ export class RunHandle {
   async fetch({ out, force = false, signal }: ResultOptions = {}): Promise<FetchedResult> {
     const { fetchResult, withResult } = await import('../storage/results.ts');
     const { readResult } = await import('./stored-result.ts');
-    const { runKeys } = await import('../storage/keys.ts');
+    const { isRunKey, runKeys } = await import('../storage/keys.ts');
+    if (!isRunKey(this.id)) throw new SkewflowError('UsageError', `\`${this.id}\` is no run id`);
     const root = await this.#parts.root();
     if (root === null) throw noStorage('results');
     const { resultFile } = runKeys(this.id);
@@ -133,7 +141,9 @@ async function refuseUnfinished(id: string, status: RunStatus | null, signal: Ab
 }
 
 function noResults(id: string, status: RunStatus | null, root: Root): SkewflowError {
-  const why = status === null ? 'nobody knows it' : `it is ${status.state}`;
+  const done = 'it is done; they were removed, or its fleet has another storage root (`--storage`)';
+  const other = status === null ? 'nobody knows it' : `it is ${status.state}`;
+  const why = status?.state === 'done' ? done : other;
   return new SkewflowError('UsageError', `run ${id} has no results in ${root.url}: ${why}`);
 }
 

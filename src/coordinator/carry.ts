@@ -21,6 +21,7 @@ import { openOptimization } from '../optimization.ts';
 import { jobOfOrder, type SubmittedReach } from '../order.ts';
 import type { Prepared } from '../prepare.ts';
 import type { RowsWanted } from '../protocol.ts';
+import { refuseWithoutRoomIn } from '../room-for-results.ts';
 import { rowArrays } from '../row-arrays.ts';
 import { checkpointsOf } from '../storage/checkpoints.ts';
 import { runKeys } from '../storage/keys.ts';
@@ -107,9 +108,12 @@ async function carried(
   const { root, exchange } = means;
   const clock = new Clock();
   await using open = await opened(() => jobOfOrder(order, { root, ...means.reach }));
-  const prepared = await prepareAside(open.job, AbortSignal.any([cancelled, leave]));
+  const unwanted = AbortSignal.any([cancelled, leave]);
+  const prepared = await prepareAside(open.job, unwanted);
   const { job, program, grid, times, shards } = prepared;
-  refuseBeyond(admissionOf(job, grid.times.length - 1), means.admission);
+  const admission = admissionOf(job, grid.times.length - 1);
+  refuseBeyond(admission, means.admission);
+  await inRoom(() => refuseWithoutRoomIn(root, order.run, admission.resultBytes), story, unwanted);
 
   const wanted = rowsWanted(job.system, job.output, grid);
   const checkpoints = checkpointsOf<Checkpoint>(root, runKeys(order.run).checkpoints, (key) =>
@@ -127,6 +131,7 @@ async function carried(
     seconds: () => clock.seconds(),
   });
   const prepareSeconds = clock.lap();
+  let waitSeconds: number | null = null;
 
   story.state('active');
   const reporter = new Reporter(story);
@@ -158,7 +163,12 @@ async function carried(
       const summarise = (): RunSummary =>
         summaryOf(prepared, evaluated, shared, optimization, {
           seconds: clock.seconds(),
-          timings: { prepare: prepareSeconds, evaluate: evaluateSeconds, write: clock.lap() },
+          timings: {
+            prepare: prepareSeconds,
+            wait: waitSeconds ?? 0,
+            evaluate: evaluateSeconds,
+            write: clock.lap(),
+          },
         });
       await inRoom(() => results(root, order.run, prepared, { wanted, shared, summarise }), story, leave);
       await spool.close(order.run, 'done', null);
@@ -173,6 +183,7 @@ async function carried(
     onTimed: (timing) => meter.timed(timing),
     onNotice: (line) => {
       const { level, text, notice } = line;
+      if (notice.code === 'JOINED') waitSeconds ??= clock.lap();
       meter.noticed(line);
       reporter.noticed(notice);
       story.noted(level, notice.code, text);

@@ -52,12 +52,14 @@ export interface RunSummary {
   readonly iterations: number;
   /** How the optimisation ended; null without `optimize`. */
   readonly optimization: OptimizationSummary | null;
-  /** From the call of `run` to the result. */
+  /** From the call of `run` to the result; of a fleet, since the coordinator that finished it took the run. */
   readonly seconds: number;
-  /** Seconds spent reading and compiling the job, evaluating it, and writing the folder. */
+  /** Seconds spent reading and compiling the job, waiting for a worker, evaluating it, and writing the folder. */
   readonly timings: {
     /** Reading and compiling the job. */
     readonly prepare: number;
+    /** Until the first worker came; 0 but in a fleet. */
+    readonly wait: number;
     /** Evaluating it. */
     readonly evaluate: number;
     /** Writing its results. */

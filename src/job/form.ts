@@ -1,7 +1,7 @@
 /** Whether a document has the form of a job, and if not, what is wrong where. */
 import type { z } from 'zod';
-import { type JobDocument, quoteTheFormula } from './document.ts';
-import type { Path } from './path.ts';
+import { type JobDocument, quoteTheFormula, valueAt } from './document.ts';
+import { type Path, pathText } from './path.ts';
 import { fileSchema, type JobForm, memorySchema } from './schema.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -15,7 +15,22 @@ export function formOf(document: JobDocument): JobForm {
   const schema = document.path === null ? memorySchema : fileSchema;
   const result = schema.safeParse(document.value);
   if (result.success) return result.data;
-  throw issueError(document, precise(result.error.issues[0]!));
+  throw issueError(document, precise(telling(document, result.error.issues)));
+}
+
+/** The first issue; where it is about a key that is missing, rather the key that stands there in its place. */
+function telling({ value }: JobDocument, issues: readonly Issue[]): Issue {
+  const first = issues[0]!;
+  const path = first.path as Path;
+  const above = pathText(path.slice(0, -1));
+  const isInItsPlace = (issue: Issue): boolean =>
+    issue.code === 'unrecognized_keys' && pathText(issue.path as Path) === above;
+  return isMissing(value, path) ? (issues.find(isInItsPlace) ?? first) : first;
+}
+
+/** Whether a map has no such key. */
+function isMissing(value: unknown, path: Path): boolean {
+  return path.length > 0 && valueAt(value, path) === undefined;
 }
 
 /** An issue with the path from the top of the job. */
@@ -70,6 +85,10 @@ function issueError(document: JobDocument, { issue, path }: Placed): Error {
     // `flow: { x: sum(j, q) }` is a map of `x: sum(j` and `q)`.
     const notes = /[()[\]]/u.test(last) ? [quoteTheFormula] : [];
     return document.error(path, { message: `\`${last}\` has no value: ${said}`, ...about, notes }, 'key');
+  }
+  if (isMissing(document.value, path)) {
+    const whole = path.length === 1 ? 'the job' : `\`${String(path.at(-2))}\``;
+    return document.error(path.slice(0, -1), { message: `${whole} has no \`${last}\`: ${said}`, ...about });
   }
   return document.error(path, { message, ...about });
 }

@@ -152,11 +152,12 @@ function found(document: Document, path: Path): Found {
   for (const step of path) {
     const into = isAlias(node) ? (node.resolve(document) ?? null) : node;
     if (isMap(into)) {
-      const pair = (into.items as Pair<Node, Node | null>[]).find(
-        (item) => isScalar(item.key) && String(item.key.value) === String(step),
+      // A key that came with a `--set` is the text itself.
+      const pair = (into.items as Pair<Node | string, Node | null>[]).find(
+        (item) => String(isScalar(item.key) ? item.key.value : item.key) === String(step),
       );
       if (pair === undefined) break;
-      key = pair.key;
+      key = typeof pair.key === 'string' ? null : pair.key;
       node = pair.value;
     } else if (isSeq(into)) {
       const item = into.items[Number(step)] as Node | undefined;

@@ -35,6 +35,7 @@ export async function openBucket(place: S3Place, s3: S3Settings): Promise<Bucket
     url,
     objects,
     nodeLocal: null,
+    freeBytes: async () => null,
     read: async (key) => (await objects.get(key))?.bytes ?? null,
     write: async (key, bytes) => {
       await objects.put(key, Buffer.from(bytes));

@@ -4,6 +4,8 @@
 import { randomUUID } from 'node:crypto';
 import { copyFile, link, mkdir, readdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
+import { freeBytes } from '../arrays/free-bytes.ts';
+import { makeFolder } from '../arrays/make-folder.ts';
 import { partialSuffix, writeWhole } from '../arrays/whole-file.ts';
 import { codeOf, SkewflowError } from '../errors.ts';
 import { copyIn } from './copy-in.ts';
@@ -21,6 +23,7 @@ export async function openFolder(folder: string, url: string): Promise<FolderRoo
     kind: 'folder',
     url,
     nodeLocal: await nodeLocal(folder),
+    freeBytes: () => freeBytes(folder),
     read: (key) => orNull(readFile(pathOf(key)), key),
     write: (key, bytes) => attempt(pathOf(key), () => writeWhole(pathOf(key), bytes)),
     claim: (key, text) => attempt(pathOf(key), () => claim(pathOf(key), text)),
@@ -141,7 +144,7 @@ const shared: ReadonlyMap<number, string> = new Map([
 ]);
 
 async function nodeLocal(folder: string): Promise<string | null> {
-  await mkdir(folder, { recursive: true }).catch(refuse(folder));
+  await makeFolder(folder).catch(refuse(folder));
   const { type } = await statfs(folder);
   return shared.has(Number(type)) ? null : 'it is on a file system of this machine';
 }

@@ -29,6 +29,8 @@ export interface Kept {
   readonly url: string;
   /** Why only this machine sees what is kept here; null: others do, as far as can be told. */
   readonly nodeLocal: string | null;
+  /** Bytes that may still be written; null: nobody can tell, or there is no end to it. */
+  readonly freeBytes: () => Promise<number | null>;
   /** The whole of it; null: there is no such key. */
   readonly read: (key: string) => Promise<Uint8Array | null>;
   /** All of it or nothing; on the disk when it resolves. */
@@ -99,7 +101,7 @@ export async function openRoot(text: string, s3: S3Settings = noS3): Promise<Roo
 }
 
 function folderNamed(text: string): string {
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//iu.exec(text)?.[1]?.toLowerCase();
+  const scheme = /^([a-z][a-z0-9+.-]+):/iu.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined && text !== '') return resolve(text);
   if (scheme === 'file') {
     try {

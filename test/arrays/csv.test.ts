@@ -74,7 +74,10 @@ describe('refused with row and column:', () => {
       'a.csv: row 0 (from 0) has 2 columns, the rows before it 3',
     ],
     ['semicolons', 'x;y\n1;2\n', 'is `1;2`, not a number: columns are separated by commas'],
-    ['hexadecimal', '0x10,1\n0x11,2\n', 'is `0x11`, not a number'],
+    ['hexadecimal', '0x10,1\n0x11,2\n', 'row 0, column 0 (from 0) is `0x10`, not a number'],
+    ['a first row with a word in it', 'NA,1\n2,3\n', 'row 0, column 0 (from 0) is `NA`, not a number'],
+    ['decimal commas', '0,5;1,25\n1,5;2,25\n', 'is `5;1`, not a number: columns are separated by commas'],
+    ['exponents as in Fortran', '1d0,2d1\n3d0,4d1\n', 'row 0, column 0 (from 0) is `1d0`, not a number'],
   ])('%s', async (_what, text, message) => {
     await expect(opened(text)).rejects.toMatchObject({ tag: 'InputError' });
     await expect(opened(text)).rejects.toThrow(message);

@@ -1,7 +1,10 @@
 /** What the commands besides `run` print: check, explain, devices, schema, init, completion. */
-import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, open, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../arrays/folder.ts';
@@ -173,9 +176,26 @@ describe('skewflow init', () => {
     expect(made).toMatchObject({ code: 0, stderr: 'now: skewflow run mine/job.yaml\n' });
     const run = await skewflow(['run', 'job.yaml', '--out', 'out'], join(folder, 'mine'));
     expect(run.code).toBe(0);
-    await execute(process.execPath, ['picture.js', 'out', 'picture.svg'], { cwd: join(folder, 'mine') });
+    // By a link, as home folders of clusters are reached, and without the ending.
+    await symlink(join(folder, 'mine'), join(folder, 'link'));
+    const drawn = [join(folder, 'link/picture'), 'out', 'picture.svg'];
+    await execute(process.execPath, drawn, { cwd: join(folder, 'mine') });
     expect(await readFile(join(folder, 'mine/picture.svg'), 'utf8')).toMatch(/^<svg/);
-    expect(await readdir(folder)).toEqual(['mine']);
+    expect(await readFile(join(folder, 'mine/README.md'), 'utf8')).not.toMatch(/\]\(\.\./);
+    expect((await readdir(folder)).sort()).toEqual(['link', 'mine']);
+  });
+});
+
+test.runIf(process.platform === 'linux')('what finds no room is said to be lost, in a line', async () => {
+  const full = await open('/dev/full', 'w');
+  const child = spawn(process.execPath, [join(root, 'bin/skewflow.js'), 'schema'], {
+    stdio: ['ignore', full.fd, 'pipe'],
+  });
+  const [said, [code]] = await Promise.all([text(child.stderr as Readable), once(child, 'close')]);
+  await full.close();
+  expect({ code, said }).toEqual({
+    code: 1,
+    said: 'standard output: could not be written: no space is left on the disk\n',
   });
 });
 

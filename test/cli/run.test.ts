@@ -35,7 +35,7 @@ describe('skewflow run', () => {
       job
         .replace('sigma: 0.5 }', 'sigma: 0.5, dead: -0.7 }')
         .replace('loss: ', 'loss: relu(dead) + ')
-        .replace('[p, sigma]', '[p, sigma, dead]'),
+        .replace('[p, sigma]', '[p, sigma, dead, x]'),
     );
     const { code, stdout, stderr } = await skewflow(['run', 'job.yaml'], folder);
     expect(stderr).toBe('');
@@ -50,13 +50,16 @@ describe('skewflow run', () => {
     expect(stdout.match(/0 everywhere/gu)).toHaveLength(1);
     expect(stdout).toMatch(/^\|dL\/ddead\| +0 +scalar +0 everywhere: /mu);
     expect(shown('|dL/dp|')).toBeCloseTo(result.gradientNorms['p'] as number, 5);
+    expect(stdout).toMatch(/^dL\/dx +gradient\/x\.npy$/mu);
     expect(
       (await readdir(folder, { recursive: true })).filter((f) => f.startsWith('job-out/')).sort(),
     ).toEqual([
       'job-out/final',
       'job-out/final/q.npy',
       'job-out/final/x.npy',
+      'job-out/gradient',
       'job-out/gradient.npz',
+      'job-out/gradient/x.npy',
       'job-out/job.yaml',
       'job-out/result.json',
       'job-out/values',

@@ -117,6 +117,15 @@ describe('a job that travels', () => {
     });
   });
 
+  it('is refused with both figures where its results have no room', async () => {
+    const path = await write(1000);
+    const small = { ...options, root: { ...root, freeBytes: async () => 7999 }, set: ['gradient=[x]'] };
+    await expect(draft(path, small)).rejects.toThrow(
+      /results have 7\.81 KiB, and 7\.81 KiB are free in file:/,
+    );
+    await draft(path, { ...small, root: { ...root, freeBytes: async () => 8000 } });
+  });
+
   it('leaves arrays below a root of the workers where they are', async () => {
     const made = await draft(await write(100_000), { ...options, roots: [folder] });
     expect(made.inputs).toBeNull();

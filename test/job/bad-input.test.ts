@@ -100,6 +100,24 @@ job.yaml:16:22: a scheme is one of \`dopri5\`, \`euler\`, \`heun\`, \`leapfrog\`
      │                      ^^^ did you mean \`rk4\`?`,
     ],
     [
+      'a key that is missing',
+      'integrate',
+      'integrate: { scheme: rk4, steps: 10 }',
+      `
+job.yaml:16:12: \`integrate\` has no \`to\`: expected a finite number
+  16 │ integrate: { scheme: rk4, steps: 10 }
+     │            ^^^^^^^^^^^^^^^^^^^^^^^^^^`,
+    ],
+    [
+      'a key in the place of another',
+      'integrate',
+      'integrate: { scheme: rk4, t0: 0, t1: 1, steps: 10 }',
+      `
+job.yaml:16:27: unknown key \`t0\` in \`integrate\`
+  16 │ integrate: { scheme: rk4, t0: 0, t1: 1, steps: 10 }
+     │                           ^^ did you mean \`to\`?`,
+    ],
+    [
       'steps of 0',
       'integrate',
       'integrate: { scheme: rk4, from: 0, to: 1, steps: 0 }',

@@ -45,6 +45,11 @@ describe('in a job file', () => {
     ['stepss=1', 'JobFileError', 'unknown key `stepss` in the job'],
     ['params.sigma.x=1', 'UsageError', 'the path goes through something that is neither a map nor a list'],
     ['integrate.steps=0', 'JobFileError', '--set integrate.steps: `steps` is 1 or more'],
+    [
+      'optimize.iterations=3',
+      'JobFileError',
+      '--set optimize: `optimize` has no `over`: `over` is a list of names',
+    ],
     ['shards=900000000000', 'JobFileError', '--set shards: there are at most 65536 shards'],
     ['loss=sum(i, y)', 'FormulaError', '--set loss:1:8: unknown name `y`'],
   ])('%s is refused', async (set, tag, message) => {

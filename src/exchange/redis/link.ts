@@ -7,8 +7,8 @@
  * 3 s while an answer is due.
  */
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
-import { isSkewflowError, SkewflowError } from '../../errors.ts';
+import { isIP, type Socket } from 'node:net';
+import { codeOf, isSkewflowError, SkewflowError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Traffic } from '../exchange.ts';
 import type { RedisAddress } from './address.ts';
@@ -57,9 +57,12 @@ export class Link implements AsyncDisposable {
   /** For what waits on the server. */
   readonly waiting: Redis;
   readonly #patienceMs: number;
+  readonly #tls: boolean;
   readonly #connections: Redis[] = [];
   readonly #rejects = new Set<(error: SkewflowError) => void>();
   #downSince: number | null = performance.now();
+  /** What the last try to connect came to; null: it is connected, or there was none. */
+  #refusal: Error | null = null;
   /** When the connection last came back after an outage. */
   #upSince = Number.NEGATIVE_INFINITY;
   #closed = false;
@@ -72,13 +75,15 @@ export class Link implements AsyncDisposable {
     this.keys = keys;
     this.log = log;
     this.#patienceMs = patienceMs;
+    this.#tls = address.tls;
     this.commands = new Redis({
       host: address.host,
       port: address.port,
       db: address.database,
       ...(address.username === null ? {} : { username: address.username }),
       ...(address.password === null ? {} : { password: address.password }),
-      ...(address.tls ? { tls: { servername: address.host } } : {}),
+      // The name of a server is never a number (RFC 6066).
+      ...(address.tls ? { tls: isIP(address.host) === 0 ? { servername: address.host } : {} } : {}),
       // XREAD's answers as lists: RESP3 has them as maps.
       protocol: 2,
       maxRetriesPerRequest: null,
@@ -99,6 +104,9 @@ export class Link implements AsyncDisposable {
     for (const connection of [this.commands, this.waiting]) {
       connection.on('error', (error: Error) => log.debug({}, `Redis: ${error.message}`));
     }
+    this.commands.on('error', (error: Error) => {
+      this.#refusal = error;
+    });
     this.commands.on('close', () => {
       this.#downSince ??= performance.now();
     });
@@ -107,6 +115,7 @@ export class Link implements AsyncDisposable {
       if (downMs > 0) this.#upSince = performance.now();
       if (downMs > 1000) log.warn({ seconds: Math.round(downMs / 1000) }, 'Redis answers again');
       this.#downSince = null;
+      this.#refusal = null;
       this.#tellAtMs = toldMs;
     });
     this.#outage = setInterval(() => this.#tellOutage(), 500).unref();
@@ -202,7 +211,9 @@ export class Link implements AsyncDisposable {
       this.#rejects.add(refuse);
       if (patienceMs !== Number.POSITIVE_INFINITY) {
         const text = `Redis has not answered for ${Math.round(patienceMs / 1000)} s`;
-        timer = setTimeout(() => refuse(new SkewflowError('OutOfReachError', text)), patienceMs);
+        const refuseLate = (): void =>
+          refuse(new SkewflowError('OutOfReachError', `${text}${refusalText(this.#refusal, this.#tls)}`));
+        timer = setTimeout(refuseLate, patienceMs);
       }
       work.then((value) => {
         settle();
@@ -252,21 +263,52 @@ export class Link implements AsyncDisposable {
     });
   }
 
-  /** Resolves at the first answer; a refused password or name is told at once instead of being tried again. */
+  /** Resolves at the first answer; a refused password, name or database is told at once instead of being tried again. */
   #connected(): Promise<unknown> {
-    const refused = new Promise<never>((_, reject) => {
+    const never = new Promise<never>((_, reject) => {
       this.commands.on('error', (error: Error) => {
-        if (/WRONGPASS|NOAUTH|NOPERM/.test(error.message)) reject(error);
+        if (isRefused(error)) reject(refused(error));
       });
     });
-    return this.within(Promise.race([this.commands.ping(), refused]));
+    const ping = this.commands.ping().catch((error: Error) => {
+      throw isRefused(error) ? refused(error) : error;
+    });
+    return this.within(Promise.race([ping, never]));
   }
+}
+
+/** What a connection that never came to be was refused with, in words; nothing where nobody knows. */
+function refusalText(refusal: Error | null, tls: boolean): string {
+  if (refusal === null) return '';
+  const words: Readonly<Record<string, string>> = {
+    ECONNREFUSED: 'nothing listens there',
+    ENOTFOUND: 'there is no such host',
+    ETIMEDOUT: tls ? 'no connection by TLS (rediss://) came to be' : 'no connection came to be',
+  };
+  return `: ${words[codeOf(refusal) ?? ''] ?? refusal.message}`;
+}
+
+/** Whether Redis itself does not want who comes, however often. */
+function isRefused({ message }: Error): boolean {
+  return /WRONGPASS|NOAUTH|NOPERM|DB index/.test(message);
+}
+
+/** What Redis says of who comes, or of the database that is wanted, and where either is named. */
+function refused(error: Error): SkewflowError {
+  const where = error.message.includes('DB index')
+    ? 'the number at the end of its URL'
+    : 'REDIS_URL, or the file that SKEWFLOW_REDIS_PASSWORD_FILE names';
+  return new SkewflowError('OutOfReachError', `${error.message} (${where})`, {}, { cause: error });
 }
 
 /** Redis' own errors, and the driver's, under our tag. */
 function asOurs(error: unknown): unknown {
   if (isSkewflowError(error) || !(error instanceof Error) || error.message.startsWith('NOSCRIPT'))
     return error;
+  if (error.message.startsWith('OOM')) {
+    const text = 'Redis has no memory left: raise its `maxmemory`';
+    return new SkewflowError('OutOfReachError', text, {}, { cause: error });
+  }
   return new SkewflowError('OutOfReachError', `Redis: ${error.message}`, {}, { cause: error });
 }
 

@@ -14,6 +14,7 @@ import {
   withRow,
 } from './context.ts';
 import { didYouMean, listed, type Problem } from './diagnostics.ts';
+import { namedElsewhere } from './elsewhere.ts';
 import { formulaFunctions, functionNamed, Misuse, signature } from './functions.ts';
 import { limits } from './limits.ts';
 import { readName, rowsNamed, structure } from './names.ts';
@@ -170,9 +171,10 @@ function unknownFunction(session: Session, name: string): Problem {
   const macros = [...session.names]
     .filter(([, m]) => m.kind === 'let' && m.entry.params !== null)
     .map(([n]) => n);
+  const known = [...macros, ...Object.keys(formulaFunctions), ...Object.keys(reductions)];
   return {
     message: `unknown function \`${name}\``,
-    hint: didYouMean(name, [...macros, ...Object.keys(formulaFunctions), ...Object.keys(reductions)]),
+    hint: namedElsewhere(name) ?? didYouMean(name, known),
     ...(macros.length > 0 ? { notes: [`functions of this job: ${listed(macros)}`] } : {}),
   };
 }

@@ -93,8 +93,22 @@ export function didYouMean(name: string, names: Iterable<string>): string | unde
 /** Names longer than this are nobody's slip of the pen, and comparing them takes time. */
 const comparedLength = 64;
 
-/** The name at the smallest edit distance, if that is at most a third of the length (at least 1). */
+/** Letters that abbreviate a name; fewer begin too many. */
+const abbreviationLength = 3;
+
+/**
+ * The name at the smallest edit distance, if that is at most a third of the length (at least 1); else the only one that begins
+ * so: `grad` for `gradient`.
+ */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
+  const all = [...names];
+  const near = atLeastDistance(name, all);
+  if (near !== undefined || name.length < abbreviationLength) return near;
+  const [only, second] = all.filter((candidate) => candidate !== name && candidate.startsWith(name));
+  return second === undefined ? only : undefined;
+}
+
+function atLeastDistance(name: string, names: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 0.5;
   if (name.length > comparedLength) return undefined;

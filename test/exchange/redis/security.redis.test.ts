@@ -115,7 +115,9 @@ describeWithRedis('the ACL', () => {
   it('lets nobody in without the password, and says so at once', async () => {
     const { redis } = await guarded();
     const wrong = { ...addressOf(redis), password: 'wrong' };
-    await expect(connect(redis, { address: wrong })).rejects.toThrow(/WRONGPASS/);
+    await expect(connect(redis, { address: wrong })).rejects.toThrow(
+      /WRONGPASS.*SKEWFLOW_REDIS_PASSWORD_FILE/,
+    );
     await expect(connect(redis, { address: { ...wrong, username: null, password: null } })).rejects.toThrow(
       /NOAUTH/,
     );
@@ -126,6 +128,20 @@ describeWithRedis('a Redis', () => {
   it('that may drop keys is refused', async () => {
     const redis = await server({ config: { 'maxmemory-policy': 'allkeys-lru' } });
     await expect(connect(redis)).rejects.toThrow(/noeviction/);
+  });
+
+  it('without the database that is named is refused, and no other is taken in its place', async () => {
+    const redis = await server();
+    const address = { ...addressOf(redis), database: 99 };
+    await expect(connect(redis, { address })).rejects.toThrow(/DB index is out of range/);
+  });
+
+  it('that is nowhere is told with what became of the tries to reach it', async () => {
+    const redis = await server();
+    const address = addressOf(redis);
+    await redis.kill();
+    const options = { address, patienceMs: 300 };
+    await expect(connect(redis, options)).rejects.toThrow(/not answered for 0 s: nothing listens there/);
   });
 
   it.each([true, false])('whose append-only file is on (%s) is warned of if it is not', async (aof) => {

@@ -267,6 +267,15 @@ describe('names', () => {
     `);
   });
 
+  it.each([
+    ['norm2', 'did you mean `norm` or `sqnorm`?'],
+    ['Norm_Sq', 'did you mean `sqnorm`?'],
+    ['arctan', 'did you mean `atan`?'],
+    ['sqd', 'did you mean `sqdist`?'],
+  ])('know what %s is called here', (name, hint) => {
+    expect(inValue(`${name}(x, goal)`)).toContain(hint);
+  });
+
   it('show where a function of the job is misspelt', () => {
     expect(inValue('sum(j, k(x, q[j]))')).toMatchInlineSnapshot(`
       "
