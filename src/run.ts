@@ -72,7 +72,8 @@ export interface RunOptions {
   readonly allowHosts?: readonly string[];
   /**
    * Compute a part of the job: the same call with every other part, on whichever machines, computes the rest, and part 0
-   * writes the results. The others are met in the folder `meet`. A part that is started again goes on where it was.
+   * writes the results. The others are met in the folder `meet`. A part that is started again goes on where it was. What has the
+   * rows of all tracers is nowhere but in the folder `out`: without one a part comes back with the loss and the gradients of all.
    */
   readonly part?: Part & {
     /** A folder that all parts see, this job's or shared with other jobs. What it holds of a job may be removed after it. */

@@ -188,7 +188,9 @@ class Service implements AsyncDisposable {
   /** See the run as it changes. */
   async #look(signal: AbortSignal): Promise<void> {
     try {
-      for (let stamp = -1; !signal.aborted; ) {
+      for (let stamp = -1; ; ) {
+        // It may be aborted before the first look: while the engine was opened.
+        signal.throwIfAborted();
         const view = await this.#seat.watch(stamp, signal);
         stamp = view.stamp;
         this.#iteration = view.iteration;

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import {
   type Coordination,
@@ -304,6 +305,18 @@ describe('a run over the exchange', () => {
       /^a trajectory stopped being finite.*first tracer row 4 at step 3 \(t = 3\)$/u,
     );
     expect(error).toMatchObject({ details: { group: 'tracers', row: 4, step: 3, time: 3 } });
+  });
+
+  it('ends when the signal aborts while a worker opens its engine', async () => {
+    const stop = new AbortController();
+    const engine = async (): Promise<Engine> => {
+      stop.abort();
+      // The coordinator is gone by then, and the worker told to stop.
+      await setTimeout(50);
+      return openReferenceEngine();
+    };
+    const running = runOver(linear, { shards: 2, signal: stop.signal, engine });
+    await expect(running).rejects.toThrow();
   });
 
   it('ends when the signal aborts, and stops the work', async () => {
