@@ -36,3 +36,10 @@ export function namedElsewhere(name: string): string | undefined {
   if (!Object.hasOwn(meanings, key)) return undefined;
   return `did you mean ${meanings[key]!.map((meant) => `\`${meant}\``).join(' or ')}?`;
 }
+
+const values: Readonly<Record<string, string>> = { π: 'pi', e: 'exp(1)' };
+
+/** `did you mean …?` for a number that is written otherwise here, else undefined. */
+export function valueElsewhere(name: string): string | undefined {
+  return Object.hasOwn(values, name) ? `did you mean \`${values[name]}\`?` : undefined;
+}

@@ -32,6 +32,8 @@ const foreign: readonly (readonly [written: RegExp, instead: string])[] = [
   [/≥/uy, 'greater or equal is written `>=`'],
   [/≠/uy, 'unequal is written `!=`'],
   [/[{}]/uy, 'expressions are grouped with `( )`'],
+  [/\?/uy, 'a choice is written `select(condition, a, b)`'],
+  [/%/uy, 'a remainder is written `a - b * floor(a / b)`'],
   [/;/uy, 'arguments are separated by `,`'],
 ];
 

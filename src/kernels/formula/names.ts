@@ -2,6 +2,7 @@
 import { constant, type Expr, input, type Moment, now } from '../ir/expr.ts';
 import { type Context, errorAt, fieldOf, type Row, rowNamed } from './context.ts';
 import { didYouMean, listed, type Problem } from './diagnostics.ts';
+import { valueElsewhere } from './elsewhere.ts';
 import { formulaFunctions, functionNamed, signature } from './functions.ts';
 import { type Meaning, rowsOf } from './scope.ts';
 import type { Session } from './session.ts';
@@ -192,7 +193,7 @@ function unknownName(session: Session, context: Context, name: string): Problem 
   const inReach = [...context.parameters.keys(), ...session.names.keys()];
   return {
     message: `unknown name \`${name}\``,
-    hint: didYouMean(name, [...inReach, 't', 'pi', ...Object.keys(formulaFunctions)]),
+    hint: valueElsewhere(name) ?? didYouMean(name, [...inReach, 't', 'pi', ...Object.keys(formulaFunctions)]),
     notes: [
       inReach.length === 0 ? 'the job names no field and no parameter' : `names in reach: ${listed(inReach)}`,
     ],

@@ -51,6 +51,10 @@ function refuseLength(source: FormulaText): void {
   );
 }
 
+/** For who writes vectors and components with brackets. */
+const vectorHint = 'a vector of several is written `concat(a, b)`';
+const componentHint = 'a component of a vector is written `elem(v, 0)`';
+
 const join = (first: Span, last: Span): Span => ({ start: first.start, end: last.end });
 
 /** Reads the words once, from left to right. */
@@ -155,6 +159,7 @@ class Parser {
     }
     return this.#fail(token.span, {
       message: `expected a number, a name or \`(\`, but ${token.kind === 'end' ? 'the formula ends' : `${shown(token)} came`}`,
+      hint: token.text === '[' ? vectorHint : undefined,
     });
   }
 
@@ -178,7 +183,7 @@ class Parser {
       const token = this.#peek();
       if (token.text === '[' && index === null) {
         this.#at++;
-        index = this.#name('an index such as `j`', '; components of a vector are `elem(v, m)`').text;
+        index = this.#name('an index such as `j`', componentHint).text;
         last = this.#close(token, ']');
       } else if (token.text === '@' && at === null) {
         this.#at++;
@@ -273,7 +278,10 @@ class Parser {
     }
     if (token.text === ')') return { message: 'this `)` closes nothing' };
     if (token.text === '[' || token.text === '@') {
-      return { message: `\`${token.text}\` follows a name, as in \`q[j]@start\`; this is no name` };
+      return {
+        message: `\`${token.text}\` follows a name, as in \`q[j]@start\`; this is no name`,
+        hint: token.text === '[' ? componentHint : undefined,
+      };
     }
     return { message: `expected an operator or the end of the formula, but ${shown(token)} came` };
   }
@@ -311,16 +319,18 @@ class Parser {
     if (token.kind === 'end')
       return this.#fail(open.span, { message: `this \`${open.text}\` is never closed` });
     const problem = this.#afterAnOperand(token);
-    return this.#fail(
-      token.span,
-      problem.hint ? problem : { message: `expected \`${text}\`, but ${shown(token)} came` },
-    );
+    if (problem.hint) return this.#fail(token.span, problem);
+    const listed = text === ')' ? vectorHint : componentHint;
+    return this.#fail(token.span, {
+      message: `expected \`${text}\`, but ${shown(token)} came`,
+      hint: token.text === ',' ? listed : undefined,
+    });
   }
 
-  #name(what: string, rest = ''): Token {
+  #name(what: string, hint?: string): Token {
     const token = this.#peek();
     if (token.kind !== 'name' || token.text === 'in') {
-      this.#fail(token.span, { message: `expected ${what}, but ${shown(token)} came${rest}` });
+      this.#fail(token.span, { message: `expected ${what}, but ${shown(token)} came`, hint });
     }
     this.#at++;
     return token;

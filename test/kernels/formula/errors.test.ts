@@ -175,9 +175,9 @@ describe('syntax errors', () => {
   it('show where an index is a number', () => {
     expect(syntax('q[0]')).toMatchInlineSnapshot(`
       "
-      formula:1:3: expected an index such as \`j\`, but \`0\` came; components of a vector are \`elem(v, m)\`
+      formula:1:3: expected an index such as \`j\`, but \`0\` came
         1 │ q[0]
-          │   ^
+          │   ^ a component of a vector is written \`elem(v, 0)\`
       "
     `);
   });
@@ -274,6 +274,20 @@ describe('names', () => {
     ['sqd', 'did you mean `sqdist`?'],
   ])('know what %s is called here', (name, hint) => {
     expect(inValue(`${name}(x, goal)`)).toContain(hint);
+  });
+
+  it.each([
+    ['[x, goal]', 'a vector of several is written `concat(a, b)`'],
+    ['(x, goal)', 'a vector of several is written `concat(a, b)`'],
+    ['x[0]', 'a component of a vector is written `elem(v, 0)`'],
+    ['sum(j, q[j][0])', 'a component of a vector is written `elem(v, 0)`'],
+    ['sum(j, q[j, 0])', 'a component of a vector is written `elem(v, 0)`'],
+    ['sigma > 0 ? 1 : 2', 'a choice is written `select(condition, a, b)`'],
+    ['sigma % 2', 'a remainder is written `a - b * floor(a / b)`'],
+    ['2 * π', 'did you mean `pi`?'],
+    ['e^sigma', 'did you mean `exp(1)`?'],
+  ])('know how %s is written here', (formula, hint) => {
+    expect(inValue(formula)).toContain(hint);
   });
 
   it('show where a function of the job is misspelt', () => {
