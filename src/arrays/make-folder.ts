@@ -8,17 +8,25 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { codeOf, SkewflowError } from '../errors.ts';
 
-/** Make a folder and those above it; one that is there is left as it is. */
+/** Make a folder and those above it; one that is there, or that somebody else makes meanwhile, is left as it is. */
 export async function makeFolder(path: string): Promise<void> {
   const folder = resolve(path);
   const above = dirname(folder);
+  const cause = await refusal(folder);
+  if (cause === null) return;
+  if (codeOf(cause) !== 'ENOENT') throw cause;
+  if (!(await isFolder(above))) await makeFolder(above);
+  const again = await refusal(folder);
+  if (again !== null) throw again;
+}
+
+/** Makes one folder, unless it is there; why it is not, else null. */
+async function refusal(folder: string): Promise<unknown> {
   try {
     await mkdir(folder);
+    return null;
   } catch (cause) {
-    if (await isFolder(folder)) return;
-    if (codeOf(cause) !== 'ENOENT' || (await isFolder(above))) throw cause;
-    await makeFolder(above);
-    await makeFolder(folder);
+    return (await isFolder(folder)) ? null : cause;
   }
 }
 

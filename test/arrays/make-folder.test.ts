@@ -7,10 +7,14 @@ import { openRoot } from '../../src/storage/root.ts';
 import { temporaryFolder } from './folder.ts';
 
 test('a folder is made with all above it, by several at once, and left as it is when it is there', async () => {
-  const folder = join(await temporaryFolder(), 'a', 'b', 'c');
-  await Promise.all([makeFolder(folder), makeFolder(join(folder, 'd')), makeFolder(folder)]);
-  expect((await stat(join(folder, 'd'))).isDirectory()).toBe(true);
-  await makeFolder(folder);
+  const above = await temporaryFolder();
+  for (const name of ['1', '2', '3', '4', '5', '6', '7', '8']) {
+    const folder = join(above, name, 'b', 'c');
+    const paths = [folder, join(folder, 'd'), folder, join(above, name, 'b', 'e', 'f')];
+    await Promise.all(paths.map(makeFolder));
+    for (const path of paths) expect((await stat(path)).isDirectory()).toBe(true);
+    await makeFolder(folder);
+  }
 });
 
 test('a file in the way is told', async () => {
