@@ -130,6 +130,15 @@ export function isCodeOfFailure(code: unknown): boolean {
   return failures.has(code);
 }
 
+/**
+ * `--out "$OUT"` where OUT is not set names no folder, not even the one we are in.
+ *
+ * @throws UsageError for an empty name
+ */
+export function refuseNameless(folder: string, which: string): void {
+  if (folder === '') throw new SkewflowError('UsageError', `the name of the ${which} folder is empty`);
+}
+
 /** For what cannot happen; the message says why it cannot. */
 export function invariant(condition: boolean, why: string): asserts condition {
   if (!condition) throw new Error(`invariant broken: ${why}`);

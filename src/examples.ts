@@ -2,8 +2,8 @@
 import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { makeFolder, refuseNameless } from './arrays/make-folder.ts';
-import { codeOf, SkewflowError, unwritable } from './errors.ts';
+import { makeFolder } from './arrays/make-folder.ts';
+import { codeOf, refuseNameless, SkewflowError, unwritable } from './errors.ts';
 
 /** An example that comes with the package. */
 export interface Example {

@@ -138,9 +138,8 @@ export async function allowedPath(path: string, at: string, roots: readonly stri
   });
   for (const root of roots) {
     const folder = await realpath(root).catch(() => null);
-    if (real !== null && folder !== null && real.startsWith(folder.endsWith(sep) ? folder : folder + sep))
-      return real;
-    if (real === null && path.startsWith(root.endsWith(sep) ? root : root + sep))
+    if (real !== null && folder !== null && liesBelow(real, folder)) return real;
+    if (real === null && liesBelow(path, root))
       throw inputError('INPUT_MISSING', `${at}: ${path} is not there`);
   }
   return refuse('lies below none of the folders that may be read here (`--root`)');
@@ -148,4 +147,9 @@ export async function allowedPath(path: string, at: string, roots: readonly stri
 
 function inputError(code: string, message: string): SkewflowError {
   return new SkewflowError('InputError', `${code}: ${message}`, { code });
+}
+
+/** Whether a path lies below a folder, both absolute. */
+export function liesBelow(path: string, folder: string): boolean {
+  return path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
-import { makeFolder, refuseNameless } from './arrays/make-folder.ts';
+import { makeFolder } from './arrays/make-folder.ts';
 import type { Reach } from './arrays/reach.ts';
 import { checkpointsOf } from './checkpoints.ts';
 import { readConfig } from './config.ts';
@@ -14,7 +14,7 @@ import type { Course } from './coordinator/course.ts';
 import type { HistoryRow } from './coordinator/descent.ts';
 import { type RunSummary, sharedResults, summaryOf } from './coordinator/outcome.ts';
 import { rowsWanted, type Tensors } from './coordinator/result.ts';
-import { isSkewflowError, SkewflowError, unwritable } from './errors.ts';
+import { isSkewflowError, refuseNameless, SkewflowError, unwritable } from './errors.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import { inProcessExchange } from './exchange/in-process.ts';
 import { admissionOf, defaultAdmission, refuseBeyond } from './job/admission.ts';

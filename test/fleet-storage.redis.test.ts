@@ -139,7 +139,7 @@ describe.skipIf(motoPython === null)(`a bucket${motoMissing}`, () => {
           return mishap === 'late' && method === 'HEAD' ? 'busy' : mishap;
         });
         const environment = { ...moto.environment, AWS_ENDPOINT_URL_S3: link.url };
-        await using fleet = await startFleet({ storage: 's3://fleet/a/root', environment });
+        await using fleet = await startFleet({ storage: 's3://fleet/a/place', environment });
         fleet.coordinator('--root', 's3://fleet/data');
         const workers = [
           fleet.worker('--root', 's3://fleet/data'),
@@ -161,12 +161,12 @@ describe.skipIf(motoPython === null)(`a bucket${motoMissing}`, () => {
 
         // What a run needed only to go on is gone; `prune` removes the rest.
         const left = new Set<string>();
-        for await (const { key } of store.list('a/root/'))
-          left.add(key.replace(/^a\/root\/(\w+)(?:\/[0-9a-f]+\/(\w+))?.*$/u, '$1 $2').trim());
+        for await (const { key } of store.list('a/place/'))
+          left.add(key.replace(/^a\/place\/(\w+)(?:\/[0-9a-f]+\/(\w+))?.*$/u, '$1 $2').trim());
         expect([...left].sort()).toEqual(['inputs', 'runs end', 'runs order', 'runs result']);
         expect((await fleet.run('prune', '--older-than', '0s')).code).toBe(0);
         const after: string[] = [];
-        for await (const { key } of store.list('a/root/')) after.push(key);
+        for await (const { key } of store.list('a/place/')) after.push(key);
         expect(after).toEqual([]);
         for (const worker of workers) expect(worker.log()).not.toContain('"level":50');
         expect(link.mishaps.length).toBeGreaterThan(passingMishaps.length);

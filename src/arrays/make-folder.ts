@@ -6,7 +6,7 @@
  */
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { codeOf, SkewflowError } from '../errors.ts';
+import { codeOf } from '../errors.ts';
 
 /** Make a folder and those above it; one that is there, or that somebody else makes meanwhile, is left as it is. */
 export async function makeFolder(path: string): Promise<void> {
@@ -28,15 +28,6 @@ async function refusal(folder: string): Promise<unknown> {
   } catch (cause) {
     return (await isFolder(folder)) ? null : cause;
   }
-}
-
-/**
- * `--out "$OUT"` where OUT is not set names no folder, not even the one we are in.
- *
- * @throws UsageError for an empty name
- */
-export function refuseNameless(folder: string, which: string): void {
-  if (folder === '') throw new SkewflowError('UsageError', `the name of the ${which} folder is empty`);
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { codeOf, SkewflowError, unwritable } from '../errors.ts';
-import { makeFolder, refuseNameless } from './make-folder.ts';
+import { codeOf, refuseNameless, SkewflowError, unwritable } from '../errors.ts';
+import { makeFolder } from './make-folder.ts';
 import { copyOver, resultFile } from './publish.ts';
 import { syncFolder } from './whole-file.ts';
 

@@ -2,7 +2,7 @@
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { exitCodes, SkewflowError, unwritable } from '../errors.ts';
+import { exitCodes, refuseNameless, SkewflowError, unwritable } from '../errors.ts';
 import type { Client, RunStatus } from '../index.ts';
 import { type FleetOptions, withClient, withStorage } from './fleet.ts';
 import { interruptible } from './signals.ts';
@@ -54,8 +54,8 @@ async function fetchBatch(
   finish: (code: number) => void,
 ): Promise<void> {
   const { out = batch, force = false } = options;
+  refuseNameless(out, 'output');
   const runs = await client.list({ batch: batch as NonNullable<RunStatus['batch']>, limit: 100_000 });
-  if (out === '') throw new SkewflowError('UsageError', 'the name of the output folder is empty');
   if (runs.length === 0) throw new SkewflowError('UsageError', `batch ${batch} is not known`);
   const refuse = (cause: unknown): never => {
     throw unwritable(out, cause);

@@ -4,7 +4,7 @@
  */
 import { mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve, sep } from 'node:path';
+import { join, resolve } from 'node:path';
 import { npyBytes } from '../arrays/npy-writer.ts';
 import { SkewflowError } from '../errors.ts';
 import {
@@ -24,7 +24,7 @@ import type { JobObject } from '../job/schema.ts';
 import { slotsOf } from '../job/slots.ts';
 import { parseJobText } from '../job/yaml-document.ts';
 import type { S3Settings } from '../objects/s3-settings.ts';
-import { anyPublicHost, readOrdered, type SubmittedReach } from '../order.ts';
+import { anyPublicHost, liesBelow, readOrdered, type SubmittedReach } from '../order.ts';
 import { prepare } from '../prepare.ts';
 import { protocolVersion } from '../protocol.ts';
 import { refuseWithoutRoomIn } from '../room-for-results.ts';
@@ -224,7 +224,7 @@ function isUrl(value: unknown): boolean {
 async function isBelow(path: string, roots: readonly string[]): Promise<boolean> {
   for (const root of roots) {
     const folder = await realpath(root).catch(() => null);
-    if (folder !== null && path.startsWith(folder.endsWith(sep) ? folder : folder + sep)) return true;
+    if (folder !== null && liesBelow(path, folder)) return true;
   }
   return false;
 }

@@ -120,6 +120,11 @@ export class S3Requests {
   }
 }
 
+/** What an answer says in an element of this name; null: it has none. */
+export function saidIn({ bytes }: S3Answer, name: string): string | null {
+  return element(bytes.toString('utf8'), name);
+}
+
 /** What S3 answers when it could not do now what it may do later, whatever the status is. */
 const passingCodes: ReadonlySet<string | null> = new Set([
   'InternalError',
@@ -134,13 +139,13 @@ const passingCodes: ReadonlySet<string | null> = new Set([
  *
  * https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
  */
-function passing({ ok, status, statusText, bytes }: S3Answer, copies: boolean): string | null {
-  const failed = !ok || copies;
-  const text = failed ? bytes.toString('utf8') : '';
+function passing(answer: S3Answer, copies: boolean): string | null {
+  const { ok, status, statusText } = answer;
+  if (ok && !copies) return null;
   // 501 is what a storage says that has no such thing as was asked for.
   const passes =
-    status === 429 || (status >= 500 && status !== 501) || passingCodes.has(element(text, 'Code'));
-  return failed && passes ? `the storage answers ${status} ${element(text, 'Message') ?? statusText}` : null;
+    status === 429 || (status >= 500 && status !== 501) || passingCodes.has(saidIn(answer, 'Code'));
+  return passes ? `the storage answers ${status} ${saidIn(answer, 'Message') ?? statusText}` : null;
 }
 
 /** fetch says `fetch failed`, or `terminated`, and keeps the reason as its cause. */

@@ -12,9 +12,9 @@ import {
   type StoredObject,
   unreachableCode,
 } from './object-store.ts';
-import { type S3Answer, type S3Request, S3Requests } from './s3-requests.ts';
+import { type S3Answer, type S3Request, S3Requests, saidIn } from './s3-requests.ts';
 import type { S3Place, S3Settings } from './s3-settings.ts';
-import { completeMultipartXml, element, type ListPage, parseListPage } from './s3-text.ts';
+import { completeMultipartXml, type ListPage, parseListPage } from './s3-text.ts';
 
 /** Objects above this are sent in parts of it; S3 takes parts from 5 MiB and at most 10 000 of them. */
 const partBytesMin = 16 * 2 ** 20;
@@ -69,7 +69,7 @@ class S3Store implements ObjectStore {
       throw new SkewflowError('InputError', `${this.#name(key)}: the object was replaced while it was read`);
     }
     if (answer.status === 404) {
-      if (codeOf(answer) === 'NoSuchBucket') this.#refuse(key, 'there is no such bucket');
+      if (saidIn(answer, 'Code') === 'NoSuchBucket') this.#refuse(key, 'there is no such bucket');
       return null;
     }
     this.#succeed(answer, key);
@@ -88,7 +88,7 @@ class S3Store implements ObjectStore {
     // 409: another conditional write to this key is under way; 404: `matches` where there is no object.
     const notAsDemanded = answer.status === 412 || answer.status === 409 || answer.status === 404;
     if (condition !== undefined && notAsDemanded) {
-      if (codeOf(answer) === 'NoSuchBucket') this.#refuse(key, 'there is no such bucket');
+      if (saidIn(answer, 'Code') === 'NoSuchBucket') this.#refuse(key, 'there is no such bucket');
       return { kind: 'refused' };
     }
     this.#succeed(answer, key);
@@ -162,7 +162,7 @@ class S3Store implements ObjectStore {
   async #join(key: string, size: number, query: string, etags: readonly string[]): Promise<void> {
     const body = Buffer.from(completeMultipartXml(etags));
     const answer = await this.#send('POST', key, { query, body, copies: true });
-    if (codeOf(answer) !== 'NoSuchUpload') this.#textOf(answer, key, 'ETag');
+    if (saidIn(answer, 'Code') !== 'NoSuchUpload') this.#textOf(answer, key, 'ETag');
     else if ((await this.head(key))?.size !== size)
       this.#refuse(key, 'the storage has forgotten the upload before it was complete', unreachableCode);
   }
@@ -227,18 +227,17 @@ class S3Store implements ObjectStore {
   /** Refuses every answer that is no success. */
   #succeed(answer: S3Answer, key: string): void {
     if (answer.ok) return;
-    const code = codeOf(answer) ?? `${answer.status} ${answer.statusText}`;
-    const message = element(answer.bytes.toString('utf8'), 'Message');
+    const code = saidIn(answer, 'Code') ?? `${answer.status} ${answer.statusText}`;
+    const message = saidIn(answer, 'Message');
     this.#refuse(key, message === null ? code : `${code}: ${message}`);
   }
 
   /** One element of an answer that must have it. */
   #textOf(answer: S3Answer, key: string, name: string): string {
     this.#succeed(answer, key);
-    const text = answer.bytes.toString('utf8');
     return (
-      element(text, name) ??
-      this.#refuse(key, element(text, 'Message') ?? 'the storage did not finish the upload')
+      saidIn(answer, name) ??
+      this.#refuse(key, saidIn(answer, 'Message') ?? 'the storage did not finish the upload')
     );
   }
 
@@ -278,9 +277,4 @@ function conditionHeaders(condition: PutCondition | undefined): Record<string, s
     case 'matches':
       return { 'if-match': condition.etag };
   }
-}
-
-/** What S3 calls a failure; null: it is none, or has no name. */
-function codeOf({ bytes }: S3Answer): string | null {
-  return element(bytes.toString('utf8'), 'Code');
 }

@@ -11,31 +11,25 @@ import {
   runIdOf,
   sheetOf,
 } from '../../../src/exchange/register.ts';
-import { protocolVersion, type RunId } from '../../../src/protocol.ts';
+import type { RunId } from '../../../src/protocol.ts';
+import { ordered } from '../../order.ts';
 import { describeWithRedis } from '../../setup/describe-with.ts';
 import { type RedisServer, startRedis } from '../../setup/redis-server.ts';
 import { connect, patience, until } from './fleet.ts';
 
 const jobDigest = 'ab'.repeat(32);
 
-function orderOf(key: string, fields: Partial<RunOrder> = {}): RunOrder {
-  return RunOrder.parse({
-    protocolVersion,
-    run: runIdOf(jobDigest, key),
-    jobDigest,
-    name: 'lddmm',
-    key,
-    batch: null,
-    priority: 0,
-    seats: { min: 1, max: 2 },
-    engine: 'auto',
-    allowMixed: false,
-    document: 'sources: {}',
-    folder: { root: '/data' },
-    submittedAt: 1_700_000_000_000,
-    ...fields,
-  });
-}
+const orderOf = (key: string, fields: Parameters<typeof ordered>[0] = {}): RunOrder =>
+  RunOrder.parse(
+    ordered({
+      key,
+      name: 'lddmm',
+      document: 'sources: {}',
+      folder: { root: '/data' },
+      submittedAt: 1_700_000_000_000,
+      ...fields,
+    }),
+  );
 
 const state = (now: Extract<RunNews, { kind: 'state' }>['state']): RunNews => ({
   kind: 'state',
